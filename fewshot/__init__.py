@@ -1,0 +1,1 @@
+"""A gin-configured experiment runner for fashion images: few-shot and metric learning."""

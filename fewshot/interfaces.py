@@ -1,0 +1,145 @@
+"""How the nouns meet: the batch, the facts about the data, and what each part must offer."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+IntArray = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What the trainer hands to an objective.
+
+    images: uint8 [B, C, H, W]; labels: int64 [B] into the training class names, or None;
+    rows: int64 [B], row indices into the training set; keys: int64 [B, 3], (seed, epoch,
+    position in the epoch) of each image, from which its augmentation is drawn.
+    """
+
+    images: Tensor
+    labels: Tensor | None
+    rows: Tensor
+    keys: Tensor
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def to(self, device: torch.device | str) -> "Batch":
+        """The same batch on another device."""
+        return Batch(
+            self.images.to(device, non_blocking=True),
+            None if self.labels is None else self.labels.to(device, non_blocking=True),
+            self.rows.to(device, non_blocking=True),
+            self.keys.to(device, non_blocking=True),
+        )
+
+
+@dataclass(frozen=True)
+class DataSpec:
+    """What an objective may know of the training data before it sees a batch.
+
+    class_names: the training classes, sorted (empty when unlabelled); image_size: (height, width);
+    mean, std: of the training pixels, a value a channel, in [0, 1]; rows: number of training rows;
+    csv_digest: of the training CSV, stored in model.mdl.
+    """
+
+    class_names: tuple[str, ...]
+    channels: int
+    image_size: tuple[int, int]
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    rows: int
+    csv_digest: str = ""
+
+
+class Sampler(Protocol):
+    """Row indices of each batch of an epoch, a pure function of (labels, seed, epoch).
+
+    Built as `factory(labels=..., class_names=..., seed=...)`, where labels is int64 [N] (-1 where
+    unlabelled); raises UserError at construction when a class is too small, naming it.
+    layout: how a flat batch is ordered, "image", "anchor|positive|negative" or "support|query";
+    sections: how many equal parts the layout has (ranks take the same slice of each).
+    """
+
+    layout: str
+    sections: int
+
+    def __len__(self) -> int:
+        """Batches in an epoch, the same for every epoch."""
+        ...
+
+    def batches(self, epoch: int) -> Sequence[IntArray]:
+        """Row indices of each batch of the epoch."""
+        ...
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What an evaluator found.
+
+    metrics: {split: {name: figure}}, merged into results.json; artifacts: {file name: a function
+    that writes it at the path it is given}; tables: {heading: table} for the console and the
+    report.
+    """
+
+    metrics: Mapping[str, Mapping[str, Any]]
+    artifacts: Mapping[str, Callable[[Path], None]] = field(default_factory=dict)
+    tables: Mapping[str, pd.DataFrame] = field(default_factory=dict)
+
+
+class Dataset(Protocol):
+    """What the other nouns use of FashionDataset."""
+
+    ids: NDArray[Any]
+    labels: IntArray
+    class_names: tuple[str, ...]
+    image_size: tuple[int, int]
+    channels: int
+
+    def __len__(self) -> int:
+        """Rows."""
+        ...
+
+    def images(self, rows: IntArray) -> Tensor:
+        """uint8 [len(rows), C, H, W]."""
+        ...
+
+
+class Evaluator(Protocol):
+    """Objective and datasets -> figures, tables, pictures; knows nothing of training.
+
+    monitors: whether it is cheap enough to run on validation during training.
+    """
+
+    monitors: bool
+
+    def __call__(self, objective: Any, datasets: Mapping[str, Any]) -> Evaluation:
+        """Evaluate on every split it knows ("train" is the gallery, never scored)."""
+        ...
+
+
+class ObjectiveLike(Protocol):
+    """What evaluators use of an objective."""
+
+    class_names: tuple[str, ...]
+
+    def embed(self, images: Tensor) -> Tensor:
+        """uint8 [B, C, H, W] -> float [B, D]."""
+        ...
+
+    def scores(self, images: Tensor) -> Tensor:
+        """uint8 [B, C, H, W] -> float [B, number of class names]; higher is likelier."""
+        ...
+
+
+def parameter_count(module: nn.Module) -> tuple[int, int]:
+    """(all, trainable) parameters."""
+    counts = [(p.numel(), p.requires_grad) for p in module.parameters()]
+    return sum(n for n, _ in counts), sum(n for n, trained in counts if trained)
