@@ -38,6 +38,11 @@ def reseed(*parts: int | str) -> None:
     torch.manual_seed(seed)
 
 
+def _wrap(value: int) -> int:
+    """The signed 64-bit integer with the same low bits, as int64 arithmetic would give."""
+    return (value + (1 << 63)) % (1 << 64) - (1 << 63)
+
+
 def _logical_shift(values: Tensor, bits: int) -> Tensor:
     return (values >> bits) & ((1 << (64 - bits)) - 1)
 
@@ -78,7 +83,7 @@ class KeyedRandom:
 
     def _bits(self) -> Tensor:
         self._draws += 1
-        return _mix(self._state + self._draws * _GOLDEN)
+        return _mix(self._state + _wrap(self._draws * _GOLDEN))
 
     def uniform(self, low: float = 0.0, high: float = 1.0) -> Tensor:
         """float32 [B], each in [low, high)."""

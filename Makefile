@@ -1,0 +1,41 @@
+PYTHON ?= python3
+PY := .venv/bin/python
+
+.PHONY: help install run test check format bench clean
+
+help:  ## what each target does
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
+
+.venv/.run: requirements.txt
+	@echo "installing requirements.txt into .venv (about 6 GB with PyTorch; a few minutes the first time)"
+	@test -x $(PY) || $(PYTHON) -m venv .venv
+	@$(PY) -m pip install --disable-pip-version-check -r requirements.txt
+	@touch $@
+
+.venv/.dev: .venv/.run requirements-dev.txt
+	@echo "installing requirements-dev.txt into .venv"
+	@$(PY) -m pip install --disable-pip-version-check -r requirements-dev.txt
+	@touch $@
+
+install: .venv/.run  ## the environment that experiments need
+
+run: .venv/.run  ## train and evaluate a TripletNet on Fashion-MNIST
+	$(PY) experiment.py -c configs/triplet.gin
+
+test: .venv/.dev  ## the tests, with coverage
+	OMP_NUM_THREADS=1 $(PY) -m pytest -n 2 --cov --cov-report=term
+
+check: .venv/.dev  ## lint, format, types
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
+	$(PY) -m mypy
+
+format: .venv/.dev  ## put the code in the project's format
+	$(PY) -m ruff check --fix .
+	$(PY) -m ruff format .
+
+bench: .venv/.dev  ## the timings of benchmarks/RESULTS.md
+	$(PY) -m benchmarks.training_step
+
+clean:  ## remove the environment and caches of the tools
+	rm -rf .venv .pytest_cache .ruff_cache .mypy_cache .hypothesis

@@ -1,0 +1,79 @@
+"""The command line: python experiment.py -c configs/triplet.gin -p "main.num_epochs=10"."""
+
+import argparse
+import os
+import shlex
+import signal
+import sys
+from pathlib import Path
+
+from fewshot.console import message, say, show_log
+from fewshot.errors import UserError
+
+
+def parse(argv: list[str]) -> argparse.Namespace:
+    """Arguments, checked against each other; exits with 2 where they are wrong."""
+    parser = argparse.ArgumentParser(description="Run one experiment, described by .gin files.")
+    add, several = parser.add_argument, "append"
+    add("-c", "--config", metavar="FILE", action=several, help=".gin file; a later one overrides")
+    add("-p", "--parameter", metavar="BINDING", action=several, help="one binding; overrides files")
+    add("--name", help="experiment folder's name (default: <config stem>-<UTC time>)")
+    add("--output-dir", metavar="DIR", help="parent of experiment folders (default: experiments)")
+    add("--resume", metavar="DIR", help="go on with an interrupted experiment, by its own config")
+    add("--dry-run", action="store_true", help="build everything, run one batch, write nothing")
+    add("--list", metavar="WORD", nargs="?", const="", help="what can be bound, where WORD occurs")
+    args = parser.parse_args(argv)
+    if args.resume is not None and (args.config or args.parameter or args.name or args.output_dir):
+        parser.error("--resume takes all from its folder: drop -c, -p, --name and --output-dir")
+    if not args.config and args.resume is None and args.list is None:
+        configs = sorted(Path(__file__).resolve().parent.glob("configs/*.gin"))
+        known = ", ".join(f"configs/{path.name}" for path in configs)
+        parser.error(f"no config is given: add -c FILE, for example one of {known}")
+    return args
+
+
+def start(args: argparse.Namespace) -> None:
+    """List names, or run; an interrupt of a run that has begun says how to go on."""
+    from fewshot import config  # takes seconds, so not before the arguments are right
+    from fewshot.binding.listing import listing
+
+    if args.list is not None:
+        config.load(args.config or [], args.parameter or [])
+        print(listing(args.list), flush=True)
+        return
+    if args.resume is not None:
+        request = config.resumed_run(args.resume, args.dry_run)
+    else:
+        parent = args.output_dir or "experiments"
+        request = config.new_run(args.config, args.parameter or [], args.name, parent, args.dry_run)
+    from fewshot.main import main
+
+    try:
+        main(request)
+    except KeyboardInterrupt:
+        if request.dry_run or not (request.folder / "config.gin").is_file():
+            raise
+        folder = shlex.quote(str(request.folder))
+        raise KeyboardInterrupt(f"go on with: python experiment.py --resume {folder}") from None
+
+
+def run(argv: list[str]) -> int:
+    """The exit code: 0 done, 2 the user's input is wrong, 130 interrupted."""
+    args = parse(argv)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    show_log()
+    try:
+        start(args)
+    except UserError as error:
+        say(f"error: {message(error)}")
+        return 2
+    except KeyboardInterrupt as interrupt:
+        say(f"interrupted; {interrupt}" if interrupt.args else "interrupted")
+        return 130
+    except BrokenPipeError:  # the reader of --list, such as head, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(run(sys.argv[1:]))

@@ -1,0 +1,1 @@
+"""From text to gin bindings and back: names, files, mistakes, paths."""

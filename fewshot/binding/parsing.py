@@ -1,0 +1,157 @@
+"""Config files and -p bindings, statement by statement, into gin; mistakes named with their place.
+
+gin's own reader looks up includes as Python packages, notices some unknown names only when they are
+used, and wraps its errors in tracebacks; so only its grammar is used here.
+"""
+
+import importlib
+import sys
+from pathlib import Path
+from typing import Any
+
+import gin
+from gin import config_parser
+
+from fewshot.binding import registry
+from fewshot.binding.locating import find_config, find_include, read_text, shown
+from fewshot.binding.suggestions import did_you_mean
+from fewshot.binding.syntax import statements
+from fewshot.errors import UserError
+
+Key = tuple[str, str, str]  # scope, full name, parameter
+MACRO = "gin.macro"
+
+
+class Loader:
+    """Reads files and bindings in order, later ones over earlier ones.
+
+    imports: plug-in modules in order; folders: where plug-ins are looked for.
+    """
+
+    def __init__(self) -> None:
+        self._places: dict[Key, str] = {}  # of the bindings that hold, for messages
+        self._typed_macros: dict[str, str] = {}  # those that -p defines, and where
+        self.imports: list[str] = []
+        self.folders: list[Path] = []
+
+    def add_folder(self, folder: Path) -> None:
+        """Let plug-in modules of this folder be imported, after everything installed."""
+        if folder not in self.folders:
+            self.folders.append(folder)
+        if str(folder) not in sys.path:
+            sys.path.append(str(folder))
+
+    def read_file(self, name: str) -> Path:
+        """Load a file given with -c; returns the path it was found at."""
+        path = find_config(name)
+        self.add_folder(path.parent)
+        self._read(path, ())
+        return path
+
+    def read_binding(self, text: str) -> None:
+        """Load one -p, which may bind but not include or import."""
+        place = f"-p {text!r}"
+        found = list(statements(text, place, shows_line=False))
+        if not found:
+            raise UserError(f'{place} binds nothing: write -p "Name.parameter=value".')
+        for _, statement in found:
+            if isinstance(
+                statement, config_parser.ImportStatement | config_parser.IncludeStatement
+            ):
+                raise UserError(f"{place}: only bindings can be given with -p; give files with -c.")
+            self._bind(statement, place)
+            if not getattr(statement, "arg_name", "block"):
+                self._typed_macros[statement.selector] = place
+
+    def _read(self, path: Path, including: tuple[Path, ...]) -> None:
+        if path in including:
+            chain = " -> ".join(shown(file) for file in (*including, path))
+            raise UserError(f"{shown(path)} includes itself: {chain}. Remove one of the includes.")
+        bound_at = 0
+        for line, statement in statements(read_text(path), shown(path)):
+            place = f"{shown(path)}:{line}"
+            if isinstance(statement, config_parser.ImportStatement):
+                self.add_folder(path.parent)
+                self._import(statement, place)
+            elif isinstance(statement, config_parser.IncludeStatement):
+                if bound_at:
+                    raise UserError(
+                        f"{place}: this include stands below the binding in line {bound_at} and "
+                        "could silently replace it: move includes above all bindings."
+                    )
+                self._read(find_include(statement.filename, path, place), (*including, path))
+            else:
+                bound_at = bound_at or line
+                self._bind(statement, place)
+
+    def _import(self, statement: Any, place: str) -> None:
+        module = statement.module
+        if module.startswith("__gin__"):
+            raise UserError(f"{place}: gin's dynamic registration is not used here: remove it.")
+        importlib.invalidate_caches()
+        try:
+            importlib.import_module(module)
+        except ModuleNotFoundError as error:
+            missing = error.name or module
+            if not f"{module}.".startswith(f"{missing}."):
+                raise UserError(
+                    f"{place}: the plug-in {module} needs the module '{missing}', which is not "
+                    f"installed: install it (pip install {missing.partition('.')[0]})."
+                ) from error
+            beside = [file.stem for folder in self.folders for file in folder.glob("*.py")]
+            looked = ", ".join(shown(folder) for folder in self.folders)
+            raise UserError(
+                f"{place}: there is no module '{module}'.{did_you_mean(module, beside)} "
+                f"Plug-ins are looked for in {looked} and among what is installed."
+            ) from None
+        gin.config._IMPORTS.add(statement)  # so that gin's operative config names it
+        if module not in self.imports:
+            self.imports.append(module)
+
+    def _bind(self, statement: Any, place: str) -> None:
+        try:
+            if isinstance(statement, config_parser.BlockDeclaration):
+                registry.resolve(statement.selector)
+                return
+            scope, name, parameter = statement.scope, statement.selector, statement.arg_name
+            if parameter:
+                full = registry.resolve(name)
+                registry.check_parameter(full, parameter)
+            else:  # a macro: its name may be scoped
+                scope, full, parameter = f"{scope}/{name}" if scope else name, MACRO, "value"
+        except UserError as error:
+            raise UserError(f"{place}: {error}") from None
+        gin.bind_parameter((scope, full, parameter), statement.value)
+        self._places[scope, full, parameter] = place
+
+    def check_macros(self) -> None:
+        """Raise UserError where a value uses an undefined macro, or -p defines one in vain."""
+        defined = {scope for scope, full, _ in self._places if full == MACRO}
+        for key, place in self._places.items():
+            for name in macros_in(gin.config._CONFIG[key[:2]][key[2]]):
+                if name not in defined:
+                    hint = did_you_mean(name, defined)
+                    raise UserError(
+                        f"{place}: the macro %{name} is not defined.{hint} "
+                        f"Define it with a line like: {name} = 1"
+                    )
+        used = used_macros()
+        for name, place in self._typed_macros.items():
+            if name not in used:
+                raise UserError(
+                    f"{place}: this defines a macro '{name}' that nothing uses."
+                    f"{did_you_mean(name, registry.own_parameters())} "
+                    "A binding is written Name.parameter=value."
+                )
+
+
+def macros_in(value: Any) -> list[str]:
+    """Names of the macros that a bound value uses."""
+    references = gin.config.iterate_references({"": value})
+    return ["/".join(r.scopes) for r in references if r.configurable.selector == MACRO]
+
+
+def used_macros() -> set[str]:
+    """Names of the macros that any bound value uses."""
+    bindings = gin.config._CONFIG.values()
+    return {name for values in bindings for value in values.values() for name in macros_in(value)}

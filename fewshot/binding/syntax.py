@@ -1,0 +1,79 @@
+"""gin's grammar, one statement at a time, its complaints turned into plain messages."""
+
+import re
+import tokenize
+from collections.abc import Iterator
+from typing import Any
+
+import gin
+from gin import config_parser
+
+from fewshot.binding import registry
+from fewshot.errors import UserError
+
+
+class _References(gin.config.ParserDelegate):
+    """Makes gin's references under full names, and keeps what is wrong for the loader to report.
+
+    gin rewrites any exception that is raised while it parses a value, hence no raising here.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.problem: UserError | None = None
+
+    def configurable_reference(self, scoped_name: str, evaluate: bool) -> Any:
+        """A reference to a class or function, None where the name is unknown."""
+        *scopes, name = scoped_name.split("/")
+        try:
+            known = registry.unambiguous(registry.resolve(name))
+        except UserError as error:
+            self.problem = self.problem or error
+            return None
+        return super().configurable_reference("/".join([*scopes, known]), evaluate)
+
+
+def statements(text: str, where: str, shows_line: bool = True) -> Iterator[tuple[int, Any]]:
+    """(line, statement) in order, each parsed only when the one before it has been handled.
+
+    Raises UserError, with the place, where the text is not gin or names something unknown.
+    """
+    references = _References()
+    line = 1
+    try:
+        parser = config_parser.ConfigParser(text, references)
+        while (statement := parser.parse_statement()) is not None:
+            line = statement.location.line_num
+            if references.problem is not None:
+                place = f"{where}:{line}" if shows_line else where
+                raise UserError(f"{place}: {references.problem}")
+            yield line, statement
+    except (SyntaxError, tokenize.TokenError, StopIteration) as error:
+        line = getattr(error, "lineno", None) or _token_error_line(error) or line
+        place = f"{where}:{line}" if shows_line else where
+        lines = text.splitlines()
+        source = lines[line - 1].strip() if line <= len(lines) else ""
+        raise UserError(f"{place}: {_syntax_problem(error, source)}") from None
+
+
+def _token_error_line(error: BaseException) -> int | None:
+    match error.args:
+        case (_, (int(line), _)):
+            return line
+    return None
+
+
+def _syntax_problem(error: BaseException, source: str) -> str:
+    message = str(error.args[0]) if error.args else ""
+    unread = re.search(r"Failed to parse token '(.*)'", message)
+    if unread or "Unable to parse value" in message:
+        value = source.partition("=")[2].strip() or source
+        return (
+            f"the value {value} is not a Python literal. Text needs quotes ('...'), a class or "
+            "function an @ (@Name), a macro a % (%name); true and false are written True, False."
+            if value
+            else "there is no value after '='."
+        )
+    if "EOF in multi-line" in message or isinstance(error, StopIteration):
+        return "a bracket or quote is opened here or above and never closed."
+    return f"this is not a binding ({message.strip().rstrip('.')}): {source}"

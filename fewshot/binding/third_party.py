@@ -1,0 +1,106 @@
+"""The one explicit list of other people's classes that a config may name, by family.
+
+A family is a prefix, as in `torch.optim.Adam` or `pml.ProxyAnchorLoss`. Base classes are left out,
+and optimisers that need more than parameters and gradients.
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Family:
+    """Names registered under one prefix, and the modules that they come from.
+
+    listed: the names, with spaces between; closed: whether **kwargs of its constructors are only
+    handed on to their base classes, so that the parameters of a class and its bases are all.
+    """
+
+    modules: tuple[str, ...]
+    listed: str
+    closed: bool = False
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names one by one."""
+        return tuple(self.listed.split())
+
+
+FAMILIES = {
+    "torch.optim": Family(
+        ("torch.optim",),
+        "ASGD Adadelta Adafactor Adagrad Adam AdamW Adamax Muon NAdam RAdam RMSprop Rprop SGD",
+    ),
+    "torch.optim.lr_scheduler": Family(
+        ("torch.optim.lr_scheduler",),
+        "ConstantLR CosineAnnealingLR CosineAnnealingWarmRestarts CyclicLR ExponentialLR "
+        "LinearLR MultiStepLR OneCycleLR PolynomialLR ReduceLROnPlateau StepLR",
+    ),
+    "torch.nn": Family(
+        ("torch.nn",),
+        "BCEWithLogitsLoss CosineEmbeddingLoss CrossEntropyLoss HingeEmbeddingLoss HuberLoss "
+        "KLDivLoss L1Loss MSELoss MarginRankingLoss MultiMarginLoss NLLLoss SmoothL1Loss "
+        "TripletMarginLoss TripletMarginWithDistanceLoss",
+    ),
+    "torchvision": Family(("torchvision.transforms.v2",), "CutMix MixUp"),
+    "pml": Family(
+        (
+            "pytorch_metric_learning.losses",
+            "pytorch_metric_learning.miners",
+            "pytorch_metric_learning.distances",
+            "pytorch_metric_learning.reducers",
+            "pytorch_metric_learning.regularizers",
+        ),
+        "AngularLoss ArcFaceLoss CircleLoss ContrastiveLoss CosFaceLoss CrossBatchMemory "
+        "DynamicSoftMarginLoss FastAPLoss GeneralizedLiftedStructureLoss GenericPairLoss "
+        "HistogramLoss InstanceLoss IntraPairVarianceLoss LargeMarginSoftmaxLoss "
+        "LiftedStructureLoss ManifoldLoss MarginLoss MultiSimilarityLoss MultipleLosses "
+        "NCALoss NPairsLoss NTXentLoss NormalizedSoftmaxLoss P2SGradLoss PNPLoss "
+        "ProxyAnchorLoss ProxyNCALoss RankedListLoss SelfSupervisedLoss "
+        "SignalToNoiseRatioContrastiveLoss SmoothAPLoss SoftTripleLoss SphereFaceLoss "
+        "SubCenterArcFaceLoss SupConLoss ThresholdConsistentMarginLoss TripletMarginLoss "
+        "TupletMarginLoss VICRegLoss "
+        "AngularMiner BatchEasyHardMiner BatchHardMiner DistanceWeightedMiner "
+        "EmbeddingsAlreadyPackagedAsTriplets HDCMiner MultiSimilarityMiner PairMarginMiner "
+        "TripletMarginMiner UniformHistogramMiner "
+        "BatchedDistance CosineSimilarity DotProductSimilarity LpDistance SNRDistance "
+        "AvgNonZeroReducer ClassWeightedReducer DivisorReducer DoNothingReducer MeanReducer "
+        "MultipleReducers PerAnchorReducer SumReducer ThresholdReducer "
+        "CenterInvariantRegularizer LpRegularizer RegularFaceRegularizer "
+        "SparseCentersRegularizer ZeroMeanRegularizer",
+        closed=True,
+    ),
+    "lightly": Family(
+        ("lightly.loss", "lightly.models.modules.heads"),
+        "BarlowTwinsLoss DCLLoss DCLWLoss DINOLoss DirectCLRLoss EMPSSLLoss FroSSLLoss "
+        "IBOTPatchLoss KoLeoLoss MACLLoss MMCRLoss MSNLoss NTXentLoss "
+        "NegativeCosineSimilarity PMSNCustomLoss PMSNLoss SwaVLoss TiCoLoss VICRegLLoss "
+        "VICRegLoss WMSELoss "
+        "BYOLPredictionHead BYOLProjectionHead BarlowTwinsProjectionHead DINOProjectionHead "
+        "MMCRProjectionHead MSNProjectionHead MoCoProjectionHead NNCLRPredictionHead "
+        "NNCLRProjectionHead ProjectionHead SMoGPredictionHead SMoGProjectionHead "
+        "SMoGPrototypes SimCLRProjectionHead SimSiamPredictionHead SimSiamProjectionHead "
+        "SwaVProjectionHead SwaVPrototypes TiCoProjectionHead VICRegProjectionHead",
+    ),
+    "pytorch_optimizer": Family(
+        ("pytorch_optimizer",),
+        "A2Grad ADOPT AccSGD AdEMAMix AdaBelief AdaBound AdaDelta AdaFactor AdaMax AdaMod "
+        "AdaNorm AdaPNM AdaShift AdaSmooth Adai Adalite AdamG AdamP AdamS Adan AggMo Aida "
+        "Amos AvaGrad CAME DAdaptAdaGrad DAdaptAdam DAdaptAdan DAdaptLion DAdaptSGD DiffGrad "
+        "FAdam FTRL Fromage Grams Gravity GrokFastAdamW Kate Kron LARS LaProp Lamb Lion "
+        "Lookahead MADGRAD MARS MSVAG Muon Nero NovoGrad OrthoGrad PAdam PID PNM Prodigy "
+        "QHAdam QHM RAdam Ranger Ranger21 SGDP SGDSaI SGDW SM3 SOAP SPlus SRMM SWATS "
+        "ScalableShampoo ScheduleFreeAdamW ScheduleFreeRAdam ScheduleFreeSGD "
+        "ScheduleFreeWrapper Shampoo SignSGD StableAdamW TRAC Tiger VSGD Yogi",
+    ),
+}
+
+
+def family_of(selector: str) -> str | None:
+    """The family that a full third-party name belongs to, or None."""
+    prefix, _, name = selector.rpartition(".")
+    return prefix if prefix in FAMILIES and name in FAMILIES[prefix].names else None
+
+
+def third_party_names() -> list[str]:
+    """Every listed name with its prefix, imported or not."""
+    return [f"{prefix}.{name}" for prefix, family in FAMILIES.items() for name in family.names]

@@ -1,0 +1,184 @@
+"""What one run is asked to do: config files and -p become gin bindings and one request."""
+
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import gin
+
+from fewshot.binding import registry
+from fewshot.binding.flattening import flat_text
+from fewshot.binding.locating import shown
+from fewshot.binding.parsing import MACRO, Loader, used_macros
+from fewshot.binding.paths import make_paths_absolute
+from fewshot.binding.registrations import register_all
+from fewshot.binding.suggestions import did_you_mean
+from fewshot.errors import UserError
+
+
+@dataclass(frozen=True)
+class LoadedConfig:
+    """text: everything bound, loadable again; plugin_folders: where its imports are found."""
+
+    text: str
+    plugin_folders: list[str]
+    config_files: list[Path]
+
+
+@dataclass(frozen=True)
+class RunRequest:
+    """What the command line asks of `main`; everything else is bound in gin.
+
+    resume: the folder to go on with, or None; config_text: what config.gin is to hold.
+    """
+
+    name: str
+    output_dir: Path
+    resume: Path | None
+    dry_run: bool
+    config_text: str
+    command: list[str]
+    plugin_folders: list[str]
+    config_files: list[Path]
+
+    @property
+    def folder(self) -> Path:
+        """The experiment folder."""
+        return self.output_dir / self.name
+
+
+def load(config_files: Sequence[str], bindings: Sequence[str]) -> LoadedConfig:
+    """Register every name, then bind what files and bindings say, later over earlier.
+
+    Raises UserError for any mistake in them, naming file and line or the binding.
+    """
+    register_all()
+    gin.clear_config()
+    loader = Loader()
+    files = []
+    for name in config_files:
+        for folder in _recorded_plugin_folders(Path(name).expanduser().parent):
+            loader.add_folder(folder)
+        files.append(loader.read_file(name))
+    for binding in bindings:
+        loader.read_binding(binding)
+    loader.check_macros()
+    make_paths_absolute()
+    folders = [str(folder) for folder in loader.folders] if loader.imports else []
+    return LoadedConfig(flat_text(loader.imports), folders, files)
+
+
+def _recorded_plugin_folders(folder: Path) -> list[Path]:
+    """Those that an experiment folder keeps, so that its config.gin finds its plug-ins again."""
+    path = folder / "environment.json"
+    if not path.is_file():
+        return []
+    try:
+        recorded = json.loads(path.read_text(encoding="utf-8")).get("plugin_folders", [])
+        return [Path(plugins) for plugins in recorded]
+    except (ValueError, TypeError, AttributeError):
+        raise UserError(
+            f"{shown(path)} is damaged: it should hold a JSON object with the list "
+            "'plugin_folders'. Remove it if the config imports no plug-in."
+        ) from None
+
+
+def new_run(
+    config_files: Sequence[str],
+    bindings: Sequence[str],
+    name: str | None,
+    output_dir: str,
+    dry_run: bool,
+) -> RunRequest:
+    """The request for a new experiment; its name defaults to <config stem>-<UTC time>."""
+    if name is None:
+        name = f"{Path(config_files[-1]).stem}-{datetime.now(UTC):%Y%m%d-%H%M%S}"
+    if name in ("", ".", "..") or set(name) & set("/\\\0"):
+        raise UserError(f"--name '{name}' is not a folder name: give one without separators.")
+    loaded = load(config_files, bindings)
+    return RunRequest(
+        name=name,
+        output_dir=Path(output_dir).expanduser().absolute(),
+        resume=None,
+        dry_run=dry_run,
+        config_text=loaded.text,
+        command=["python", *sys.argv],
+        plugin_folders=loaded.plugin_folders,
+        config_files=loaded.config_files,
+    )
+
+
+def resumed_run(folder_name: str, dry_run: bool) -> RunRequest:
+    """The request to go on with an experiment, its config taken from its own folder."""
+    folder = Path(folder_name).expanduser().absolute()
+    if not folder.is_dir():
+        siblings = folder.parent.iterdir() if folder.parent.is_dir() else ()
+        near = did_you_mean(folder.name, (path.name for path in siblings if path.is_dir()))
+        raise UserError(f"--resume {folder_name}: there is no such folder.{near}")
+    config = folder / "config.gin"
+    if not config.is_file():
+        raise UserError(
+            f"--resume {folder_name}: the folder holds no config.gin: it is no experiment, or "
+            "was stopped before it began. Start it anew with -c."
+        )
+    loaded = load([str(config)], [])
+    return RunRequest(
+        name=folder.name,
+        output_dir=folder.parent,
+        resume=folder,
+        dry_run=dry_run,
+        config_text=loaded.text,
+        command=["python", *sys.argv],
+        plugin_folders=loaded.plugin_folders,
+        config_files=loaded.config_files,
+    )
+
+
+def is_bound(scope: str, name: str, parameter: str) -> bool:
+    """Whether a parameter is bound in exactly this scope ('' for none), nothing inherited."""
+    key = (scope, registry.resolve(name))
+    return parameter in gin.config._CONFIG.get(key, {})
+
+
+def bind(name: str, value: Any) -> None:
+    """Bind `scope/Name.parameter` from Python, over whatever was bound before."""
+    *scopes, selector = name.split("/")
+    owner, _, parameter = selector.rpartition(".")
+    full = registry.resolve(owner)
+    registry.check_parameter(full, parameter)
+    gin.bind_parameter(("/".join(scopes), full, parameter), value)
+
+
+def unused_bindings() -> list[str]:
+    """Bindings that no call has used, as `scope/Name.parameter`, and unused macros as `%name`."""
+    macros = used_macros()
+    unused = []
+    used = _used_bindings()
+    for (scope, full), values in gin.config._CONFIG.items():
+        if full == MACRO:
+            unused += [] if scope in macros else [f"%{scope}"]
+            continue
+        name = f"{scope}/{registry.short(full)}" if scope else registry.short(full)
+        unused += [f"{name}.{p}" for p in values if (scope, full, p) not in used]
+    return sorted(unused)
+
+
+def _used_bindings() -> set[tuple[str, str, str]]:
+    """(scope, full name, parameter) of each binding whose value some call received.
+
+    A call in scope a/b takes a value bound in a/b, else in a, else without a scope.
+    """
+    used = set()
+    for (scope, full), values in gin.config._OPERATIVE_CONFIG.items():
+        parts = scope.split("/") if scope else []
+        inner_first = ["/".join(parts[:count]) for count in range(len(parts), -1, -1)]
+        for parameter in values:
+            for holder in inner_first:
+                if parameter in gin.config._CONFIG.get((holder, full), {}):
+                    used.add((holder, full, parameter))
+                    break
+    return used

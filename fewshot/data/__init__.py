@@ -1,0 +1,1 @@
+"""Data: a table and its images, packed; splits, samplers, augmentation, importers."""

@@ -1,0 +1,103 @@
+"""The rows of each class, as samplers need them, and the checks that they are enough."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from fewshot.errors import UserError
+from fewshot.interfaces import IntArray
+
+_NAMED = 5  # offending classes spelt out in a message
+
+
+class ClassRows:
+    """Row indices sorted by class; only classes that have rows count.
+
+    labels: int64 [N] into class_names; sampler: the name under which errors speak. Attributes:
+    `grouped` int64 [N], rows of the first class, then of the second, ...; `starts`, `counts` int64
+    [G], where each class lies in it; `group_of_place` int64 [N], the class of each place in it.
+    Raises UserError when a row has no label.
+    """
+
+    def __init__(self, labels: IntArray, class_names: Sequence[str], sampler: str) -> None:
+        labels = np.asarray(labels, dtype=np.int64)
+        unlabelled = int((labels < 0).sum())
+        if unlabelled or len(labels) == 0:
+            raise UserError(
+                f"{sampler} draws by class, but {unlabelled or 'all'} of {len(labels)} training "
+                "rows have no label: bind FashionDataset.label_column, or main.sampler = "
+                "@ShuffledBatches."
+            )
+        self._sampler = sampler
+        self._class_names = class_names
+        self._classes, self.counts = np.unique(labels, return_counts=True)
+        self.grouped: IntArray = np.argsort(labels, kind="stable")
+        self.starts: IntArray = np.cumsum(self.counts) - self.counts
+        self.group_of_place: IntArray = np.repeat(np.arange(len(self)), self.counts)
+
+    def __len__(self) -> int:
+        """Classes that have rows."""
+        return len(self._classes)
+
+    def rows(self, group: int) -> IntArray:
+        """The rows of one class."""
+        start = self.starts[group]
+        rows: IntArray = self.grouped[start : start + self.counts[group]]
+        return rows
+
+    def require_classes(self, n: int, reason: str, remedy: str) -> None:
+        """Raise UserError unless there are n classes."""
+        if len(self) >= n:
+            return
+        found = f"{len(self)} classes"
+        if len(self) == 1:
+            found = f"one class only, '{self._class_names[self._classes[0]]}'"
+        raise UserError(
+            f"{self._sampler} needs {n} classes ({reason}), but the training rows have {found}: "
+            f"{remedy}."
+        )
+
+    def require_rows(self, n: int, reason: str, remedy: str) -> None:
+        """Raise UserError, naming the smallest classes, unless each has n rows."""
+        small = np.flatnonzero(self.counts < n)
+        if len(small) == 0:
+            return
+        small = small[np.argsort(self.counts[small], kind="stable")]
+        named = [f"'{self._class_names[self._classes[g]]}' ({self.counts[g]})" for g in small]
+        more = f" and {len(small) - _NAMED} more" if len(small) > _NAMED else ""
+        raise UserError(
+            f"{self._sampler} needs {n} rows a class ({reason}), but too few are in "
+            f"{', '.join(named[:_NAMED])}{more}: {remedy}."
+        )
+
+    def draw(self, rng: np.random.Generator, group: int, draws: int, size: int) -> IntArray:
+        """`draws` random groups of `size` rows of one class, int64 [draws, size].
+
+        A group repeats a row only where the class is smaller than `size`, and then each as evenly
+        as can be. Over the draws the class is gone through before any row comes again, in a new
+        order each time.
+        """
+        rows = self.rows(group)
+        per_round = len(rows) // size
+        if per_round == 0:
+            repeats = -(-size // len(rows))
+            places = np.tile(np.arange(len(rows)), (draws, repeats, 1))
+            shuffled = rng.permuted(places, axis=2).reshape(draws, -1)
+            return rows[shuffled[:, :size]]
+        rounds = -(-draws // per_round)
+        places = rng.permuted(np.tile(np.arange(len(rows)), (rounds, 1)), axis=1)
+        return rows[places[:, : per_round * size].reshape(-1, size)[:draws]]
+
+    def draw_classes(
+        self, rng: np.random.Generator, draws: int, n_classes: int, size: int
+    ) -> IntArray:
+        """Random classes, `size` rows of each: int64 [draws, n_classes, size].
+
+        The classes of a draw are different and uniformly drawn, whatever their sizes.
+        """
+        chosen = rng.random((draws, len(self))).argsort(axis=1)[:, :n_classes]
+        rows = np.empty((draws, n_classes, size), dtype=np.int64)
+        for group in range(len(self)):
+            where = chosen == group
+            rows[where] = self.draw(rng, group, int(where.sum()), size)
+        return rows

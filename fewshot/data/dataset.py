@@ -1,0 +1,189 @@
+"""A CSV and an image folder as packed images with labels."""
+
+import copy
+import hashlib
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import gin
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from fewshot.data.decode import image_format
+from fewshot.data.image_store import ImageStore, open_store
+from fewshot.data.pixels import cache_root, is_in_memory, open_pixels
+from fewshot.data.table import digest, listing, read_table
+from fewshot.errors import UserError
+from fewshot.interfaces import IntArray
+
+logger = logging.getLogger("fewshot")
+
+LISTED = 10
+STATISTICS_CHUNK = 1024
+
+
+@gin.register
+class FashionDataset:
+    """Images and labels of the rows of a CSV, in the CSV's order, out of a pack that is shared.
+
+    csv_file: a path or a list of paths, with columns id and label_column (None: unlabelled).
+    root_dir: holds images/<id>.jpg (.png, .jpeg), images.csv (id, path) or images.npy.
+    image_size: (height, width) in pixels, channels: 1 or 3, resize: 'stretch' or 'pad' (onto
+    white), of the packed images. cache_dir: where packs live ($FEWSHOT_CACHE or ~/.cache/fewshot).
+    importer: a factory; called with root_dir when a CSV directly inside it does not exist yet.
+
+    ids: str [N]; labels: int64 [N] into class_names, sorted (-1 and none where unlabelled);
+    table: the rows kept; skipped: id and reason of the others; digest: of CSV and pixels.
+    Raises UserError for whatever is wrong with these, and when no row has a readable image.
+    """
+
+    ids: NDArray[Any]
+    labels: IntArray
+    class_names: tuple[str, ...]
+
+    def __init__(
+        self,
+        csv_file: str | Path | Sequence[str | Path] | None = None,
+        root_dir: str | Path | None = None,
+        label_column: str | None = "articleType",
+        image_size: tuple[int, int] = (64, 64),
+        channels: int = 3,
+        resize: str = "stretch",
+        cache_dir: str | Path | None = None,
+        importer: Callable[[], Callable[[Path], None]] | None = None,
+    ) -> None:
+        wanted = image_format(image_size, channels, resize)
+        self.image_size, self.channels = wanted.size, wanted.channels
+        self.csv_files = _paths(csv_file)
+        self.root_dir = Path(_bound(root_dir, "root_dir")).expanduser().absolute()
+        _import_missing(self.csv_files, self.root_dir, importer)
+        table = read_table(self.csv_files, label_column)
+        store = open_store(self.root_dir)
+        listed = table["id"].tolist()
+        found = store.find(listed)
+        stamps = {image_id: found[image_id] for image_id in listed if image_id in found}
+        readable, self._pixels, broken = open_pixels(store, stamps, wanted, cache_root(cache_dir))
+        self.skipped = _skipped(table, stamps, broken)
+        self._report_skipped(table, store)
+        self.table = table[~table["id"].isin(self.skipped["id"])].reset_index(drop=True)
+        self._positions = np.arange(len(readable), dtype=np.int64)
+        self.ids = self.table["id"].to_numpy(dtype=str)
+        self.class_names, self.labels = _labels(self.table, label_column)
+        facts = f"{digest(self.csv_files)} {label_column} {wanted} {self._pixels.digest}"
+        self.digest = hashlib.sha256(facts.encode()).hexdigest()
+
+    def __len__(self) -> int:
+        return len(self._positions)
+
+    def images(self, rows: IntArray | Sequence[int]) -> Tensor:
+        """uint8 [len(rows), C, H, W], in the order of the rows."""
+        return self._pixels.gather(self._positions[np.asarray(rows, dtype=np.int64)])
+
+    def subset(self, rows: IntArray | Sequence[int]) -> "FashionDataset":
+        """The given rows, in that order, with the same class names; shares the pixels."""
+        kept = np.asarray(rows, dtype=np.int64)
+        view = copy.copy(self)
+        view._positions = self._positions[kept]
+        view.ids, view.labels = self.ids[kept], self.labels[kept]
+        view.table = self.table.iloc[kept].reset_index(drop=True)
+        return view
+
+    def with_classes(self, names: Sequence[str]) -> "FashionDataset":
+        """The same rows labelled by the given names, -1 where the label is not among them."""
+        index = {name: number for number, name in enumerate(names)}
+        # The entry after the last class is what label -1 picks: unlabelled stays unlabelled.
+        renumbered = np.array([index.get(n, -1) for n in self.class_names] + [-1], dtype=np.int64)
+        view = copy.copy(self)
+        view.class_names, view.labels = tuple(names), renumbered[self.labels]
+        return view
+
+    def statistics(self) -> tuple[tuple[float, ...], tuple[float, ...]]:
+        """(mean, std) of each channel in [0, 1], over at most 10,000 evenly spaced rows.
+
+        A std is at least 1/255, so that constant images can be normalised.
+        """
+        count = min(len(self), self._pixels.affordable)
+        rows = np.arange(count, dtype=np.int64) * len(self) // max(count, 1)
+        histogram = torch.zeros(self.channels, 256, dtype=torch.float64)
+        for start in range(0, count, STATISTICS_CHUNK):
+            images = self.images(rows[start : start + STATISTICS_CHUNK])
+            for channel in range(self.channels):
+                histogram[channel] += images[:, channel].flatten().bincount(minlength=256)
+        share = histogram / histogram.sum(dim=1, keepdim=True).clamp(min=1)
+        values = torch.arange(256, dtype=torch.float64) / 255
+        mean = share @ values
+        variance = (share * (values - mean[:, None]) ** 2).sum(dim=1)
+        return tuple(mean.tolist()), tuple(variance.sqrt().clamp(min=1 / 255).tolist())
+
+    def _report_skipped(self, table: pd.DataFrame, store: ImageStore) -> None:
+        names = ", ".join(str(path) for path in self.csv_files)
+        if len(self.skipped) == len(table):
+            tried = [f"{store.place(i)} ({why})" for i, why in self.skipped.head(3).to_numpy()]
+            raise UserError(
+                f"{names}: none of the {len(table)} rows has a readable image under "
+                f"FashionDataset.root_dir {self.root_dir}.\nTried first: {', '.join(tried)}.\n"
+                f"Bind the root_dir that belongs to this CSV."
+            )
+        if len(self.skipped):
+            named = [f"{i} ({why})" for i, why in self.skipped.to_numpy()]
+            logger.warning(
+                "%s: skipped %d of %d rows, whose images are missing or unreadable: ids %s",
+                names,
+                len(named),
+                len(table),
+                listing(named, LISTED),
+            )
+
+
+def _bound(value: Any, name: str) -> Any:
+    if value is None or value == "":
+        raise UserError(
+            f"FashionDataset.{name} is not bound: bind it, "
+            f"e.g. FashionDataset.{name} = '/path/to/{'train.csv' if 'csv' in name else 'data'}'."
+        )
+    return value
+
+
+def _paths(csv_file: str | Path | Sequence[str | Path] | None) -> list[Path]:
+    given = _bound(csv_file, "csv_file")
+    listed = [given] if isinstance(given, str | Path) else list(given)
+    return [Path(_bound(path, "csv_file")).expanduser().absolute() for path in listed]
+
+
+def _import_missing(
+    csv_files: Sequence[Path], root_dir: Path, importer: Callable[[], Any] | None
+) -> None:
+    """Let the importer make root_dir when one of its CSV files is not there yet."""
+    missing = [path for path in csv_files if path.parent == root_dir and not path.exists()]
+    if importer is None or not missing:
+        return
+    if is_in_memory():
+        raise UserError(
+            f"{missing[0]} does not exist, and a dry run imports nothing: run once without "
+            f"--dry-run, or import it with python -m fewshot.data.importers."
+        )
+    importer()(root_dir)
+
+
+def _skipped(
+    table: pd.DataFrame, stamps: Mapping[str, str], broken: Mapping[str, str]
+) -> pd.DataFrame:
+    reasons = [
+        (image_id, broken.get(image_id, "no image"))
+        for image_id in table["id"]
+        if image_id not in stamps or image_id in broken
+    ]
+    return pd.DataFrame(reasons, columns=["id", "reason"], dtype=str)
+
+
+def _labels(table: pd.DataFrame, label_column: str | None) -> tuple[tuple[str, ...], IntArray]:
+    if label_column is None:
+        return (), np.full(len(table), -1, dtype=np.int64)
+    names = sorted(set(table[label_column]))
+    index = {name: number for number, name in enumerate(names)}
+    return tuple(names), np.array([index[n] for n in table[label_column]], dtype=np.int64)

@@ -1,0 +1,1 @@
+"""Importers: other layouts into the one this project reads."""

@@ -1,0 +1,40 @@
+"""What --dry-run does: one batch through the objective, forward and backward, nothing written."""
+
+import logging
+
+import torch
+
+from fewshot.interfaces import Batch, Dataset, Sampler, parameter_count
+from fewshot.objectives.objective import Objective
+
+logger = logging.getLogger("fewshot")
+
+
+def describe(
+    dataset: Dataset, objective: Objective, sampler: Sampler | None, seed: int
+) -> None:
+    """Decode one batch, run it through the objective and log shapes and parameter counts."""
+    rows = (
+        torch.arange(min(8, len(dataset))).numpy() if sampler is None else sampler.batches(0)[0]
+    )
+    images = dataset.images(rows)
+    total, trained = parameter_count(objective)
+    logger.info("batch      %s %s", list(images.shape), images.dtype)
+    logger.info("objective  %s", type(objective).__name__)
+    logger.info("encoder    %s", type(objective.encoder).__name__)
+    logger.info("parameters %s, %s of them trained", f"{total:,}", f"{trained:,}")
+    if sampler is not None:
+        positions = torch.arange(len(rows))
+        keys = torch.stack(
+            [torch.full_like(positions, seed), torch.zeros_like(positions), positions], dim=1
+        )
+        labels = torch.from_numpy(dataset.labels[rows])
+        loss, logs = objective(Batch(images, labels, torch.from_numpy(rows), keys))
+        loss.backward()
+        figures = "  ".join(f"{name} {float(value):.4f}" for name, value in logs.items())
+        logger.info("batches    %d an epoch", len(sampler))
+        logger.info("loss       %.4f  %s", float(loss), figures)
+    objective.eval()
+    with torch.inference_mode():
+        logger.info("embedding  %s", list(objective.embed(images).shape))
+    logger.info("dry run: nothing was written")

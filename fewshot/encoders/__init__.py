@@ -1,0 +1,1 @@
+"""Encoders: images to features, with no knowledge of labels or losses."""

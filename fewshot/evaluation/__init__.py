@@ -1,0 +1,1 @@
+"""Evaluators: objective and datasets -> figures, tables, pictures."""

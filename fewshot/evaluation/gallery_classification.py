@@ -1,0 +1,132 @@
+"""Classification by comparing embeddings with those of the training split."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import gin
+import numpy as np
+import torch
+from torch import Tensor
+
+from fewshot.errors import UserError
+from fewshot.evaluation.classification_metrics import (
+    Classified,
+    Labelled,
+    class_counts,
+    classify,
+    labelled,
+)
+from fewshot.evaluation.classification_report import classification_report, prefixed
+from fewshot.evaluation.gallery import Gallery, embed_gallery
+from fewshot.evaluation.inference import embed
+from fewshot.heads.knn import KNN
+from fewshot.interfaces import Dataset, Evaluation
+
+Head = Callable[[Tensor, Tensor, Tensor, int], Tensor]
+Groups = Mapping[str, Sequence[str] | Callable[[], Dataset]]
+
+
+@gin.register
+class GalleryClassification:
+    """A head over embeddings: the training split is the gallery, every other split is classified.
+
+    head: factory of a head, e.g. @NearestPrototype. max_references: a stratified part of the
+    gallery of at most so many rows, for monitoring. prefix: put before every figure's and file's
+    name. groups: {name: class names, or a factory of a dataset that has those classes}; the test
+    rows of a group are reported as `groups/<name>/joint` (against the whole gallery) and `closed`
+    (against the part of the gallery that belongs to the group).
+    """
+
+    monitors = True
+    title = "Per class"
+
+    def __init__(
+        self,
+        head: Callable[[], Head],
+        max_references: int | None = None,
+        prefix: str = "",
+        groups: Groups | None = None,
+    ) -> None:
+        self.head = head()
+        self.max_references = max_references
+        self.prefix = prefix
+        self.groups = {
+            name: set(group().class_names if callable(group) else group)
+            for name, group in (groups or {}).items()
+        }
+
+    def __call__(self, objective: Any, datasets: Mapping[str, Dataset]) -> Evaluation:
+        """Evaluate every split but "train"; raises UserError without labels or gallery."""
+        gallery = embed_gallery(objective, datasets.get("train"), self.max_references)
+        n_train = class_counts(datasets.get("train"))
+        results, groups = {}, {}
+        for split, dataset in datasets.items():
+            if split == "train":
+                continue
+            rows = labelled(dataset, split)
+            query = embed(objective, dataset, rows=rows.rows)
+            results[split] = self._classify(gallery, query, rows, n_train)
+            if split == "test":
+                groups = {
+                    name: self._group(name, gallery, query, rows, n_train) for name in self.groups
+                }
+        report = classification_report(results, self.prefix, self.title)
+        if not groups:
+            return report
+        test = {**report.metrics["test"], **prefixed({"groups": groups}, self.prefix)}
+        return Evaluation({**report.metrics, "test": test}, report.artifacts, report.tables)
+
+    def _classify(
+        self, gallery: Gallery, query: Tensor, rows: Labelled, n_train: Mapping[str, int]
+    ) -> Classified:
+        names = gallery.class_names
+        scores = self.head(gallery.features, gallery.labels, query, len(names))
+        return classify(scores, names, rows, n_train)
+
+    def _group(
+        self,
+        name: str,
+        gallery: Gallery,
+        query: Tensor,
+        rows: Labelled,
+        n_train: Mapping[str, int],
+    ) -> dict[str, Any]:
+        group = self.groups[name]
+        kept = np.flatnonzero([label in group for label in rows.labels])
+        closed = gallery.only(group)
+        if len(kept) == 0 or not closed.class_names:
+            raise UserError(
+                f"group '{name}' of {type(self).__name__}.groups has {len(kept)} test rows and "
+                f"{len(closed.features)} training rows: name classes that have both."
+            )
+        part = Labelled(rows.rows[kept], rows.ids[kept], rows.labels[kept])
+        some = query[torch.from_numpy(kept).to(query.device)]
+        return {
+            "joint": self._classify(gallery, some, part, n_train).metrics(),
+            "closed": self._classify(closed, some, part, n_train).metrics(),
+        }
+
+
+@gin.register
+class KNNClassification(GalleryClassification):
+    """k nearest neighbours over embeddings, the training split being the gallery.
+
+    k, weights ('uniform' or 'distance'), metric ('euclidean' or 'cosine') and class_balanced are
+    those of the `KNN` head; the rest as in `GalleryClassification`.
+    """
+
+    title = "k-NN, per class"
+
+    def __init__(
+        self,
+        k: int = 5,
+        weights: str = "uniform",
+        metric: str = "euclidean",
+        class_balanced: bool = False,
+        max_references: int | None = None,
+        prefix: str = "",
+        groups: Groups | None = None,
+    ) -> None:
+        super().__init__(
+            lambda: KNN(k, weights, metric, class_balanced), max_references, prefix, groups
+        )

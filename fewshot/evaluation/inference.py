@@ -1,0 +1,72 @@
+"""A whole dataset through an objective, chunk by chunk, on the objective's device."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from fewshot.errors import UserError
+from fewshot.interfaces import Dataset, IntArray
+
+
+def device_of(objective: Any) -> torch.device:
+    """Where the objective's parameters are."""
+    parameter = next(iter(objective.parameters()), None)
+    return torch.device("cpu") if parameter is None else parameter.device
+
+
+def embed(
+    objective: Any, dataset: Dataset, chunk: int = 512, rows: IntArray | None = None
+) -> Tensor:
+    """Embeddings float32 [N, D] of the dataset's rows (or of some), on the objective's device.
+
+    Raises UserError when an embedding is not finite.
+    """
+    return _through(objective.embed, objective, dataset, chunk, rows, "embedding")
+
+
+def score(
+    objective: Any, dataset: Dataset, chunk: int = 512, rows: IntArray | None = None
+) -> Tensor:
+    """Scores float32 [N, number of class names], otherwise as `embed`.
+
+    Raises UserError for an objective that does not classify.
+    """
+    if getattr(objective, "scores", None) is None:
+        raise UserError(
+            f"{type(objective).__name__} gives embeddings but no class scores: evaluate it with "
+            "KNNClassification in place of Classification."
+        )
+    return _through(objective.scores, objective, dataset, chunk, rows, "scoring")
+
+
+def _through(
+    function: Callable[[Tensor], Tensor],
+    objective: Any,
+    dataset: Dataset,
+    chunk: int,
+    rows: IntArray | None,
+    verb: str,
+) -> Tensor:
+    if rows is None:
+        rows = np.arange(len(dataset))
+    if len(rows) == 0:
+        raise UserError(f"{verb}: the dataset has no rows.")
+    device = device_of(objective)
+    outputs = []
+    with torch.inference_mode(), tqdm(total=len(rows), desc=verb, leave=False, disable=None) as bar:
+        for start in range(0, len(rows), chunk):
+            images = dataset.images(rows[start : start + chunk])
+            outputs.append(function(images.to(device)).float())
+            bar.update(len(images))
+    whole = torch.cat(outputs)
+    bad = int((~whole.isfinite()).any(1).sum())
+    if bad:
+        raise UserError(
+            f"{verb}: {bad} of {len(whole)} outputs are not finite; the training has diverged: "
+            "lower the learning rate or clip the gradients."
+        )
+    return whole

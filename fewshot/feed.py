@@ -1,0 +1,97 @@
+"""The batches of an epoch, gathered ahead of use, each rank taking its slice of every batch."""
+
+from collections import deque
+from collections.abc import Generator
+from concurrent.futures import Future, ThreadPoolExecutor
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from fewshot.errors import UserError
+from fewshot.interfaces import Batch, Dataset, IntArray, Sampler
+
+_AHEAD = 2  # batches in flight: one being gathered while one waits
+
+
+class Feed:
+    """Batches on the device, a pure function of (dataset, sampler, seed, epoch, rank).
+
+    Image i of a batch has the key (seed, epoch, position), where position counts the images of the
+    epoch over all ranks, so that one process and several draw alike. One thread gathers the next
+    images while the device computes on the last; there are no worker processes.
+    """
+
+    def __init__(
+        self,
+        dataset: Dataset,
+        sampler: Sampler,
+        seed: int,
+        device: torch.device,
+        rank: int = 0,
+        world_size: int = 1,
+    ) -> None:
+        self._dataset = dataset
+        self._sampler = sampler
+        self._seed = seed
+        self._device = device
+        self._rank = rank
+        self._world_size = world_size
+        self._labels: Tensor | None = None
+        if dataset.class_names:
+            self._labels = torch.from_numpy(np.ascontiguousarray(dataset.labels))
+
+    def __len__(self) -> int:
+        """Batches in an epoch."""
+        return len(self._sampler)
+
+    def batches(self, epoch: int, start: int = 0) -> Generator[Batch, None, None]:
+        """The epoch's batches from the one numbered `start` on."""
+        batches = self._sampler.batches(epoch)
+        first = sum(len(rows) for rows in batches[:start])
+        with ThreadPoolExecutor(1, thread_name_prefix="gather") as executor:
+            waiting: deque[Future[Batch]] = deque()
+            try:
+                for rows in batches[start:]:
+                    waiting.append(executor.submit(self._gather, rows, epoch, first))
+                    first += len(rows)
+                    if len(waiting) > _AHEAD:
+                        yield waiting.popleft().result().to(self._device)
+                while waiting:
+                    yield waiting.popleft().result().to(self._device)
+            finally:
+                executor.shutdown(wait=True, cancel_futures=True)
+
+    def _gather(self, rows: IntArray, epoch: int, first: int) -> Batch:
+        inside = rank_slice(len(rows), self._sampler.sections, self._rank, self._world_size)
+        rows = rows[inside]
+        index = torch.from_numpy(np.ascontiguousarray(rows))
+        positions = torch.from_numpy(inside + first)
+        keys = torch.empty(len(rows), 3, dtype=torch.int64)
+        keys[:, 0] = self._seed
+        keys[:, 1] = epoch
+        keys[:, 2] = positions
+        labels = None if self._labels is None else self._labels[index]
+        images = self._dataset.images(rows)
+        if self._device.type == "cuda":
+            images = images.pin_memory()
+        return Batch(images, labels, index, keys)
+
+
+def rank_slice(size: int, sections: int, rank: int, world_size: int) -> IntArray:
+    """Indices into a flat batch that one rank takes: the same run of each of its sections.
+
+    Raises UserError when a section is too short for every rank to get something.
+    """
+    if world_size == 1:
+        return np.arange(size)
+    section = size // sections
+    if section < world_size:
+        raise UserError(
+            f"a batch of {size} images in {sections} sections cannot be shared by {world_size} "
+            "devices: bind a larger batch, or fewer Trainer.devices."
+        )
+    bounds = [section * part // world_size for part in (rank, rank + 1)]
+    return np.concatenate(
+        [np.arange(bounds[0], bounds[1]) + section * part for part in range(sections)]
+    )

@@ -1,0 +1,1 @@
+"""Heads: (support, labels, query features) -> scores, with no state between calls."""

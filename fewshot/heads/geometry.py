@@ -1,0 +1,34 @@
+"""What heads share: full precision, and the prototypes of a support set."""
+
+from contextlib import AbstractContextManager
+
+import torch
+from torch import Tensor
+
+
+def full_precision(features: Tensor) -> AbstractContextManager[None]:
+    """Autocast switched off, so that distances keep the dtype of the features."""
+    context: AbstractContextManager[None] = torch.autocast(features.device.type, enabled=False)
+    return context
+
+
+def prototypes(support: Tensor, labels: Tensor, n_classes: int) -> tuple[Tensor, Tensor]:
+    """The mean support feature of each class, and the number of rows it is the mean of.
+
+    support [..., S, D] and labels int64 [..., S] -> [..., n_classes, D] and [..., n_classes]. A
+    class without rows has a zero mean and a zero count. Leading dimensions are episodes.
+    """
+    episodes = support.shape[:-2]
+    flat = support.reshape(-1, *support.shape[-2:])
+    offsets = torch.arange(len(flat), device=labels.device).unsqueeze(1) * n_classes
+    slots = (labels.reshape(len(flat), -1) + offsets).flatten()
+    sums = support.new_zeros(len(flat) * n_classes, support.shape[-1])
+    sums.index_add_(0, slots, flat.flatten(0, 1))
+    counts = torch.bincount(slots, minlength=len(sums)).to(support.dtype)
+    means = sums / counts.clamp(min=1).unsqueeze(1)
+    return means.reshape(*episodes, n_classes, -1), counts.reshape(*episodes, n_classes)
+
+
+def without_empty(scores: Tensor, counts: Tensor) -> Tensor:
+    """The scores [..., Q, C] with classes that have no support (counts [..., C]) at -inf."""
+    return scores.masked_fill(counts.unsqueeze(-2) == 0, -torch.inf)

@@ -1,0 +1,62 @@
+"""BD-CSPN: prototypes rectified by confidently classified queries."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import gin
+from torch import Tensor
+from torch.nn import functional as F
+
+from fewshot.heads.geometry import full_precision, prototypes
+
+
+def rectified(
+    support: Tensor, labels: Tensor, query: Tensor, n_classes: int, temperature: float
+) -> tuple[Tensor, Tensor]:
+    """Rectified prototypes [..., n_classes, D] and shifted, L2-normalised queries [..., Q, D].
+
+    Queries are moved so that their mean is the support's, labelled by cosine to the prototypes,
+    and averaged with the support of their class, each row weighing exp(temperature * cosine).
+    """
+    support, query = F.normalize(support, dim=-1), F.normalize(query, dim=-1)
+    shift = support.mean(-2, keepdim=True) - query.mean(-2, keepdim=True)
+    query = F.normalize(query + shift, dim=-1)
+    means = F.normalize(prototypes(support, labels, n_classes)[0], dim=-1).transpose(-1, -2)
+    to_support, to_query = support @ means, query @ means
+    known = F.one_hot(labels, n_classes)
+    guessed = F.one_hot(to_query.argmax(-1), n_classes)
+    support_weight = (temperature * to_support).exp() * known
+    query_weight = (temperature * to_query).exp() * guessed
+    sums = support_weight.transpose(-1, -2) @ support + query_weight.transpose(-1, -2) @ query
+    total = support_weight.sum(-2) + query_weight.sum(-2)
+    return sums / total.unsqueeze(-1), query
+
+
+def bd_cspn(
+    support: Tensor,
+    labels: Tensor,
+    query: Tensor,
+    n_classes: int,
+    temperature: float = 10.0,
+) -> Tensor:
+    """Cosine to prototypes rectified by the queries (https://arxiv.org/abs/1911.10713).
+
+    support [..., S, D], labels int64 [..., S], query [..., Q, D] -> [..., Q, n_classes]; leading
+    dimensions are episodes. Every class needs support. Transductive.
+    """
+    with full_precision(support):
+        means, query = rectified(support, labels, query, n_classes, temperature)
+        return query @ F.normalize(means, dim=-1).transpose(-1, -2)
+
+
+@gin.register
+@dataclass(frozen=True)
+class BDCSPN:
+    """Prototypes rectified by the queries (https://arxiv.org/abs/1911.10713)."""
+
+    temperature: float = 10.0
+    transductive: ClassVar[bool] = True
+
+    def __call__(self, support: Tensor, labels: Tensor, query: Tensor, n_classes: int) -> Tensor:
+        """Scores [..., Q, n_classes]; see `bd_cspn`."""
+        return bd_cspn(support, labels, query, n_classes, self.temperature)

@@ -1,0 +1,179 @@
+"""One experiment from bindings to results: build in order, train, choose, evaluate, write."""
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass
+from typing import Any
+
+import gin
+
+from fewshot import seeding
+from fewshot.artifacts import ExperimentFolder
+from fewshot.config import RunRequest, unused_bindings
+from fewshot.data.pixels import in_memory
+from fewshot.dry_run import describe
+from fewshot.environment import environment
+from fewshot.errors import UserError
+from fewshot.interfaces import Evaluation, Evaluator, Sampler
+from fewshot.objectives.model_file import load_model, restore, save_model
+from fewshot.objectives.objective import Objective
+from fewshot.results import finish, results
+from fewshot.run_data import RunData, load_data
+from fewshot.trainer import Fit, Summary, Trainer
+
+logger = logging.getLogger("fewshot")
+
+Factory = Callable[..., Any]
+
+
+@dataclass(frozen=True)
+class Parts:
+    """Everything a run is made of, built in order after seeding."""
+
+    data: RunData
+    objective: Objective
+    sampler: Sampler | None
+    monitors: Sequence[Evaluator]
+    evaluators: Sequence[Evaluator]
+    trainer: Trainer
+
+
+@gin.configurable
+def main(
+    request: RunRequest,
+    objective: Factory | None = None,
+    sampler: Factory | None = None,
+    optimizer: Factory | None = None,
+    schedule: Factory | None = None,
+    schedule_every: str = "step",
+    num_epochs: int = 10,
+    evaluators: Sequence[Factory] = (),
+    select_by: str = "validation/top1",
+    train_rows: Factory | None = None,
+    validation_fraction: float = 0.1,
+    seed: int = 0,
+) -> None:
+    """Run one experiment; every argument but the request is bound in .gin.
+
+    objective, sampler, optimizer, schedule, evaluators, train_rows: factories (`@Name`, without
+    parentheses). num_epochs: 0 evaluates without training. select_by: the validation figure that
+    chooses the model, or 'last'. validation_fraction: share of the training rows set apart where
+    no validation CSV is bound. Raises UserError for whatever the user can mend.
+    """
+    if objective is None:
+        raise UserError("main.objective is not bound: bind it, e.g. main.objective = @TransferNet.")
+    folder = _folder(request)
+    with in_memory() if request.dry_run else nullcontext():
+        data = load_data(train_rows, validation_fraction, seed)
+    parts = _build(data, objective, sampler, evaluators, seed, training=num_epochs > 0)
+    if request.dry_run:
+        describe(data.train, parts.objective, parts.sampler, seed)
+        return
+    folder = ExperimentFolder(folder.path, writes=parts.trainer.is_main_process)
+    if request.resume is None:
+        folder.create()
+        folder.write_text(folder.config.name, request.config_text)
+    facts = environment(request.command, seed, request.plugin_folders)
+    folder.write_json(folder.environment.name, facts)
+    fit = Fit(
+        objective=parts.objective,
+        dataset=data.train,
+        sampler=parts.sampler,
+        optimizer=optimizer,
+        schedule=schedule,
+        schedule_every=schedule_every,
+        num_epochs=num_epochs,
+        seed=seed,
+        validate=_validation(parts),
+        select_by=select_by,
+        folder=folder,
+        save_model=lambda path: save_model(parts.objective, path),
+        digests={"training CSV": data.train.digest},
+        resume=request.resume is not None,
+    )
+    summary = parts.trainer.fit(fit)
+    if not parts.trainer.is_main_process:
+        return
+    evaluations = _evaluate_chosen(parts, folder, summary)
+    for name in unused_bindings():
+        logger.warning("%s is bound but was never used", name)
+    folder.write_text(folder.operative.name, gin.operative_config_str())
+    contents = results(folder.name, request, seed, summary, merge_metrics(evaluations))
+    finish(folder, contents, evaluations)
+
+
+def _folder(request: RunRequest) -> ExperimentFolder:
+    if request.resume is not None:
+        return ExperimentFolder.open(request.resume)
+    folder = ExperimentFolder(request.output_dir / request.name)
+    if not request.dry_run:
+        folder.check_free()
+    return folder
+
+
+def _build(
+    data: RunData,
+    objective: Factory,
+    sampler: Factory | None,
+    evaluators: Sequence[Factory],
+    seed: int,
+    training: bool,
+) -> Parts:
+    seeding.reseed(seed, "build")
+    trainer = gin.get_configurable("Trainer")()
+    built = objective(data.spec())
+    batches = None
+    if training:
+        factory = sampler or gin.get_configurable("ShuffledBatches")
+        batches = factory(
+            labels=data.train.labels, class_names=data.train.class_names, seed=seed
+        )
+        if batches.layout != built.layout:
+            raise UserError(
+                f"{type(built).__name__} needs batches ordered '{built.layout}', but "
+                f"{type(batches).__name__} gives '{batches.layout}': bind another main.sampler."
+            )
+    with gin.config_scope("validation"):
+        monitors = [e for e in (factory() for factory in evaluators) if e.monitors]
+    return Parts(data, built, batches, monitors, [factory() for factory in evaluators], trainer)
+
+
+def _validation(parts: Parts) -> Callable[[], Mapping[str, Mapping[str, Any]]] | None:
+    """What the trainer calls to look at the validation split; None where there is nothing."""
+    if parts.data.validation is None or not parts.monitors:
+        return None
+
+    def validate() -> dict[str, dict[str, Any]]:
+        with parts.trainer.inference(parts.objective):
+            found = [monitor(parts.objective, parts.data.monitored) for monitor in parts.monitors]
+        return merge_metrics(found)
+
+    return validate
+
+
+def _evaluate_chosen(
+    parts: Parts, folder: ExperimentFolder, summary: Summary
+) -> Sequence[Evaluation]:
+    """Every evaluator on every split, by the model the run chose."""
+    if summary.epochs > 0:
+        restore(parts.objective, load_model(folder.model))
+    with parts.trainer.inference(parts.objective):
+        return [
+            evaluator(parts.objective, parts.data.evaluated) for evaluator in parts.evaluators
+        ]
+
+
+def merge_metrics(evaluations: Sequence[Evaluation]) -> dict[str, dict[str, Any]]:
+    """The figures of several evaluators, by split; a figure named twice is refused."""
+    merged: dict[str, dict[str, Any]] = {}
+    for evaluation in evaluations:
+        for split, figures in evaluation.metrics.items():
+            known = merged.setdefault(split, {})
+            twice = sorted(known.keys() & figures.keys() - {"n"})
+            if twice:
+                raise UserError(
+                    f"two evaluators both report {split}/{twice[0]}: bind a prefix on one of them."
+                )
+            known.update(figures)
+    return merged

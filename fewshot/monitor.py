@@ -1,0 +1,76 @@
+"""Which model is kept, and when to stop early: one monitored figure, followed over validations."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from fewshot.errors import UserError
+
+LAST = "last"
+
+
+@dataclass
+class Standing:
+    """How the monitored figure stood at the last validation; epochs count from 1, 0 is none."""
+
+    best_value: float | None = None
+    best_epoch: int = 0
+    without_progress: int = 0
+
+
+class Monitor:
+    """Follows the figure named `select_by`; where that is 'last', the training loss.
+
+    mode: 'max', or 'min' for names that end in "loss". patience: how many validations in a row
+    may pass without a new best before training stops; None never stops.
+    """
+
+    def __init__(self, select_by: str, patience: int | None) -> None:
+        if patience is not None and select_by == LAST:
+            raise UserError(
+                f"Trainer.patience is {patience}, but no figure is monitored (main.select_by = "
+                "'last', or there is no validation split): bind main.select_by, or unbind patience."
+            )
+        self.select_by = select_by
+        self.followed = "train/loss" if select_by == LAST else select_by
+        self.mode = "min" if self.followed.endswith("loss") else "max"
+        self._patience = patience
+        self.standing = Standing()
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether patience has run out."""
+        return self._patience is not None and self.standing.without_progress >= self._patience
+
+    def figure(self, figures: Mapping[str, float], epoch: int) -> float:
+        """The one followed of {"split/name": figure}; raises UserError when it is not there."""
+        if self.followed not in figures:
+            raise UserError(
+                f"main.select_by is {self.select_by!r}, but the figures there are: "
+                f"{', '.join(sorted(figures)) or 'none'}. Bind one of them, or 'last'."
+            )
+        value = float(figures[self.followed])
+        if not math.isfinite(value):
+            raise UserError(
+                f"the monitored figure, {self.followed}, is {value} after epoch {epoch}: bind "
+                "another main.select_by, or lower the learning rate."
+            )
+        return value
+
+    def update(self, value: float, epoch: int) -> bool:
+        """Take the figure of a validation; whether it is a new best (the first of equals stays)."""
+        best = self.standing.best_value
+        if best is None or (value > best if self.mode == "max" else value < best):
+            self.standing = Standing(value, epoch, 0)
+            return True
+        self.standing.without_progress += 1
+        return False
+
+    def state_dict(self) -> dict[str, Any]:
+        """Plain values."""
+        return asdict(self.standing)
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on from saved values."""
+        self.standing = Standing(**state)

@@ -1,0 +1,53 @@
+"""Exemplar discrimination as a pretext task."""
+
+from collections.abc import Callable
+from typing import Any
+
+import gin
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from fewshot.errors import UserError
+from fewshot.interfaces import Batch, DataSpec
+from fewshot.objectives.objective import Objective
+from fewshot.objectives.views import view_keys
+
+
+@gin.register
+class ExemplarNet(Objective):
+    """Tell which source image a distorted view comes from (https://arxiv.org/abs/1406.6909).
+
+    Every training row is a surrogate class of its own: limit their number with `main.train_rows`.
+    views: distorted views of each image in a step, drawn by `Inputs.augment`. head: factory of the
+    surrogate classifier (default LinearHead). Raises UserError without an augmentation or views.
+    """
+
+    def __init__(
+        self,
+        spec: DataSpec,
+        encoder: Callable[..., Any] | None = None,
+        inputs: Callable[..., Any] | None = None,
+        views: int = 6,
+        head: Callable[..., Any] | None = None,
+    ) -> None:
+        super().__init__(spec, encoder, inputs)
+        if views < 1:
+            raise UserError(f"ExemplarNet.views = {views}: bind at least 1.")
+        self.views = views
+        head = head or gin.get_configurable("LinearHead")
+        self.head = head(self.encoder.num_features, spec.rows)
+
+    def surrogate_batch(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """Uint8 images -> (float [V * B, C, H, W], surrogate class int64 [V * B]), view by view."""
+        views = [self.augment(batch.images, view_keys(batch.keys, v)) for v in range(self.views)]
+        return torch.cat([self.inputs.normalise(view) for view in views]), batch.rows.repeat(
+            self.views
+        )
+
+    def forward(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
+        """The cross-entropy of the source image over every view."""
+        images, surrogates = self.surrogate_batch(batch)
+        predicted = self.head(self.encoder(images))
+        accuracy = (predicted.argmax(1) == surrogates).float().mean()
+        return F.cross_entropy(predicted, surrogates), {"surrogate_top1": accuracy.detach()}

@@ -1,0 +1,86 @@
+"""What every training objective is: an encoder, its inputs, and a loss over a batch."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from typing import Any
+
+import gin
+import torch
+from torch import Tensor, nn
+
+from fewshot.encoders.encoder import Encoder
+from fewshot.encoders.state import check_fits
+from fewshot.errors import UserError
+from fewshot.interfaces import Batch, DataSpec
+from fewshot.objectives.inputs import Inputs
+
+Factory = Callable[..., Any]
+_APART = ("encoder.", "inputs.")  # stored by name in model.mdl, so not part of the head's state
+
+
+class Objective(nn.Module, ABC):
+    """What training minimises; owns every trained parameter: the encoder and what stands on it.
+
+    spec: facts about the training rows. encoder: factory of an Encoder, called with in_channels
+    and image_size. inputs: factory of Inputs, called with spec (default @Inputs).
+    A subclass implements `forward`, and `scores(uint8 [B, C, H, W]) -> [B, classes]` if it
+    classifies. Set in a subclass: `layout`, the order of batches it needs (see
+    interfaces.Sampler). Raises UserError without an encoder.
+    """
+
+    layout = "image"
+
+    def __init__(
+        self, spec: DataSpec, encoder: Factory | None = None, inputs: Factory | None = None
+    ) -> None:
+        super().__init__()
+        name = type(self).__name__
+        if encoder is None:
+            raise UserError(
+                f"{name}.encoder is not bound: bind one, e.g. {name}.encoder = @SmallResNet."
+            )
+        self.spec = spec
+        self.class_names: tuple[str, ...] = spec.class_names
+        self.inputs: Inputs = (inputs or gin.get_configurable("Inputs"))(spec)
+        built: Encoder = encoder(in_channels=self.inputs.channels, image_size=self.inputs.size)
+        # convolutions on channels-last tensors are faster on CPUs and on tensor cores
+        self.encoder = built.to(memory_format=torch.channels_last)
+
+    @abstractmethod
+    def forward(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
+        """Batch -> (loss to minimise, {name: detached scalar} to log)."""
+
+    def after_step(self) -> None:
+        """Called after every optimiser step: momentum encoders, queues."""
+
+    def augment(self, images: Tensor, keys: Tensor) -> Tensor:
+        """One augmented view [B, C, H, W] of images 0 .. 255, drawn from keys int64 [B, K]."""
+        return self.inputs.augment(images, keys)
+
+    def embed(self, images: Tensor) -> Tensor:
+        """Images 0 .. 255 [B, C, H, W], not augmented -> features [B, D]."""
+        features: Tensor = self.encoder(self.inputs.normalise(images))
+        return features
+
+    def parameter_groups(self) -> list[dict[str, Any]]:
+        """What the optimiser gets: one group of all parameters that are not frozen.
+
+        A method that wants several learning rates or weight decays returns several groups. Raises
+        UserError when nothing is left to train.
+        """
+        trained = [parameter for parameter in self.parameters() if parameter.requires_grad]
+        if not trained:
+            raise UserError(
+                f"{type(self).__name__} has no parameter to train, all are frozen: bind "
+                "main.num_epochs = 0 to evaluate only, or unfreeze a part."
+            )
+        return [{"params": trained}]
+
+    def head_state(self) -> dict[str, Tensor]:
+        """What model.mdl keeps beside the encoder: all other parameters and persistent buffers."""
+        return {k: v for k, v in self.state_dict().items() if not k.startswith(_APART)}
+
+    def load_head_state(self, state: dict[str, Tensor]) -> None:
+        """Take back what `head_state` gave; raises UserError naming what does not fit."""
+        check_fits("the head", self.head_state(), state)
+        self.load_state_dict(state, strict=False)

@@ -1,0 +1,129 @@
+"""What a new run takes from a stored model: input format, encoder, and the head where it fits."""
+
+import dataclasses
+import logging
+from collections.abc import Callable
+from typing import Any
+
+from fewshot.encoders.encoder import Encoder, build_encoder
+from fewshot.encoders.recorded import rebuild
+from fewshot.encoders.state import check_fits
+from fewshot.errors import UserError
+from fewshot.interfaces import DataSpec
+from fewshot.objectives.classifier_head import Head, IdentityHead, LinearHead
+from fewshot.objectives.inputs import Inputs
+from fewshot.objectives.model_file import StoredModel, load_encoder_state
+
+logger = logging.getLogger("fewshot")
+
+Factory = Callable[..., Any]
+
+
+def reused_inputs(stored: StoredModel, inputs: Factory, spec: DataSpec) -> Inputs:
+    """Inputs as the stored model's, but for what is bound.
+
+    Raises UserError when the data's images have another size than the stored model's had, unless
+    another Inputs.size is bound.
+    """
+    built: Inputs = inputs(
+        dataclasses.replace(
+            spec,
+            image_size=stored.input_size,
+            channels=stored.channels,
+            mean=stored.mean,
+            std=stored.std,
+        )
+    )
+    if spec.image_size != stored.image_size and built.size == stored.input_size:
+        raise UserError(
+            f"the images are {spec.image_size}, but '{stored.path}' was trained on "
+            f"{stored.image_size}: bind FashionDataset.image_size = {stored.image_size} (or, to go "
+            "on at another size, Inputs.size)."
+        )
+    return built
+
+
+def reused_encoder(stored: StoredModel, bound: Factory | None, **sizes: Any) -> Encoder:
+    """The stored encoder with its weights, rebuilt, or built by the bound factory if that agrees.
+
+    sizes: in_channels, image_size. Raises UserError where the bound one is another, or a tensor
+    does not fit.
+    """
+    if bound is None:
+        encoder = build_encoder(stored.encoder.name, stored.encoder.arguments | sizes)
+    else:
+        # published weights would be fetched only to be overwritten
+        encoder = bound(**sizes, **getattr(bound, "initialisation", {}))
+        here = _described(encoder.name, encoder.arguments)
+        there = _described(stored.encoder.name, stored.encoder.arguments)
+        if here != there:
+            raise UserError(
+                f"TransferNet.encoder is {here}, but '{stored.path}' holds {there}: bind "
+                "TransferNet.encoder = None to rebuild the stored one, or another "
+                "TransferNet.saved_model_path."
+            )
+    load_encoder_state(encoder, stored)
+    return encoder
+
+
+def reused_head(
+    stored: StoredModel,
+    bound: Factory | None,
+    num_features: int,
+    class_names: tuple[str, ...],
+    new_head: bool | None,
+) -> Head:
+    """The stored head where the ordered classes and the kind are the same, else a new one (logged).
+
+    new_head: True always makes a new one, False always keeps the stored one. Raises UserError when
+    there is no classifier to keep.
+    """
+    if new_head is False:
+        return _kept(stored)
+    code = not stored.head.name and stored.encoder.arguments.get("code_size") == len(class_names)
+    if bound is None and code and new_head is None:
+        logger.info(
+            "the code layer of '%s' is as wide as there are classes: kept as the classifier",
+            stored.path,
+        )
+        return IdentityHead(num_features, len(class_names))
+    same_classes = bool(stored.head.name) and stored.class_names == class_names
+    if bound is None and same_classes and new_head is None:
+        return _kept(stored)
+    head: Head = (bound or LinearHead)(num_features, len(class_names))
+    if new_head:
+        reason = "TransferNet.new_head is True"
+    elif not stored.head.name:
+        reason = f"a model of {stored.objective} has no classifier"
+    elif not same_classes:
+        reason = f"it was for other classes ({len(stored.class_names)}, now {len(class_names)})"
+    elif (head.name, head.arguments) != (stored.head.name, stored.head.arguments):
+        reason = f"it was {_described(stored.head.name, stored.head.arguments)}"
+    else:
+        return _kept(stored)
+    logger.info("new head %s in place of that of '%s': %s", head.name, stored.path, reason)
+    return head
+
+
+def _kept(stored: StoredModel) -> Head:
+    """The stored classifier with its weights."""
+    if not stored.head.name:
+        raise UserError(
+            f"TransferNet.new_head is False, but '{stored.path}' is a model of {stored.objective} "
+            "and has no classifier: evaluate it with KNNClassification or a linear probe, or bind "
+            "TransferNet.new_head = None and train a head."
+        )
+    head: Head = rebuild("head", stored.head.name, stored.head.arguments)
+    state = {
+        key.removeprefix("head."): value
+        for key, value in stored.head.state.items()
+        if key.startswith("head.")
+    }
+    check_fits(f"the head {stored.head.name} of '{stored.path}'", head.state_dict(), state)
+    head.load_state_dict(state)
+    return head
+
+
+def _described(name: str, arguments: dict[str, Any]) -> str:
+    shown = (f"{k}={v!r}" for k, v in sorted(arguments.items()) if k != "image_size")
+    return f"{name}({', '.join(shown)})"

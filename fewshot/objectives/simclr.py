@@ -1,0 +1,44 @@
+"""Contrastive pretraining with in-batch negatives."""
+
+from collections.abc import Callable
+from typing import Any
+
+import gin
+from torch import Tensor
+
+from fewshot.interfaces import Batch, DataSpec
+from fewshot.objectives.objective import Objective
+from fewshot.objectives.views import two_views
+
+
+@gin.register
+class SimCLR(Objective):
+    """Two views of an image agree, views of different images do not (https://arxiv.org/abs/2002.05709).
+
+    The projection head and the NT-Xent loss are lightly's; features for other tasks are the
+    encoder's, before the projection. hidden_size, projection_size: widths of the projection head;
+    temperature: of the loss.
+    """
+
+    def __init__(
+        self,
+        spec: DataSpec,
+        encoder: Callable[..., Any] | None = None,
+        inputs: Callable[..., Any] | None = None,
+        hidden_size: int = 256,
+        projection_size: int = 128,
+        temperature: float = 0.5,
+    ) -> None:
+        super().__init__(spec, encoder, inputs)
+        from lightly.loss import NTXentLoss  # 4 s to import: only where it is used
+        from lightly.models.modules import SimCLRProjectionHead
+
+        self.projection = SimCLRProjectionHead(
+            self.encoder.num_features, hidden_size, projection_size
+        )
+        self.loss = NTXentLoss(temperature=temperature)
+
+    def forward(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
+        """NT-Xent of the projections of two augmented views."""
+        first, second = two_views(self, batch)
+        return self.loss(self.projection(first).float(), self.projection(second).float()), {}

@@ -1,0 +1,139 @@
+"""Classification with a new or a stored encoder: training from scratch, transfer, fine-tuning."""
+
+from collections.abc import Callable
+from typing import Any, Self
+
+import gin
+from torch import Tensor, nn
+
+from fewshot.errors import UserError
+from fewshot.interfaces import Batch, DataSpec
+from fewshot.objectives.classifier_head import Head, LinearHead
+from fewshot.objectives.model_file import StoredModel, load_model
+from fewshot.objectives.objective import Objective
+from fewshot.objectives.reuse import reused_encoder, reused_head, reused_inputs
+
+Factory = Callable[..., Any]
+
+
+@gin.register
+class TransferNet(Objective):
+    """Encoder and classifier head, trained on labels.
+
+    encoder: factory; None rebuilds that of the saved model. head: factory (default @LinearHead, or
+    the stored one). loss: factory of a loss over (scores, labels), default cross-entropy; label
+    smoothing is bound there. mix: @CutMix or @MixUp. saved_model_path: a model.mdl of any
+    objective, whose encoder, input format and, where the ordered classes are equal, head are taken.
+    frozen: True freezes the encoder, N its first N blocks, norms included. new_head: True forces a
+    new head, False keeps the stored one with its classes, to evaluate. Raises UserError for what
+    does not fit together.
+    """
+
+    def __init__(
+        self,
+        spec: DataSpec,
+        encoder: Factory | None = None,
+        inputs: Factory | None = None,
+        head: Factory | None = None,
+        loss: Factory | None = None,
+        mix: Factory | None = None,
+        saved_model_path: str | None = None,
+        frozen: bool | int = False,
+        new_head: bool | None = None,
+    ) -> None:
+        stored = None if saved_model_path is None else load_model(saved_model_path)
+        if stored is None:
+            _check_fresh(encoder, new_head)
+        else:
+            encoder, inputs = _reusing(stored, encoder, inputs)
+        super().__init__(spec, encoder, inputs)
+        if stored is not None and new_head is False:
+            self.class_names = stored.class_names
+        else:
+            _check_classes(self.class_names)
+        features = self.encoder.num_features
+        self.head: Head = (
+            (head or LinearHead)(features, len(self.class_names))
+            if stored is None
+            else reused_head(stored, head, features, self.class_names, new_head)
+        )
+        self.loss: nn.Module = (loss or nn.CrossEntropyLoss)()
+        self.mix = None if mix is None else mix(num_classes=len(self.class_names))
+        self._frozen = _frozen_parts(self.encoder, frozen)
+        for part in self._frozen:
+            part.requires_grad_(False)
+
+    def train(self, mode: bool = True) -> Self:
+        """Training or evaluation mode, in which frozen parts stay: their norms must not move."""
+        super().train(mode)
+        for part in self._frozen:
+            part.eval()
+        return self
+
+    def forward(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
+        """Loss of a labelled batch, and its top-1 accuracy (against the larger share if mixed)."""
+        if batch.labels is None or self.class_names != self.spec.class_names:
+            raise UserError(
+                "TransferNet cannot train here: new_head = False keeps the saved model's "
+                f"{len(self.class_names)} classes, and the data have other labels. Bind "
+                "main.num_epochs = 0 to evaluate, or TransferNet.new_head = None."
+            )
+        images = self.inputs.normalise(self.augment(batch.images, batch.keys))
+        targets = batch.labels
+        if self.mix is not None:
+            images, targets = self.mix(images, targets)
+        scores = self.head(self.encoder(images))
+        loss: Tensor = self.loss(scores, targets)
+        labels = targets if targets.ndim == 1 else targets.argmax(1)
+        return loss, {"top1": (scores.detach().argmax(1) == labels).float().mean()}
+
+    def scores(self, images: Tensor) -> Tensor:
+        """Images 0 .. 255 [B, C, H, W], not augmented -> logits [B, number of class_names]."""
+        logits: Tensor = self.head(self.embed(images))
+        return logits
+
+
+def _check_fresh(encoder: Factory | None, new_head: bool | None) -> None:
+    if encoder is None:
+        raise UserError(
+            "TransferNet has neither an encoder nor a saved model: bind TransferNet.encoder, e.g. "
+            "@SmallResNet, or TransferNet.saved_model_path = 'path/to/model.mdl'."
+        )
+    if new_head is False:
+        raise UserError(
+            "TransferNet.new_head is False, but there is no saved model whose head could be kept: "
+            "bind TransferNet.saved_model_path = 'path/to/model.mdl'."
+        )
+
+
+def _check_classes(class_names: tuple[str, ...]) -> None:
+    if len(class_names) < 2:
+        found = f"only '{class_names[0]}'" if class_names else "no labels"
+        raise UserError(
+            f"TransferNet needs training rows of at least two classes, and the data have {found}: "
+            "bind another FashionDataset.label_column or FashionDataset.csv_file."
+        )
+
+
+def _reusing(
+    stored: StoredModel, encoder: Factory | None, inputs: Factory | None
+) -> tuple[Factory, Factory]:
+    """Factories of a stored model's encoder and inputs."""
+    bound_inputs = inputs or gin.get_configurable("Inputs")
+    return (
+        lambda **sizes: reused_encoder(stored, encoder, **sizes),
+        lambda spec: reused_inputs(stored, bound_inputs, spec),
+    )
+
+
+def _frozen_parts(encoder: Any, frozen: bool | int) -> list[nn.Module]:
+    """The modules that do not train."""
+    if isinstance(frozen, bool):
+        return [encoder] if frozen else []
+    blocks: list[nn.Module] = encoder.blocks()
+    if not 0 <= frozen <= len(blocks):
+        raise UserError(
+            f"TransferNet.frozen is {frozen}, but {encoder.name} has {len(blocks)} blocks: bind "
+            f"0 .. {len(blocks)}, or True for the whole encoder."
+        )
+    return blocks[:frozen]

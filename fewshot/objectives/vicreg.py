@@ -1,0 +1,42 @@
+"""Pretraining by variance, invariance and covariance, without negatives."""
+
+from collections.abc import Callable
+from typing import Any
+
+import gin
+from torch import Tensor
+
+from fewshot.interfaces import Batch, DataSpec
+from fewshot.objectives.objective import Objective
+from fewshot.objectives.views import two_views
+
+
+@gin.register
+class VICReg(Objective):
+    """Two views agree while each dimension keeps its spread (https://arxiv.org/abs/2105.04906).
+
+    The projection head and the loss are lightly's; features for other tasks are the encoder's.
+    hidden_size, projection_size: widths of the projection head.
+    """
+
+    def __init__(
+        self,
+        spec: DataSpec,
+        encoder: Callable[..., Any] | None = None,
+        inputs: Callable[..., Any] | None = None,
+        hidden_size: int = 512,
+        projection_size: int = 512,
+    ) -> None:
+        super().__init__(spec, encoder, inputs)
+        from lightly.loss import VICRegLoss  # 4 s to import: only where it is used
+        from lightly.models.modules import VICRegProjectionHead
+
+        self.projection = VICRegProjectionHead(
+            self.encoder.num_features, hidden_size, projection_size
+        )
+        self.loss = VICRegLoss()
+
+    def forward(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
+        """The VICReg loss of the projections of two augmented views."""
+        first, second = two_views(self, batch)
+        return self.loss(self.projection(first).float(), self.projection(second).float()), {}

@@ -1,0 +1,43 @@
+"""Figures drawn without pyplot: no global state, safe in threads, the same bytes every time."""
+
+from pathlib import Path
+from typing import Any
+
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from fewshot.reports.palette import FAINT, GRID, INK
+
+FONT = ["DejaVu Sans"]  # ships with matplotlib, so that every machine draws alike
+
+
+def new_figure(width: float, height: float, layout: str | None = "constrained") -> Figure:
+    """An empty white figure, width x height in inches, drawn by Agg."""
+    figure = Figure(figsize=(width, height), facecolor="white", layout=layout)
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def save_figure(figure: Figure, path: Path, dpi: int = 110) -> None:
+    """Write the figure as PNG, whatever the path's suffix, without time or version in it."""
+    with Path(path).open("wb") as file:
+        figure.savefig(file, format="png", dpi=dpi, metadata={"Software": None})
+
+
+def text_style(size: float, colour: str = INK, **more: Any) -> dict[str, Any]:
+    """Text properties; names are shown as they are, so `$` starts no formula."""
+    return {"fontsize": size, "color": colour, "family": FONT, "parse_math": False, **more}
+
+
+def bare_axes(axes: Axes, title: str = "", grid: bool = False) -> None:
+    """The house style: a title to the left, no frame but the lower left, a faint grid on request."""
+    axes.set_title(title, loc="left", **text_style(11, weight="bold"))
+    for side in ("top", "right"):
+        axes.spines[side].set_visible(False)
+    for side in ("left", "bottom"):
+        axes.spines[side].set_color(FAINT)
+    axes.tick_params(colors=FAINT, labelsize=9, labelfontfamily=FONT[0])
+    if grid:
+        axes.grid(True, color=GRID, linewidth=0.7)
+        axes.set_axisbelow(True)

@@ -1,0 +1,111 @@
+"""Pictures of a confusion matrix, legible at ten classes and at a hundred and thirty."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from matplotlib.axes import Axes
+from matplotlib.colors import PowerNorm
+from matplotlib.figure import Figure
+
+from fewshot.reports.canvas import bare_axes, new_figure, save_figure, text_style
+from fewshot.reports.palette import FAINT, INK, WRONG
+
+_NUMBERS_UP_TO = 25  # classes; beyond, a number no longer fits its cell
+_LISTED_CONFUSIONS = 25
+
+
+def confusion_matrix(
+    counts: npt.NDArray[np.integer[Any]], class_names: Sequence[str], path: Path
+) -> None:
+    """Draw counts [C, C] (row: true class, column: predicted) as PNG, coloured by share of the row.
+
+    Up to 25 classes the cells hold their counts; beyond, the largest confusions are listed beside.
+    Raises ValueError when the shape does not fit the names.
+    """
+    counts = np.asarray(counts)
+    if counts.shape != (len(class_names), len(class_names)) or not len(class_names):
+        raise ValueError(f"counts {counts.shape} do not fit {len(class_names)} class names")
+    if len(class_names) <= _NUMBERS_UP_TO:
+        side = 3.4 + 0.48 * len(class_names)
+        figure = new_figure(side + 0.4, side)
+        matrix = figure.subplots()
+        _draw_matrix(figure, matrix, counts, class_names, font=9)
+        _write_counts(matrix, counts)
+    else:
+        side = min(max(7.5, 0.092 * len(class_names) + 1.6), 14.0)
+        figure = new_figure(side + 5.2, side)
+        matrix, listed = figure.subplots(1, 2, width_ratios=(side, 3.0))
+        _draw_matrix(figure, matrix, counts, class_names, font=max(3.6, 560 / len(class_names)))
+        _list_confusions(listed, counts, class_names)
+    save_figure(figure, path, dpi=100 if len(class_names) <= _NUMBERS_UP_TO else 120)
+
+
+def largest_confusions(
+    counts: npt.NDArray[np.integer[Any]], limit: int
+) -> list[tuple[int, int, int]]:
+    """(true, predicted, count) of the largest wrong cells, largest first, ties in class order."""
+    wrong = np.array(counts, dtype=np.int64)
+    np.fill_diagonal(wrong, 0)
+    order = np.argsort(-wrong, axis=None, kind="stable")[:limit]
+    cells = [(int(i), int(j), int(wrong[i, j])) for i, j in zip(*divmod(order, len(wrong)))]  # noqa: B905
+    return [cell for cell in cells if cell[2] > 0]
+
+
+def _draw_matrix(
+    figure: Figure,
+    axes: Axes,
+    counts: npt.NDArray[np.integer[Any]],
+    class_names: Sequence[str],
+    font: float,
+) -> None:
+    share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    # A power below 1 lets a confusion of a few per cent be seen beside a full diagonal.
+    norm = PowerNorm(0.5, vmin=0.0, vmax=1.0)
+    picture = axes.imshow(share, cmap="Blues", norm=norm, interpolation="nearest", aspect="equal")
+    ticks = np.arange(len(class_names))
+    axes.set_xticks(ticks, class_names, rotation=90, **text_style(font))
+    axes.set_yticks(ticks, class_names, **text_style(font))
+    axes.tick_params(length=0, pad=2)
+    axes.set_xlabel("predicted class", **text_style(10, FAINT))
+    axes.set_ylabel("true class", **text_style(10, FAINT))
+    for spine in axes.spines.values():
+        spine.set_color("#BBBBBB")
+    bar = figure.colorbar(picture, ax=axes, shrink=0.6, aspect=28, pad=0.015)
+    bar.set_ticks([0, 0.01, 0.1, 0.25, 0.5, 1], labels=["0", "0.01", "0.1", "0.25", "0.5", "1"])
+    bar.ax.tick_params(labelsize=8, colors=FAINT, length=2)
+    bar.set_label("share of the true class", **text_style(8.5, FAINT))
+    bar.outline.set_visible(False)
+
+
+def _write_counts(axes: Axes, counts: npt.NDArray[np.integer[Any]]) -> None:
+    share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    size = 8.5 if counts.max() < 10_000 else 7
+    for i, j in np.argwhere(counts > 0):
+        colour = "white" if share[i, j] > 0.3 else INK
+        weight = "bold" if i == j else "normal"
+        style = text_style(size, colour, ha="center", va="center", weight=weight)
+        axes.text(j, i, f"{counts[i, j]}", **style)
+
+
+def _list_confusions(
+    axes: Axes, counts: npt.NDArray[np.integer[Any]], class_names: Sequence[str]
+) -> None:
+    cells = largest_confusions(counts, _LISTED_CONFUSIONS)
+    bare_axes(axes, "Largest confusions (true → predicted)")
+    axes.set_xticks([])
+    axes.set_yticks([])
+    for side in ("left", "bottom"):
+        axes.spines[side].set_visible(False)
+    longest = max((count for *_, count in cells), default=1)
+    for row, (true, predicted, count) in enumerate(cells):
+        share = count / max(int(counts[true].sum()), 1)
+        axes.barh(row + 0.36, count / longest, height=0.26, color=WRONG, alpha=0.75)
+        axes.text(
+            0, row, f"{class_names[true]} → {class_names[predicted]}", **text_style(9, va="center")
+        )
+        note = f" {count} ({share:.0%})"
+        axes.text(count / longest, row + 0.36, note, **text_style(8, FAINT, va="center"))
+    axes.set(xlim=(0, 1.35), ylim=(max(len(cells), _LISTED_CONFUSIONS) - 0.3, -0.7))

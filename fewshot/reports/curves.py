@@ -1,0 +1,66 @@
+"""The curves hidden in metrics.jsonl: one value an epoch for every split and figure."""
+
+import math
+import numbers
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+_ORDER = ("train", "validation", "test")
+_ACCURACIES = ("top1", "accuracy")
+
+
+@dataclass(frozen=True)
+class Curve:
+    """One figure of one split by epoch; rows that share an epoch (logged steps) are averaged."""
+
+    split: str
+    key: str
+    label: str
+    epochs: tuple[float, ...]
+    values: tuple[float, ...]
+
+
+def loss_curves(rows: Sequence[Mapping[str, Any]]) -> list[Curve]:
+    """The loss of each split."""
+    return _curves(rows, lambda key: key == "loss")
+
+
+def accuracy_curves(rows: Sequence[Mapping[str, Any]]) -> list[Curve]:
+    """The accuracies of each split: top1 or accuracy, also with a prefix such as knn_top1."""
+    return _curves(rows, _is_accuracy)
+
+
+def _is_accuracy(key: str) -> bool:
+    return key != "mean_class_top1" and (
+        key in _ACCURACIES or key.endswith(tuple(f"_{name}" for name in _ACCURACIES))
+    )
+
+
+def _curves(rows: Sequence[Mapping[str, Any]], wanted: Callable[[str], bool]) -> list[Curve]:
+    found: dict[tuple[str, str], dict[float, list[float]]] = {}
+    for row in rows:
+        for key, value in row.items():
+            epoch = row.get("epoch")
+            if wanted(key) and _is_finite(value) and epoch is not None:
+                series = found.setdefault((str(row.get("split", "train")), key), {})
+                series.setdefault(float(epoch), []).append(float(value))
+    keys = {key for _, key in found}
+    ordered = sorted(found, key=lambda pair: (_rank(pair[0]), pair[0], pair[1]))
+    return [_curve(split, key, found[split, key], len(keys) > 1) for split, key in ordered]
+
+
+def _curve(split: str, key: str, series: Mapping[float, Sequence[float]], named: bool) -> Curve:
+    epochs = sorted(series)
+    values = tuple(sum(series[epoch]) / len(series[epoch]) for epoch in epochs)
+    return Curve(split, key, f"{split} {key}" if named else split, tuple(epochs), values)
+
+
+def _rank(split: str) -> int:
+    return _ORDER.index(split) if split in _ORDER else len(_ORDER)
+
+
+def _is_finite(value: Any) -> bool:
+    return (
+        isinstance(value, numbers.Real) and not isinstance(value, bool) and math.isfinite(value)
+    )

@@ -1,0 +1,49 @@
+"""What a finished run writes: results.json, the evaluators' files, the report, the console tables."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from fewshot.artifacts import ExperimentFolder
+from fewshot.config import RunRequest
+from fewshot.interfaces import Evaluation
+from fewshot.reports.report import write_report
+from fewshot.trainer import Summary
+
+
+def results(
+    name: str,
+    request: RunRequest,
+    seed: int,
+    summary: Summary,
+    metrics: dict[str, dict[str, Any]],
+) -> dict[str, Any]:
+    """The contents of results.json; accuracies are fractions in [0, 1]."""
+    return {
+        "name": name,
+        "config": [str(path) for path in request.config_files],
+        "seed": seed,
+        "status": "completed",
+        "selected_by": summary.selected_by,
+        "best_epoch": summary.best_epoch,
+        "epochs": summary.epochs,
+        "train_seconds": round(summary.train_seconds, 2),
+        **metrics,
+    }
+
+
+def write_artifacts(folder: ExperimentFolder, evaluations: Sequence[Evaluation]) -> None:
+    """Every file the evaluators offer, each written whole."""
+    for evaluation in evaluations:
+        for name, writer in evaluation.artifacts.items():
+            folder.write_with(name, writer)
+
+
+def finish(
+    folder: ExperimentFolder, contents: dict[str, Any], evaluations: Sequence[Evaluation]
+) -> None:
+    """Write artifacts first and results.json last but for the report, which is made from both."""
+    write_artifacts(folder, evaluations)
+    folder.write_json(folder.results.name, contents)
+    write_report(folder.path)
+    for heading, table in ((h, t) for e in evaluations for h, t in e.tables.items()):
+        logger.info("\n%s\n%s", heading, table_text(table))

@@ -1,0 +1,119 @@
+"""The datasets of one run: training rows selected, validation set apart, the test split untouched."""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import gin
+import numpy as np
+
+from fewshot import seeding
+from fewshot.config import is_bound
+from fewshot.data.dataset import FashionDataset
+from fewshot.data.selection import split_validation
+from fewshot.errors import UserError
+from fewshot.interfaces import DataSpec
+
+logger = logging.getLogger("fewshot")
+
+
+@dataclass(frozen=True)
+class RunData:
+    """The training rows, and the validation and test splits where there are any."""
+
+    train: FashionDataset
+    validation: FashionDataset | None
+    test: FashionDataset | None
+
+    @property
+    def monitored(self) -> dict[str, FashionDataset]:
+        """What may be looked at while training: never the test split."""
+        found = {"train": self.train, "validation": self.validation}
+        return {name: dataset for name, dataset in found.items() if dataset is not None}
+
+    @property
+    def evaluated(self) -> dict[str, FashionDataset]:
+        """Every split there is, for the one evaluation after training."""
+        return self.monitored | ({} if self.test is None else {"test": self.test})
+
+    def spec(self) -> DataSpec:
+        """What objectives may know of the training rows."""
+        mean, std = self.train.statistics()
+        return DataSpec(
+            class_names=self.train.class_names,
+            channels=self.train.channels,
+            image_size=self.train.image_size,
+            mean=mean,
+            std=std,
+            rows=len(self.train),
+            csv_digest=self.train.digest,
+        )
+
+
+def load_data(
+    train_rows: Callable[[], Any] | None, validation_fraction: float, seed: int
+) -> RunData:
+    """The datasets bound as FashionDataset, validation/FashionDataset and test/FashionDataset.
+
+    Raises UserError when the validation fraction leaves nothing, or data are wrong.
+    """
+    dataset = gin.get_configurable("FashionDataset")
+    whole = dataset()
+    rows = np.arange(len(whole))
+    if train_rows is not None:
+        selection = train_rows()
+        rows = selection(whole.table, whole.labels, whole.class_names, seed)
+    validation = None
+    if is_bound("validation", "FashionDataset", "csv_file"):
+        with gin.config_scope("validation"):
+            validation = dataset()
+    elif validation_fraction > 0:
+        kept, held_out = split_validation(
+            whole.labels[rows], validation_fraction, seeding.derive(seed, "validation")
+        )
+        validation, rows = whole.subset(rows[held_out]), rows[kept]
+    train = _with_own_classes(whole.subset(rows))
+    if validation is not None:
+        _refuse_shared_ids(train, validation, "validation")
+    test = _test_split(dataset, Path(whole.csv_files[0]))
+    for name, split in (("train", train), ("validation", validation), ("test", test)):
+        if split is not None:
+            logger.info("%-10s %6d images, %3d classes", name, len(split), len(split.class_names))
+    return RunData(train, validation, test)
+
+
+def _test_split(dataset: Callable[..., FashionDataset], train_csv: Path) -> FashionDataset | None:
+    """The bound test split, else the test.csv beside the training CSV, else none (and says so)."""
+    with gin.config_scope("test"):
+        if is_bound("test", "FashionDataset", "csv_file"):
+            if gin.get_bindings("FashionDataset").get("csv_file") is None:
+                return None
+            return dataset()
+        beside = train_csv.with_name("test.csv")
+        if beside != train_csv and beside.is_file():
+            return dataset(csv_file=str(beside))
+    logger.info(
+        "no test split: test/FashionDataset.csv_file is not bound and there is no %s; "
+        "only validation figures are reported",
+        beside,
+    )
+    return None
+
+
+def _with_own_classes(dataset: FashionDataset) -> FashionDataset:
+    """Labels over the classes that have rows left, so that no output stands for an absent class."""
+    if not dataset.class_names:
+        return dataset
+    present = np.unique(dataset.labels[dataset.labels >= 0])
+    return dataset.with_classes(tuple(dataset.class_names[i] for i in present))
+
+
+def _refuse_shared_ids(train: FashionDataset, other: FashionDataset, name: str) -> None:
+    shared = sorted(set(train.ids.tolist()) & set(other.ids.tolist()))
+    if shared:
+        raise UserError(
+            f"{len(shared)} ids are in both the training and the {name} rows, for example "
+            f"{', '.join(shared[:5])}: remove them from one of the two CSVs."
+        )

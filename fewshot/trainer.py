@@ -1,0 +1,72 @@
+"""The trainer: any objective, on any device that lightning-fabric knows."""
+
+import contextlib
+from collections.abc import Iterator
+
+import gin
+import torch
+from torch import nn
+
+from fewshot.accelerator import launch_fabric
+from fewshot.fit import Fit, LoopOptions, Summary
+from fewshot.training_run import TrainingRun
+
+__all__ = ["Fit", "Summary", "Trainer"]
+
+
+@gin.register
+class Trainer:
+    """Trains objectives; everything random is a function of (seed, epoch, step, rank).
+
+    accelerator: 'auto', 'cpu', 'cuda', ...; devices: how many; precision: '32-true', '16-mixed'
+    or 'bf16-mixed'; clip_norm: largest gradient norm; patience: validations without a new best
+    before training stops; validate_every: epochs between validations; keep_every: epochs between
+    models kept as checkpoints/epoch_NNN.mdl; checkpoint_steps: steps between writes of last.ckpt,
+    besides the one after each epoch. Raises UserError for values that cannot be had here.
+    """
+
+    def __init__(
+        self,
+        accelerator: str = "auto",
+        devices: int | str = 1,
+        precision: str = "32-true",
+        clip_norm: float | None = None,
+        patience: int | None = None,
+        validate_every: int = 1,
+        keep_every: int | None = None,
+        checkpoint_steps: int | None = None,
+    ) -> None:
+        self.options = LoopOptions(
+            clip_norm, patience, validate_every, keep_every, checkpoint_steps
+        )
+        self.fabric = launch_fabric(accelerator, devices, precision)
+
+    @property
+    def device(self) -> torch.device:
+        """Where this process computes."""
+        return self.fabric.device
+
+    @property
+    def is_main_process(self) -> bool:
+        """Whether this is the one process that writes files."""
+        return bool(self.fabric.is_global_zero)
+
+    def fit(self, fit: Fit) -> Summary:
+        """Train, leave the chosen model in the folder's model.mdl, and say what was done.
+
+        With fit.num_epochs = 0 nothing is trained or written.
+        """
+        if fit.num_epochs == 0:
+            return Summary(0, 0, None, 0.0, "none", False, [])
+        return TrainingRun(fit, self.fabric, self.options).train()
+
+    @contextlib.contextmanager
+    def inference(self, objective: nn.Module) -> Iterator[None]:
+        """The objective on the device, in evaluation mode, without gradients, in the precision."""
+        training = objective.training
+        objective.to(self.device).eval()
+        try:
+            with torch.inference_mode(), self.fabric.autocast():
+                yield
+        finally:
+            objective.train(training)

@@ -1,0 +1,66 @@
+"""One optimiser step: forward, backward, clip, move."""
+
+import torch
+from lightning_fabric import Fabric
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from fewshot.errors import UserError
+from fewshot.interfaces import Batch
+
+
+class BatchForward(nn.Module):
+    """An objective called with tensors, since DDP and autocast look into no dataclass."""
+
+    def __init__(self, objective: nn.Module) -> None:
+        super().__init__()
+        self.objective = objective
+
+    def forward(
+        self, images: Tensor, labels: Tensor | None, rows: Tensor, keys: Tensor
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        """The objective's (loss, logs) for the batch of these tensors."""
+        loss, logs = self.objective(Batch(images, labels, rows, keys))
+        return loss, logs
+
+
+class TrainingStep:
+    """Moves an objective's parameters by one batch, and then calls its `after_step` if it has one.
+
+    clip_norm: largest gradient norm, None for no limit.
+    """
+
+    def __init__(
+        self, fabric: Fabric, objective: nn.Module, optimizer: Optimizer, clip_norm: float | None
+    ) -> None:
+        self._fabric = fabric
+        self._name = type(objective).__name__
+        self._clip_norm = clip_norm
+        self._after_step = getattr(objective, "after_step", None)
+        self._module, self._optimizer = fabric.setup(BatchForward(objective), optimizer)
+
+    def __call__(self, batch: Batch) -> dict[str, Tensor]:
+        """The batch's logs and "loss", detached scalars still on the device.
+
+        Raises UserError when the loss depends on no trainable parameter.
+        """
+        loss, logs = self._module(batch.images, batch.labels, batch.rows, batch.keys)
+        if not loss.requires_grad:
+            raise UserError(
+                f"the loss of {self._name} depends on no trainable parameter: unfreeze a part, or "
+                "bind main.num_epochs = 0 to evaluate only."
+            )
+        self._fabric.backward(loss)
+        if self._clip_norm is not None:
+            self._fabric.clip_gradients(
+                self._module,
+                self._optimizer,
+                max_norm=self._clip_norm,
+                error_if_nonfinite=False,  # with 16-mixed the scaler skips such a step by itself
+            )
+        self._optimizer.step()
+        self._optimizer.zero_grad(set_to_none=True)
+        if self._after_step is not None:
+            with torch.no_grad():
+                self._after_step()
+        return {**{name: value.detach() for name, value in logs.items()}, "loss": loss.detach()}

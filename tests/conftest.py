@@ -1,0 +1,55 @@
+"""A little shop: a folder of photos and its CSVs, small enough to train on in a second."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+COLOURS = {"Bags": (200, 40, 40), "Hats": (40, 200, 40), "Socks": (40, 40, 200)}
+
+
+@dataclass(frozen=True)
+class Shop:
+    """A data set as users bring it: root/images/<id>.jpg, root/train.csv, root/test.csv."""
+
+    root: Path
+
+    def bindings(self) -> list[str]:
+        """What a user binds to use it."""
+        return [
+            f"FashionDataset.root_dir = '{self.root}'",
+            f"FashionDataset.csv_file = '{self.root}/train.csv'",
+            "FashionDataset.importer = None",
+            f"FashionDataset.cache_dir = '{self.root}/cache'",
+            "FashionDataset.image_size = (16, 16)",
+            "FashionDataset.channels = 3",
+            f"test/FashionDataset.csv_file = '{self.root}/test.csv'",
+        ]
+
+
+def photo(colour: tuple[int, int, int], rng: np.random.Generator) -> Image.Image:
+    """A noisy patch of the class's colour on white."""
+    pixels = np.full((20, 20, 3), 255, dtype=np.uint8)
+    pixels[4:16, 4:16] = np.clip(np.array(colour) + rng.normal(0, 30, (12, 12, 3)), 0, 255)
+    return Image.fromarray(pixels)
+
+
+@pytest.fixture(scope="session")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Shop:
+    """Three classes, 24 training and 8 test photos each."""
+    root = tmp_path_factory.mktemp("shop")
+    (root / "images").mkdir()
+    rng = np.random.default_rng(0)
+    rows: dict[str, list[tuple[str, str]]] = {"train": [], "test": []}
+    for split, count in (("train", 24), ("test", 8)):
+        for name, colour in COLOURS.items():
+            for number in range(count):
+                image_id = f"{split}{name}{number}"
+                photo(colour, rng).save(root / "images" / f"{image_id}.jpg", quality=90)
+                rows[split].append((image_id, name))
+    for split, listed in rows.items():
+        pd.DataFrame(listed, columns=["id", "articleType"]).to_csv(root / f"{split}.csv", index=False)
+    return Shop(root)

@@ -1,0 +1,130 @@
+import numpy as np
+import pytest
+import torch
+from easyfsl.methods import PrototypicalNetworks
+from easyfsl.methods import SimpleShot as EasySimpleShot
+from sklearn.linear_model import LogisticRegression as ReferenceRegression
+from torch.nn import functional as F
+
+from fewshot.heads.knn import KNN
+from fewshot.heads.logistic_regression import LogisticRegression, logistic_regression
+from fewshot.heads.prototypes import NearestPrototype, SimpleShot, nearest_prototype, simple_shot
+from fewshot.heads.transductive.bd_cspn import BDCSPN, bd_cspn
+from fewshot.heads.transductive.laplacian_shot import LaplacianShot, laplacian_shot
+
+HEADS = [KNN(3), NearestPrototype(), SimpleShot(), LogisticRegression(), BDCSPN(), LaplacianShot()]
+
+
+def episodes(n=3, way=4, shot=5, n_query=6, d=10, seed=0):
+    generator = torch.Generator().manual_seed(seed)
+    centres = torch.randn(n, way, 1, d, generator=generator, dtype=torch.float64)
+
+    def draw(m):
+        noise = torch.randn(n, way, m, d, generator=generator, dtype=torch.float64)
+        return (centres + 0.5 * noise + 1).flatten(1, 2)
+
+    def labels(m):
+        return torch.arange(way).repeat_interleave(m).repeat(n, 1)
+
+    return draw(shot), labels(shot), draw(n_query), labels(n_query)
+
+
+@pytest.mark.parametrize("head", HEADS, ids=lambda head: type(head).__name__)
+def test_batched_episodes_equal_single_ones(head):
+    support, labels, query, truth = episodes()
+    together = head(support, labels, query, 4)
+    assert together.shape == (3, 24, 4)
+    assert together.dtype == torch.float64
+    for i in range(3):
+        alone = head(support[i], labels[i], query[i], 4)
+        torch.testing.assert_close(together[i], alone, rtol=1e-4, atol=1e-4)
+    assert (together.argmax(-1) == truth).double().mean() > 0.9
+
+
+@pytest.mark.parametrize("head", HEADS, ids=lambda head: type(head).__name__)
+def test_only_transductive_heads_look_at_other_queries(head):
+    support, labels, query, _ = episodes(n=1)
+    whole = head(support[0], labels[0], query[0], 4)
+    part = head(support[0], labels[0], query[0, :9], 4)
+    alike = torch.allclose(whole[:9], part, rtol=1e-6, atol=1e-8)
+    assert alike is not head.transductive
+
+
+def test_nearest_prototype_agrees_with_easyfsl():
+    support, labels, query, _ = episodes()
+    reference = PrototypicalNetworks()
+    reference.process_support_set(support[0], labels[0])
+    found = nearest_prototype(support[0], labels[0], query[0], 4)
+    torch.testing.assert_close(found, reference(query[0]), rtol=0, atol=1e-6)
+
+
+def test_simple_shot_agrees_with_easyfsl():
+    support, labels, query, _ = episodes()
+    mean = torch.linspace(0, 2, 10, dtype=torch.float64)
+    for base_mean, centring in ((mean, mean), (None, torch.zeros(10, dtype=torch.float64))):
+        reference = EasySimpleShot(feature_centering=centring, feature_normalization=2)
+        reference.process_support_set(support[0], labels[0])
+        found = simple_shot(support[0], labels[0], query[0], 4, base_mean)
+        torch.testing.assert_close(found, reference(query[0]), rtol=0, atol=1e-6)
+
+
+def test_a_class_without_support_is_never_predicted():
+    support, labels, query, _ = episodes(n=1)
+    for head in (NearestPrototype(), SimpleShot()):
+        scores = head(support[0], labels[0], query[0], 6)
+        assert scores[:, 4:].isneginf().all()
+        assert scores[:, :4].isfinite().all()
+
+
+@pytest.mark.parametrize(("shot", "d"), [(30, 4), (2, 40)])
+@pytest.mark.parametrize("c", [0.1, 1.0, 10.0])
+def test_logistic_regression_agrees_with_scikit_learn(shot, d, c):
+    support, labels, query, _ = episodes(1, 3, shot, d=d)
+    reference = ReferenceRegression(C=c, tol=1e-10, max_iter=10_000)
+    reference.fit(support[0].numpy(), labels[0].numpy())
+    logits = logistic_regression(support[0], labels[0], query[0], 3, c, tolerance=1e-9)
+    np.testing.assert_allclose(
+        logits.softmax(-1), reference.predict_proba(query[0].numpy()), atol=1e-5
+    )
+
+
+def bd_cspn_by_loops(support, labels, query, n_classes, temperature):
+    unit = lambda x: x / x.norm()  # noqa: E731
+    support, query = [unit(x) for x in support], [unit(x) for x in query]
+    shift = sum(support) / len(support) - sum(query) / len(query)
+    query = [unit(x + shift) for x in query]
+    means = []
+    for c in range(n_classes):
+        own = [x for x, label in zip(support, labels, strict=True) if label == c]
+        means.append(unit(sum(own)))
+    rows = list(zip(support, labels.tolist(), strict=True))
+    rows += [(x, max(range(n_classes), key=lambda c: float(x @ means[c]))) for x in query]
+    rectified = []
+    for c in range(n_classes):
+        own = [(x, (temperature * (x @ means[c])).exp()) for x, label in rows if label == c]
+        rectified.append(sum(w * x for x, w in own) / sum(w for _, w in own))
+    return torch.stack([torch.stack([x @ unit(m) for m in rectified]) for x in query])
+
+
+def test_bd_cspn_is_its_definition():
+    support, labels, query, _ = episodes(n=1)
+    expected = bd_cspn_by_loops(support[0], labels[0], query[0], 4, 10.0)
+    torch.testing.assert_close(bd_cspn(support[0], labels[0], query[0], 4), expected)
+
+
+def test_laplacian_shot_lowers_its_own_energy():
+    support, labels, query, _ = episodes(n=1, n_query=10)
+    arguments = (support[0], labels[0], query[0], 4)
+    one, many = (laplacian_shot(*arguments, n_steps=n).exp() for n in (0, 50))
+    settled = laplacian_shot(*arguments, n_steps=51).exp()
+    torch.testing.assert_close(many.sum(1), torch.ones(40, dtype=torch.float64))
+    torch.testing.assert_close(many, settled, atol=1e-6, rtol=0)  # a fixed point of the updates
+    assert not torch.allclose(one, many)
+
+
+def test_laplacian_shot_without_strength_is_the_rectified_prototypes():
+    support, labels, query, _ = episodes(n=1)
+    found = laplacian_shot(support[0], labels[0], query[0], 4, strength=0.0)
+    cosine = bd_cspn(support[0], labels[0], query[0], 4)
+    assert (found.argmax(1) == cosine.argmax(1)).double().mean() > 0.9
+    torch.testing.assert_close(found, F.log_softmax(found, -1))

@@ -1,0 +1,125 @@
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.neighbors import KNeighborsClassifier
+
+from fewshot.errors import UserError
+from fewshot.heads import knn as knn_module
+from fewshot.heads.knn import KNN, knn
+
+
+def data(n=300, m=40, d=8, classes=6, seed=0, dtype=torch.float32):
+    generator = torch.Generator().manual_seed(seed)
+    support = torch.randn(n, d, generator=generator, dtype=dtype)
+    query = torch.randn(m, d, generator=generator, dtype=dtype)
+    labels = torch.randint(0, classes, (n,), generator=generator)
+    return support, labels, query
+
+
+@pytest.mark.parametrize("weights", ["uniform", "distance"])
+@pytest.mark.parametrize("metric", ["euclidean", "cosine"])
+@pytest.mark.parametrize("k", [1, 5, 30])
+def test_equals_scikit_learn(weights, metric, k):
+    support, labels, query = data(dtype=torch.float64)
+    reference = KNeighborsClassifier(k, weights=weights, metric=metric, algorithm="brute")
+    reference.fit(support.numpy(), labels.numpy())
+    expected = reference.predict_proba(query.numpy())
+    found = knn(support, labels, query, 6, k, weights, metric)
+    np.testing.assert_allclose(found, expected, atol=1e-7)
+    decided = np.sort(expected, 1)[:, -1] > np.sort(expected, 1)[:, -2] + 1e-9
+    agreement = found.argmax(1).numpy() == reference.predict(query.numpy())
+    assert decided.sum() > 10
+    assert agreement[decided].all()
+
+
+def by_definition(support, labels, query, n_classes, k):
+    """Votes, then the nearest reference of the class, as a list of classes for each query."""
+    order = []
+    for point in query:
+        distances = (support - point).norm(dim=1)
+        neighbours = distances.argsort()[:k]
+        votes = [int((labels[neighbours] == c).sum()) for c in range(n_classes)]
+        nearest = [float(distances[labels == c].min()) for c in range(n_classes)]
+        order.append(sorted(range(n_classes), key=lambda c: (-votes[c], nearest[c])))
+    return order
+
+
+@settings(deadline=None, max_examples=20)
+@given(st.integers(0, 10_000), st.integers(1, 12), st.integers(1, 7), st.integers(1, 9))
+def test_ranks_all_classes_whatever_the_chunks(seed, k, query_chunk, reference_chunk):
+    support, labels, query = data(40, 9, 3, 5, seed, torch.float64)
+    labels[:5] = torch.arange(5)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(knn_module, "_QUERY_CHUNK", query_chunk)
+        patch.setattr(knn_module, "_REFERENCE_CHUNK", reference_chunk)
+        found = knn(support, labels, query, 5, k)
+    expected = by_definition(support, labels, query, 5, k)
+    assert found.argsort(dim=1, descending=True).tolist() == expected
+
+
+def test_episodes_equal_single_calls():
+    parts = [data(20, 7, 4, 3, seed) for seed in range(4)]
+    support, labels, query = (torch.stack(part) for part in zip(*parts, strict=True))
+    for options in ({}, {"weights": "distance"}, {"metric": "cosine"}, {"class_balanced": True}):
+        together = knn(support, labels, query, 3, 4, **options)
+        for i, part in enumerate(parts):
+            torch.testing.assert_close(together[i], knn(*part, 3, 4, **options))
+
+
+def test_float32_is_exact_far_from_the_origin():
+    support, labels, query = data(500, 50, 16)
+    support, query = support + 1000, query + 1000
+    found = KNN(k=7)(support, labels, query, 6)
+    expected = by_definition(support.double(), labels, query.double(), 6, 7)
+    assert found.argmax(1).tolist() == [ranking[0] for ranking in expected]
+
+
+def test_class_balanced_votes_count_one_over_the_class_size():
+    support = torch.tensor([[0.0], [0.1], [0.2], [0.25]])
+    labels = torch.tensor([0, 0, 0, 1])
+    query = torch.tensor([[0.15]])
+    assert knn(support, labels, query, 2, k=4).argmax() == 0
+    balanced = knn(support, labels, query, 2, k=4, class_balanced=True)
+    torch.testing.assert_close(balanced, torch.tensor([[0.5, 0.5]], dtype=torch.float64))
+    assert balanced.argmax() == 0  # equal votes: the nearest reference is of class 0
+
+
+def test_a_reference_at_distance_zero_outvotes_the_others():
+    support = torch.tensor([[0.0], [0.001], [0.001]])
+    labels = torch.tensor([1, 0, 0])
+    scores = knn(support, labels, torch.zeros(1, 1), 2, k=3, weights="distance")
+    torch.testing.assert_close(scores, torch.tensor([[0.0, 1.0]], dtype=torch.float64))
+
+
+def test_a_class_without_references_is_last():
+    support, labels, query = data(classes=3)
+    for scores in (
+        knn(support, labels, query, 4),
+        knn(support[None], labels[None], query[None], 4)[0],
+    ):
+        assert scores[:, 3].isneginf().all()
+        assert scores[:, :3].isfinite().all()
+
+
+def test_autocast_does_not_lower_the_precision():
+    support, labels, query = data()
+    with torch.autocast("cpu", torch.bfloat16):
+        mixed = knn(support, labels, query, 6)
+    torch.testing.assert_close(mixed, knn(support, labels, query, 6), rtol=0, atol=0)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"k": 0}, "KNN.k is 0, but there are 300 references: use k from 1 to 300."),
+        ({"k": 301}, "KNN.k is 301, but there are 300 references: use k from 1 to 300."),
+        ({"weights": "even"}, "KNN.weights is 'even': use one of uniform, distance."),
+        ({"metric": "l1"}, "KNN.metric is 'l1': use one of euclidean, cosine."),
+    ],
+)
+def test_wrong_options_are_refused(options, message):
+    with pytest.raises(UserError) as error:
+        knn(*data(), 6, **options)
+    assert str(error.value) == message
