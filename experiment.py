@@ -1,13 +1,12 @@
 """The command line: python experiment.py -c configs/triplet.gin -p "main.num_epochs=10"."""
 
 import argparse
-import os
 import shlex
 import signal
 import sys
 from pathlib import Path
 
-from fewshot.console import message, say, show_log
+from fewshot.console import message, say, show, show_log
 from fewshot.errors import UserError
 
 
@@ -26,9 +25,10 @@ def parse(argv: list[str]) -> argparse.Namespace:
     if args.resume is not None and (args.config or args.parameter or args.name or args.output_dir):
         parser.error("--resume takes all from its folder: drop -c, -p, --name and --output-dir")
     if not args.config and args.resume is None and args.list is None:
-        configs = sorted(Path(__file__).resolve().parent.glob("configs/*.gin"))
-        known = ", ".join(f"configs/{path.name}" for path in configs)
-        parser.error(f"no config is given: add -c FILE, for example one of {known}")
+        known = sorted(path.name for path in Path(__file__).resolve().parent.glob("configs/*.gin"))
+        parser.error(
+            f"no config is given: add -c configs/FILE, for example one of {', '.join(known)}"
+        )
     return args
 
 
@@ -39,7 +39,7 @@ def start(args: argparse.Namespace) -> None:
 
     if args.list is not None:
         config.load(args.config or [], args.parameter or [])
-        print(listing(args.list), flush=True)
+        show(listing(args.list))
         return
     if args.resume is not None:
         request = config.resumed_run(args.resume, args.dry_run)
@@ -70,8 +70,6 @@ def run(argv: list[str]) -> int:
     except KeyboardInterrupt as interrupt:
         say(f"interrupted; {interrupt}" if interrupt.args else "interrupted")
         return 130
-    except BrokenPipeError:  # the reader of --list, such as head, has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 0
 
 

@@ -1,6 +1,7 @@
-"""What the command line writes to stderr: log lines and one message for a user's mistake."""
+"""What the command line writes: answers to stdout; the log and messages to stderr."""
 
 import logging
+import os
 import sys
 
 from fewshot.errors import UserError
@@ -27,6 +28,19 @@ def show_log() -> None:
 def say(text: str) -> None:
     """Write one message to stderr."""
     print(text, file=sys.stderr, flush=True)
+
+
+def show(text: str) -> None:
+    """Write an answer to stdout, whose reader (such as head) may have gone before its end."""
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:  # or Python would complain again when it flushes at exit
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def show(text: str) -> None:
+    """Write a result to stdout."""
+    print(text, flush=True)
 
 
 def message(error: UserError) -> str:

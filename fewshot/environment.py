@@ -74,6 +74,7 @@ def _versions() -> dict[str, str | None]:
             found[package] = version(package)
         except PackageNotFoundError:
             found[package] = None
+    found["torch"] = str(torch.__version__)  # names the build, too
     found["cuda"] = torch.version.cuda
     return found
 

@@ -39,7 +39,7 @@ class Parts:
     trainer: Trainer
 
 
-@gin.configurable
+@gin.configurable(denylist=["request"])
 def main(
     request: RunRequest,
     objective: Factory | None = None,

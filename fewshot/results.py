@@ -5,8 +5,10 @@ from typing import Any
 
 from fewshot.artifacts import ExperimentFolder
 from fewshot.config import RunRequest
+from fewshot.console import show
 from fewshot.interfaces import Evaluation
 from fewshot.reports.report import write_report
+from fewshot.reports.tables import console, per_class_text
 from fewshot.trainer import Summary
 
 
@@ -45,5 +47,8 @@ def finish(
     write_artifacts(folder, evaluations)
     folder.write_json(folder.results.name, contents)
     write_report(folder.path)
-    for heading, table in ((h, t) for e in evaluations for h, t in e.tables.items()):
-        logger.info("\n%s\n%s", heading, table_text(table))
+    for evaluation in evaluations:
+        for heading, table in evaluation.tables.items():
+            text = per_class_text(table) if "n_train" in table else console(table)
+            show(f"\n{heading}\n\n{text}")
+    show(f"\neverything is in {folder.path}")

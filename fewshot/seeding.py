@@ -35,7 +35,10 @@ def reseed(*parts: int | str) -> None:
     seed = derive(*parts)
     random.seed(seed)
     np.random.seed(seed & _MASK_31)
-    torch.manual_seed(seed)
+    # torch.manual_seed asks for the driver at each call, which costs a tenth of a small step
+    torch.default_generator.manual_seed(seed)
+    if torch.cuda.is_initialized():
+        torch.cuda.manual_seed_all(seed)
 
 
 def _wrap(value: int) -> int:

@@ -7,9 +7,9 @@ import gin
 import torch
 from torch import nn
 
-from fewshot.accelerator import launch_fabric
-from fewshot.fit import Fit, LoopOptions, Summary
-from fewshot.training_run import TrainingRun
+from fewshot.training.accelerator import launch_fabric
+from fewshot.training.fit import Fit, LoopOptions, Summary
+from fewshot.training.loop import TrainingRun
 
 __all__ = ["Fit", "Summary", "Trainer"]
 

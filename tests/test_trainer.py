@@ -2,6 +2,7 @@ import json
 import os
 import random
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -16,7 +17,7 @@ from fewshot.artifacts import ExperimentFolder
 from fewshot.errors import UserError
 from fewshot.seeding import reseed
 from fewshot.trainer import Trainer
-from tests.tiny_training import TinyDataset, TinyNet, TinySampler, figures, make_fit, same_states
+from tests.training.tiny_training import TinyDataset, TinyNet, TinySampler, figures, make_fit, same_states
 
 STEPS = 12  # 3 epochs of 4 batches
 
@@ -295,14 +296,14 @@ def test_a_missing_gpu_is_said(monkeypatch):
 
 
 def test_patience_needs_a_figure(tmp_path):
-    with pytest.raises(UserError, match="Trainer.patience is 2, but no figure is monitored"):
+    with pytest.raises(UserError, match=r"Trainer\.patience is 2, but no figure is monitored"):
         Trainer(accelerator="cpu", patience=2).fit(make_fit(tmp_path / "run"))
 
 
 def test_changed_data_are_refused_on_resume(tmp_path, trainer):
     trainer.fit(make_fit(tmp_path / "run", num_epochs=1))
     other = make_fit(tmp_path / "run", resume=True, digests={"training CSV": "xyz"})
-    with pytest.raises(UserError, match="the training CSV has changed since .*last.ckpt"):
+    with pytest.raises(UserError, match=r"the training CSV has changed since .*last\.ckpt"):
         trainer.fit(other)
 
 
@@ -319,7 +320,7 @@ import sys
 from pathlib import Path
 import torch
 from fewshot.trainer import Trainer
-from tests.tiny_training import TinySampler, make_fit
+from tests.training.tiny_training import TinySampler, make_fit
 torch.set_num_threads(int(sys.argv[2]))
 trainer = Trainer(accelerator="cpu", checkpoint_steps=4, devices=int(sys.argv[3]))
 fit = make_fit(Path(sys.argv[1]), num_epochs=int(sys.argv[4]), sampler=TinySampler(size=4))
@@ -328,30 +329,30 @@ trainer.fit(fit)
 ROOT = Path(__file__).parents[1]
 
 
-def _start(script: Path, *arguments: object) -> subprocess.Popen:
+def _start(script: Path, *arguments: object, **environment: str) -> subprocess.Popen:
     script.write_text(SCRIPT)
     command = [sys.executable, str(script), *map(str, arguments)]
     path = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
-    return subprocess.Popen(command, env=os.environ | {"PYTHONPATH": path}, cwd=script.parent)
+    return subprocess.Popen(command, env=os.environ | {"PYTHONPATH": path} | environment)
 
 
 @pytest.mark.slow
 def test_sigkill_and_resume_end_bit_identical(tmp_path):
     trainer = Trainer(accelerator="cpu", checkpoint_steps=4)
-    options = {"num_epochs": 40, "sampler": TinySampler(size=4)}
+    options = {"num_epochs": 20, "sampler": TinySampler(size=4)}
     whole = make_fit(tmp_path / "whole", **options)
     trainer.fit(whole)
     folder = ExperimentFolder(tmp_path / "cut")
-    process = _start(tmp_path / "run.py", folder.path, torch.get_num_threads(), 1, 40)
+    process = _start(tmp_path / "run.py", folder.path, torch.get_num_threads(), 1, 20)
     while not folder.last_checkpoint.exists():
         assert process.poll() is None
         time.sleep(0.005)
-    time.sleep(random.uniform(0, 0.2))
+    time.sleep(random.uniform(0, 0.1))
     process.send_signal(signal.SIGKILL)
     assert process.wait() == -signal.SIGKILL
     rest = make_fit(tmp_path / "cut", resume=True, **options)
     trainer.fit(rest)
-    assert rest.objective.forwards < 240
+    assert rest.objective.forwards < 120
     assert folder.model.read_bytes() == whole.folder.model.read_bytes()
     assert _without_seconds(folder) == _without_seconds(whole.folder)
 
@@ -359,7 +360,16 @@ def test_sigkill_and_resume_end_bit_identical(tmp_path):
 @pytest.mark.slow
 def test_two_processes_write_one_run(tmp_path):
     path = tmp_path / "run"
-    assert _start(tmp_path / "run.py", path, 1, 2, 2).wait(120) == 0
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    shared = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "WORLD_SIZE": "2"}
+    shared |= {"TORCHELASTIC_RUN_ID": "none", "LOCAL_WORLD_SIZE": "2", "GROUP_RANK": "0"}
+    ranks = [
+        _start(tmp_path / "run.py", path, 1, 2, 2, RANK=rank, LOCAL_RANK=rank, **shared)
+        for rank in ("0", "1")
+    ]
+    assert [process.wait(120) for process in ranks] == [0, 0]
     rows = [row for row in _without_seconds(ExperimentFolder(path)) if row["split"] == "train"]
     assert [row["step"] for row in rows] == [6, 12]
     assert torch.load(path / "model.mdl")["steps_seen"] == 12

@@ -48,15 +48,12 @@ def noun(selector: str) -> str:
 
 
 def first_line(thing: Any) -> str:
-    """The first sentence or line of a thing's own documentation, on one line."""
-    documentation = inspect.cleandoc(vars(thing).get("__doc__") or "") if _has_doc(thing) else ""
+    """The first sentence of a class's or function's own documentation, '' where it has none."""
+    documentation = inspect.cleandoc(thing.__doc__ or "")
     paragraph = " ".join(documentation.split("\n\n")[0].split())
-    sentence = paragraph.split(". ")[0].rstrip(".")
-    return textwrap.shorten(sentence, 160, placeholder=" ...")
-
-
-def _has_doc(thing: Any) -> bool:
-    return inspect.isclass(thing) or inspect.isfunction(thing)
+    if paragraph.startswith("Args:"):
+        return ""
+    return textwrap.shorten(paragraph.split(". ")[0].rstrip("."), 160, placeholder=" ...")
 
 
 def _entry(selector: str, name: str, line: str) -> str:

@@ -43,7 +43,10 @@ def _find(name: str, folders: list[Path], prefix: str) -> Path:
             raise UserError(f"{prefix}{name} is a folder: name one of the .gin files in it.")
     searched = " or ".join(dict.fromkeys(str(folder) for folder in folders))
     looked = "" if Path(name).is_absolute() else f" in {searched}"
-    near = closest(Path(name).name, _names_near(name, folders))
+    by_stem: dict[str, list[str]] = {}
+    for known in _names_near(name, folders):
+        by_stem.setdefault(Path(known).stem, []).append(known)
+    near = [known for stem in closest(Path(name).stem, by_stem) for known in by_stem[stem]][:3]
     hint = f" Did you mean {' or '.join(near)}?" if near else ""
     raise UserError(f"{prefix}there is no config file '{name}'{looked}.{hint}")
 

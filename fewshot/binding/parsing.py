@@ -127,14 +127,16 @@ class Loader:
     def check_macros(self) -> None:
         """Raise UserError where a value uses an undefined macro, or -p defines one in vain."""
         defined = {scope for scope, full, _ in self._places if full == MACRO}
-        for key, place in self._places.items():
-            for name in macros_in(gin.config._CONFIG[key[:2]][key[2]]):
+        for (scope, full, parameter), place in self._places.items():
+            for name in macros_in(gin.config._CONFIG[scope, full][parameter]):
                 if name not in defined:
                     hint = did_you_mean(name, defined)
                     raise UserError(
                         f"{place}: the macro %{name} is not defined.{hint} "
                         f"Define it with a line like: {name} = 1"
                     )
+                if full == MACRO and scope in _reached_from(name):
+                    raise UserError(f"{place}: the macro %{scope} is defined by itself.")
         used = used_macros()
         for name, place in self._typed_macros.items():
             if name not in used:
@@ -155,3 +157,14 @@ def used_macros() -> set[str]:
     """Names of the macros that any bound value uses."""
     bindings = gin.config._CONFIG.values()
     return {name for values in bindings for value in values.values() for name in macros_in(value)}
+
+
+def _reached_from(name: str) -> set[str]:
+    """The macro and all that its value leads to."""
+    reached, frontier = {name}, [name]
+    while frontier:
+        value = gin.config._CONFIG.get((frontier.pop(), MACRO), {}).get("value")
+        new = set(macros_in(value)) - reached
+        reached |= new
+        frontier += new
+    return reached

@@ -20,6 +20,8 @@ _NOT_WALKED = ("fewshot.reports", "fewshot.studies")
 def register_family(prefix: str) -> None:
     """Import a family and make its names known to gin; a second call changes nothing."""
     family = FAMILIES[prefix]
+    if f"{prefix}.{family.names[0]}" in gin.config._REGISTRY:
+        return
     modules = [importlib.import_module(module) for module in family.modules]
     for name in family.names:
         source = next(module for module in modules if hasattr(module, name))

@@ -1,6 +1,5 @@
 """gin's grammar, one statement at a time, its complaints turned into plain messages."""
 
-import re
 import tokenize
 from collections.abc import Iterator
 from typing import Any
@@ -65,9 +64,8 @@ def _token_error_line(error: BaseException) -> int | None:
 
 def _syntax_problem(error: BaseException, source: str) -> str:
     message = str(error.args[0]) if error.args else ""
-    unread = re.search(r"Failed to parse token '(.*)'", message)
-    if unread or "Unable to parse value" in message:
-        value = source.partition("=")[2].strip() or source
+    if "Failed to parse token" in message or "Unable to parse value" in message:
+        value = source.partition("=")[2].strip() if "=" in source else source
         return (
             f"the value {value} is not a Python literal. Text needs quotes ('...'), a class or "
             "function an @ (@Name), a macro a % (%name); true and false are written True, False."

@@ -41,7 +41,6 @@ FAMILIES = {
         "KLDivLoss L1Loss MSELoss MarginRankingLoss MultiMarginLoss NLLLoss SmoothL1Loss "
         "TripletMarginLoss TripletMarginWithDistanceLoss",
     ),
-    "torchvision": Family(("torchvision.transforms.v2",), "CutMix MixUp"),
     "pml": Family(
         (
             "pytorch_metric_learning.losses",

@@ -74,19 +74,21 @@ class ClassRows:
         """`draws` random groups of `size` rows of one class, int64 [draws, size].
 
         A group repeats a row only where the class is smaller than `size`, and then each as evenly
-        as can be. Over the draws the class is gone through before any row comes again, in a new
-        order each time.
+        as can be. Over the draws the class is gone through in a random order, then in a new one
+        (without the few rows at the end of an order that do not fill a group).
         """
         rows = self.rows(group)
-        per_round = len(rows) // size
-        if per_round == 0:
-            repeats = -(-size // len(rows))
-            places = np.tile(np.arange(len(rows)), (draws, repeats, 1))
-            shuffled = rng.permuted(places, axis=2).reshape(draws, -1)
-            return rows[shuffled[:, :size]]
-        rounds = -(-draws // per_round)
-        places = rng.permuted(np.tile(np.arange(len(rows)), (rounds, 1)), axis=1)
-        return rows[places[:, : per_round * size].reshape(-1, size)[:draws]]
+        n_rows = len(rows)
+        if n_rows < size:
+            orders = -(-size // n_rows)
+            places = _random_orders(rng, draws * orders, n_rows).reshape(draws, orders * n_rows)
+            places = places[:, :size]
+        else:
+            per_order = n_rows // size
+            places = _random_orders(rng, -(-draws // per_order), n_rows)
+            places = places[:, : per_order * size].reshape(-1, size)[:draws]
+        drawn: IntArray = rows[places]
+        return drawn
 
     def draw_classes(
         self, rng: np.random.Generator, draws: int, n_classes: int, size: int
@@ -101,3 +103,9 @@ class ClassRows:
             where = chosen == group
             rows[where] = self.draw(rng, group, int(where.sum()), size)
         return rows
+
+
+def _random_orders(rng: np.random.Generator, n: int, length: int) -> IntArray:
+    """n random orders of 0 .. length - 1, int64 [n, length]."""
+    orders: IntArray = rng.permuted(np.tile(np.arange(length), (n, 1)), axis=1)
+    return orders

@@ -88,8 +88,9 @@ class FolderImages:
         return {stem: stamp for stem, (_, _, stamp) in found.items()}
 
     def place(self, image_id: str) -> str:
-        """The path of the first suffix tried."""
-        return str(self.root_dir / "images" / f"{image_id}{IMAGE_SUFFIXES[0]}")
+        """The path of the file, or of the first suffix tried."""
+        name = self._names.get(image_id, f"{image_id}{IMAGE_SUFFIXES[0]}")
+        return str(self.root_dir / "images" / name)
 
     def decode(
         self, ids: Sequence[str], wanted: ImageFormat
@@ -148,7 +149,7 @@ class ArrayImages:
         try:
             array = np.load(path, mmap_mode="r", allow_pickle=False)
             ids = ids_path.read_text("utf-8").splitlines()
-        except (OSError, ValueError) as error:
+        except (OSError, EOFError, ValueError) as error:
             raise UserError(f"{path} and images_ids.txt cannot be read: {error}") from error
         grey = array[..., None] if array.ndim == 3 else array
         if array.dtype != np.uint8 or grey.ndim != 4 or grey.shape[3] not in (1, 3):

@@ -4,9 +4,9 @@ import fcntl
 import logging
 import os
 import shutil
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -108,8 +108,9 @@ class Pack:
         with tqdm(total=len(ids), desc=label, unit="image", disable=None) as progress:
             for start in range(0, len(ids), step):
                 part = ids[start : start + step]
-                with SegmentWriter(self.directory) as writer:
-                    for chunk, images, failed in _decode(store, part, self.format):
+                chunks = _decode(store, part, self.format)
+                with SegmentWriter(self.directory) as writer, closing(chunks):
+                    for chunk, images, failed in chunks:
                         good = [k for k in range(len(chunk)) if k not in failed]
                         names = [chunk[k] for k in good]
                         whole = images if not failed else images[good]
@@ -177,7 +178,7 @@ class Pack:
 
 def _decode(
     store: ImageStore, ids: Sequence[str], wanted: ImageFormat
-) -> Iterator[tuple[Sequence[str], UInt8Array, dict[int, Failure]]]:
+) -> Generator[tuple[Sequence[str], UInt8Array, dict[int, Failure]]]:
     """(ids, images, failures) of each chunk in order, decoded by as many threads as processors."""
     chunks = [ids[start : start + CHUNK] for start in range(0, len(ids), CHUNK)]
     executor = ThreadPoolExecutor(os.cpu_count() or 1, "decode")

@@ -51,7 +51,7 @@ def read_index(directory: Path) -> Index:
             return Index()
         broken = {i: (stamp, reason) for i, (stamp, reason) in stored["unreadable"].items()}
         return Index([str(name) for name in stored["segments"]], broken)
-    except FileNotFoundError:
+    except OSError:  # not there yet; where it may not be read, writing will fail and say so
         return Index()
     except (ValueError, KeyError, TypeError, AttributeError):
         logger.warning("%s is damaged: the images are packed anew", directory / INDEX)

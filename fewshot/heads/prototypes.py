@@ -21,8 +21,11 @@ def nearest_prototype(support: Tensor, labels: Tensor, query: Tensor, n_classes:
         means, counts = prototypes(support, labels, n_classes)
         # Distances do not change with the origin; near it, the products they come from are exact.
         centre = means.mean(-2, keepdim=True)
-        scores = -torch.cdist(query - centre, means - centre)
-        return without_empty(scores, counts)
+        query, means = query - centre, means - centre
+        lengths = torch.linalg.vecdot(means, means).unsqueeze(-2)
+        products = query @ means.transpose(-1, -2)
+        squared = torch.linalg.vecdot(query, query).unsqueeze(-1) + lengths - 2 * products
+        return without_empty(-squared.clamp(min=0).sqrt(), counts)
 
 
 def simple_shot(

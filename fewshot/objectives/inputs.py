@@ -84,6 +84,10 @@ class Inputs(nn.Module):
         images = images.to(torch.float32, memory_format=torch.channels_last)
         return torch.addcmul(self.shift, images, self.scale)
 
+    def denormalise(self, images: Tensor) -> Tensor:
+        """What `normalise` gave, back to pixels in [0, 1] (to look at: nothing is clipped)."""
+        return (images - self.shift) / (255 * self.scale)
+
     def extra_repr(self) -> str:
         """What print() shows."""
         return f"size={self.size}, channels={self.channels}, mean={self.mean}, std={self.std}"

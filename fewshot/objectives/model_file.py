@@ -109,17 +109,24 @@ def load_model(path: Path | str) -> StoredModel:
             f"'{path}' is no model.mdl of this program: bind the model.mdl of an experiment's "
             "folder (not last.ckpt, which is for --resume)."
         )
-    if content["version"] > VERSION:
+    version = content.get("version")
+    if not isinstance(version, int) or version > VERSION:
         raise UserError(
-            f"the model '{path}' has format version {content['version']}, and this program reads "
+            f"the model '{path}' has format version {version}, and this program reads "
             f"up to {VERSION}: use the version of the program that saved it, or a newer one."
         )
-    return StoredModel(
-        path=place,
-        encoder=StoredPart(**content["encoder"]),
-        head=StoredPart(**content["head"]),
-        **{k: v for k, v in content.items() if k not in ("format", "version", "encoder", "head")},
-    )
+    try:
+        return _stored(place, content)
+    except (KeyError, TypeError) as error:
+        raise UserError(
+            f"the model '{path}' is incomplete ({error}): run the experiment that makes it again."
+        ) from error
+
+
+def _stored(place: Path, content: dict[str, Any]) -> StoredModel:
+    values = {k: v for k, v in content.items() if k not in ("format", "version")}
+    encoder, head = StoredPart(**values.pop("encoder")), StoredPart(**values.pop("head"))
+    return StoredModel(path=place, encoder=encoder, head=head, **values)
 
 
 def restore(objective: Objective, stored: StoredModel) -> None:

@@ -63,7 +63,7 @@ def test_equals_a_plain_loop_with_classes_never_trained(seed, outputs, truth):
     found = classify(scores, outputs, rows, dict.fromkeys(outputs, 3))
     hits1, hits5 = [], []
     for row, label in zip(scores.tolist(), labels, strict=True):
-        ranking = sorted(outputs, key=lambda name: -row[outputs.index(name)])  # noqa: B023
+        ranking = sorted(outputs, key=lambda name: -row[outputs.index(name)])
         hits1.append(label == ranking[0])
         hits5.append(label in ranking[:5])
     seen = [label in outputs for label in labels]

@@ -1,3 +1,6 @@
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 import torch
@@ -123,3 +126,25 @@ def test_wrong_options_are_refused(options, message):
     with pytest.raises(UserError) as error:
         knn(*data(), 6, **options)
     assert str(error.value) == message
+
+
+MILLION = """
+import resource
+import torch
+from fewshot.heads.knn import knn
+support = torch.empty(1_000_000, 128).uniform_(-1, 1, generator=torch.Generator().manual_seed(0))
+rows = torch.tensor([0, 77, 999_999])
+labels = torch.arange(1_000_000) % 7
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+scores = knn(support, labels, support[rows] + 0.01, 7, k=1)
+after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+print((after - before) // 1024, *scores.argmax(1).tolist())
+"""
+
+
+def test_a_million_references_take_bounded_memory():
+    command = [sys.executable, "-c", MILLION]
+    result = subprocess.run(command, capture_output=True, text=True, check=True)
+    megabytes, *classes = map(int, result.stdout.split())
+    assert classes == [0, 77 % 7, 999_999 % 7]
+    assert megabytes < 600

@@ -92,7 +92,7 @@ def obtain(source: Path | None) -> dict[str, bytes]:
 
 
 def _verified(folder: Path) -> dict[str, bytes]:
-    """The unpacked files; raises UnavailableError where one is missing, broken or not the known one."""
+    """The unpacked files; UnavailableError where one is missing, broken or unknown."""
     contents = {}
     for name, expected in SHA256.items():
         try:
@@ -102,7 +102,5 @@ def _verified(folder: Path) -> dict[str, bytes]:
         except (OSError, EOFError, zlib.error) as error:
             raise UnavailableError(f"{folder}/{name}.gz cannot be read ({error})") from error
         if hashlib.sha256(contents[name]).hexdigest() != expected:
-            raise UnavailableError(
-                f"{folder}/{name} has a wrong checksum: it is damaged or other data"
-            )
+            raise UnavailableError(f"{folder}/{name} is damaged or other data (wrong checksum)")
     return contents

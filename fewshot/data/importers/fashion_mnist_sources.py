@@ -21,7 +21,7 @@ class UnavailableError(Exception):
 
 
 def sources(source: Path | None, scratch: Path) -> Iterator[tuple[str, Callable[[], Path]]]:
-    """(what it is, a function that gives the folder of the files or raises UnavailableError) of each.
+    """(what it is, a function that gives the files' folder or raises UnavailableError) of each.
 
     source: the folder the user named, if any; scratch: an empty folder for what is fetched.
     """
@@ -46,7 +46,7 @@ def from_torchvision(scratch: Path) -> Path:
         with redirect_stdout(io.StringIO()), _socket_timeout(CONNECT_SECONDS):
             torchvision.datasets.FashionMNIST(str(scratch), download=True)
     except (OSError, RuntimeError, EOFError, ValueError, HTTPException) as error:
-        raise UnavailableError(_first_line(str(error))) from error
+        raise UnavailableError(" ".join(str(error).split())[:200]) from error
     return scratch / "FashionMNIST" / "raw"
 
 

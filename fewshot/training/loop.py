@@ -15,13 +15,13 @@ from fewshot import seeding
 from fewshot.artifacts import ExperimentFolder
 from fewshot.checkpoint import load_checkpoint, save_checkpoint
 from fewshot.errors import UserError
-from fewshot.feed import Feed
-from fewshot.fit import Fit, LoopOptions, Summary
-from fewshot.monitor import LAST, Monitor
-from fewshot.optimisation import ScheduleSizes, build_optimizer, build_schedule, needs_figure
-from fewshot.tracking import MetricsLog, epoch_line, scalars
-from fewshot.training_state import Averages, TrainingState
-from fewshot.training_step import TrainingStep
+from fewshot.training.feed import Feed
+from fewshot.training.fit import Fit, LoopOptions, Summary
+from fewshot.training.monitor import LAST, Monitor
+from fewshot.training.optimisation import ScheduleSizes, build_optimizer, build_schedule, needs_figure
+from fewshot.training.tracking import MetricsLog, epoch_line, scalars
+from fewshot.training.state import Averages, TrainingState
+from fewshot.training.step import TrainingStep
 
 logger = logging.getLogger("fewshot")
 

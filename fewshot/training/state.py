@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from fewshot.errors import UserError
-from fewshot.monitor import Monitor
+from fewshot.training.monitor import Monitor
 
 logger = logging.getLogger("fewshot")
 

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from fewshot.artifacts import ExperimentFolder
-from fewshot.fit import Fit
+from fewshot.training.fit import Fit
 from fewshot.interfaces import Batch
 from fewshot.seeding import KeyedRandom, generator
 

@@ -31,10 +31,17 @@ def scalars(figures: Mapping[str, Any], prefix: str = "") -> dict[str, float]:
 
 
 def epoch_line(figures: Mapping[str, Mapping[str, Any]]) -> str:
-    """The figures of an epoch on one line: "train  loss 0.51 top1 0.81  validation  top1 0.79"."""
+    """An epoch on one line: "train  loss 0.51 top1 0.81  validation  top1 0.79".
+
+    Of the validation's many figures only losses and top-1 accuracies are shown.
+    """
     parts = []
     for split, named in figures.items():
-        numbers = [f"{name} {value:.4g}" for name, value in scalars(named).items() if name != "n"]
+        numbers = [
+            f"{name} {value:.4g}"
+            for name, value in scalars(named).items()
+            if split == "train" or ("/" not in name and name.endswith(("loss", "top1")))
+        ]
         parts.append(f"{split}  {' '.join(numbers)}")
     return "  ".join(parts)
 

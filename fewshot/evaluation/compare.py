@@ -1,0 +1,89 @@
+"""Two models on the same episodes: python -m fewshot.evaluation.compare A B."""
+
+import argparse
+import sys
+import zipfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from fewshot.errors import UserError
+from fewshot.evaluation.intervals import sampled
+
+
+def compare(first: Path, second: Path) -> pd.DataFrame:
+    """episodes, A, B, difference, ci95, n: one row for each head and setting that both have.
+
+    first, second: experiment folders, or their episodes.npz. The interval is of the episode by
+    episode difference, narrower than that of two independent means. Raises UserError when a file
+    cannot be read, nothing is in both, or equal settings were drawn differently.
+    """
+    a, b = _read(first), _read(second)
+    shared = [name for name in a if name in b]
+    if not shared:
+        raise UserError(
+            f"nothing to compare: {first} has {'; '.join(a)}, but {second} has {'; '.join(b)}. "
+            "Evaluate both with the same heads, n_way and n_shot."
+        )
+    rows = []
+    for name in shared:
+        (digest_a, values_a), (digest_b, values_b) = a[name], b[name]
+        if digest_a != digest_b or len(values_a) != len(values_b):
+            raise UserError(
+                f"'{name}' was evaluated on different episodes in {first} and {second}: use the "
+                "same CSV, images, n_query, n_episodes and seed for both."
+            )
+        difference = sampled(values_a - values_b)
+        rows.append(
+            {
+                "episodes": name,
+                "A": float(values_a.mean()),
+                "B": float(values_b.mean()),
+                "difference": difference["mean"],
+                "ci95": difference["ci95"],
+                "n": difference["n"],
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def _read(path: Path) -> dict[str, tuple[str, NDArray[np.float64]]]:
+    """{name: (digest of the episodes, accuracies)}."""
+    file = path / "episodes.npz" if path.is_dir() else path
+    try:
+        with file.open("rb") as opened, np.load(opened, allow_pickle=False) as stored:
+            parts = stored["names"].tolist(), stored["digests"].tolist(), stored["accuracies"]
+            return {name: (digest, values) for name, digest, values in zip(*parts, strict=True)}
+    except FileNotFoundError as error:
+        raise UserError(
+            f"{file} does not exist: name the folder of an experiment that ran FewShotEvaluation."
+        ) from error
+    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
+        raise UserError(f"{file} is not an episodes.npz written by FewShotEvaluation.") from error
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Print one line for each head and setting; 2 when the input is wrong."""
+    program = "python -m fewshot.evaluation.compare"
+    parser = argparse.ArgumentParser(program, description=__doc__)
+    parser.add_argument("a", type=Path, help="experiment folder, or its episodes.npz")
+    parser.add_argument("b", type=Path, help="the other one")
+    given = parser.parse_args(arguments)
+    try:
+        table = compare(given.a, given.b)
+    except UserError as error:
+        print(error, file=sys.stderr)
+        return 2
+    for row in table.to_dict("records"):
+        print(
+            f"{row['episodes']}, {row['n']} episodes: A {row['A']:.4f}, B {row['B']:.4f}, "
+            f"A - B = {100 * row['difference']:+.1f} +- {100 * row['ci95']:.1f} points"
+        )
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,112 @@
+"""Few-shot figures as an Evaluation: tables by kind of head, per class, and episode by episode."""
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from fewshot.evaluation.classification_report import csv_writer
+from fewshot.evaluation.few_shot_scores import EpisodeScores
+from fewshot.interfaces import Evaluation
+
+
+class Setting(NamedTuple):
+    """How many classes and how many labelled images of each an episode has."""
+
+    n_way: int
+    n_shot: int
+
+    def __str__(self) -> str:
+        return f"{self.n_way}-way {self.n_shot}-shot"
+
+
+@dataclass(frozen=True)
+class FewShotResult:
+    """One dataset's episodes: digests by setting, scores by (setting, head name)."""
+
+    class_names: tuple[str, ...]
+    n: int
+    digests: dict[Setting, str]
+    scores: dict[tuple[Setting, str], EpisodeScores]
+    heads: Mapping[str, Any]
+
+    def kind(self, name: str) -> str:
+        """Whether the head sees one query at a time or all of them."""
+        transductive = getattr(self.heads[name], "transductive", False)
+        return "transductive" if transductive else "inductive"
+
+    def metrics(self) -> dict[str, Any]:
+        """n, n_classes, and {kind: {"5way_1shot": {head: {mean, ci95, n}}}}."""
+        found: dict[str, Any] = {"n": self.n, "n_classes": len(self.class_names)}
+        for (setting, name), scores in self.scores.items():
+            key = f"{setting.n_way}way_{setting.n_shot}shot"
+            found.setdefault(self.kind(name), {}).setdefault(key, {})[name] = scores.summary()
+        return found
+
+    def table(self, kind: str) -> pd.DataFrame:
+        """A row a head of the kind, a column a setting, each cell {mean, ci95, n}."""
+        names = [name for name in self.heads if self.kind(name) == kind]
+        table: dict[str, list[Any]] = {"head": list(names)}
+        for setting in self.digests:
+            table[str(setting)] = [self.scores[setting, name].summary() for name in names]
+        return pd.DataFrame(table)
+
+    def per_class(self) -> pd.DataFrame:
+        """head, n_way, n_shot, class, n (queries over all episodes), top1."""
+        parts = []
+        for (setting, name), scores in self.scores.items():
+            n = scores.confusion.sum(1)
+            right = scores.confusion.diagonal()
+            top1 = np.divide(right, n, out=np.full(len(n), np.nan), where=n > 0)
+            start = {"head": name, "n_way": setting.n_way, "n_shot": setting.n_shot}
+            parts.append(pd.DataFrame({**start, "class": self.class_names, "n": n, "top1": top1}))
+        return pd.concat(parts, ignore_index=True)
+
+    def write_episodes(self, path: Path) -> None:
+        """Accuracies [M, E] with names [M] ("head, setting") and digests [M] of their episodes."""
+        with path.open("wb") as file:
+            np.savez_compressed(
+                file,
+                names=np.array([f"{name}, {setting}" for setting, name in self.scores]),
+                digests=np.array([self.digests[setting] for setting, _ in self.scores]),
+                accuracies=np.stack([scores.accuracies for scores in self.scores.values()]),
+            )
+
+    def draw_confusion(self, path: Path) -> None:
+        """The confusions of the first head in the last setting, over all its episodes."""
+        from fewshot.reports.plots import confusion_matrix  # matplotlib is slow to import
+
+        scores = self.scores[list(self.digests)[-1], next(iter(self.heads))]
+        confusion_matrix(scores.confusion, self.class_names, path)
+
+
+def head_name(head: Any) -> str:
+    """The head's class, and those of its options that are not the default: KNN(k=1)."""
+    options = []
+    for field in dataclasses.fields(head) if dataclasses.is_dataclass(head) else ():
+        value = getattr(head, field.name)
+        if value != field.default:
+            options.append(f"{field.name}={value}")
+    return type(head).__name__ + (f"({', '.join(options)})" if options else "")
+
+
+def few_shot_report(results: Mapping[str, FewShotResult], split: str | None) -> Evaluation:
+    """The Evaluation of all splits; files and tables are of the given one."""
+    metrics = {name: result.metrics() for name, result in results.items()}
+    if split is None:
+        return Evaluation(metrics)
+    result = results[split]
+    artifacts: dict[str, Callable[[Path], None]] = {
+        "episodes.npz": result.write_episodes,
+        "few_shot_per_class.csv": csv_writer(result.per_class()),
+        "few_shot_confusion_matrix.png": result.draw_confusion,
+    }
+    kinds = dict.fromkeys(result.kind(name) for name in result.heads)
+    tables = {
+        f"Few-shot accuracy, {kind} heads, {split} classes": result.table(kind) for kind in kinds
+    }
+    return Evaluation(metrics, artifacts, tables)

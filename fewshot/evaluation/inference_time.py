@@ -1,0 +1,81 @@
+"""How long one image takes."""
+
+import statistics
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import gin
+import torch
+from torch import Tensor
+
+from fewshot.errors import UserError
+from fewshot.evaluation.inference import device_of
+from fewshot.interfaces import Dataset, Evaluation
+
+
+@gin.register
+class InferenceTime:
+    """Milliseconds an image at batch 1, the model only: the median of `repeats` forward passes.
+
+    The image is already on the device. With compiled, the time under torch.compile is measured
+    too, compilation excluded. Figures stand under "inference" in results.json.
+    """
+
+    monitors = False
+
+    def __init__(self, repeats: int = 500, warm_up: int = 50, compiled: bool = False) -> None:
+        if repeats < 1:
+            raise UserError(f"InferenceTime.repeats is {repeats}: use 1 or more.")
+        self.repeats = repeats
+        self.warm_up = warm_up
+        self.compiled = compiled
+
+    def __call__(self, objective: Any, datasets: Mapping[str, Dataset]) -> Evaluation:
+        """Time the objective's scores, or its embedding where it does not classify."""
+        dataset = next(iter(datasets.values()))
+        device = device_of(objective)
+        image = dataset.images(torch.arange(1).numpy()).to(device)
+        forward = getattr(objective, "scores", None) or objective.embed
+        figures: dict[str, Any] = {
+            "device": device.type,
+            "threads": torch.get_num_threads(),
+            "repeats": self.repeats,
+            "milliseconds": self._median(forward, image),
+        }
+        if self.compiled:
+            figures["compiled_milliseconds"] = self._median(_compile(forward, image), image)
+        return Evaluation({"inference": figures})
+
+    def _median(self, forward: Callable[[Tensor], Tensor], image: Tensor) -> float:
+        times = []
+        with torch.inference_mode():
+            for _ in range(self.warm_up):
+                forward(image)
+            for _ in range(self.repeats):
+                _synchronise(image)
+                start = time.perf_counter()
+                forward(image)
+                _synchronise(image)
+                times.append(time.perf_counter() - start)
+        return round(statistics.median(times) * 1000, 4)
+
+
+def _synchronise(image: Tensor) -> None:
+    if image.is_cuda:
+        torch.cuda.synchronize()
+
+
+def _compile(forward: Callable[[Tensor], Tensor], image: Tensor) -> Callable[[Tensor], Tensor]:
+    """The compiled forward pass; raises UserError where this machine cannot compile."""
+    compiled = torch.compile(forward)
+    try:
+        with torch.inference_mode():
+            compiled(image)
+    except Exception as error:  # the compiler's own, of many kinds: it needs a C++ compiler
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else ""
+        raise UserError(
+            f"torch.compile failed on this machine ({type(error).__name__}: {reason}): install a "
+            "C++ compiler such as g++, or bind InferenceTime.compiled = False."
+        ) from error
+    return compiled

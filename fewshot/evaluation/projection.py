@@ -1,0 +1,62 @@
+"""Features drawn on a plane: PCA, t-SNE or UMAP, the same picture every time."""
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from fewshot.errors import UserError
+
+METHODS = ("tsne", "pca", "umap")
+
+FloatArray = NDArray[np.floating]
+
+_PERPLEXITY = 30.0
+# Below this a neighbourhood is the whole set, and only the principal axes say anything.
+_FEWEST_FOR_NEIGHBOURS = 10
+
+
+def project(features: FloatArray, method: str = "tsne", seed: int = 0) -> FloatArray:
+    """Features [N, D] -> points [N, 2], deterministic for a seed.
+
+    method: 'tsne' (https://www.jmlr.org/papers/v9/vandermaaten08a.html, started from the principal
+    axes), 'umap' (https://arxiv.org/abs/1802.03426) or 'pca'; fewer than 10 rows are always drawn
+    by PCA. Raises UserError for another method, or for 'umap' where umap-learn is not installed.
+    """
+    if method not in METHODS:
+        raise UserError(f"EmbeddingMap.method is '{method}': use one of {', '.join(METHODS)}.")
+    features = np.asarray(features, dtype=np.float64)
+    if method == "pca" or len(features) < _FEWEST_FOR_NEIGHBOURS:
+        return _pca(features)
+    return _tsne(features, seed) if method == "tsne" else _umap(features, seed)
+
+
+def _pca(features: FloatArray) -> FloatArray:
+    centred = features - features.mean(0)
+    _, _, axes = np.linalg.svd(centred, full_matrices=False)
+    axes = axes[:2]
+    # An axis has no direction of its own: its largest component points up.
+    largest = axes[np.arange(len(axes)), np.abs(axes).argmax(1)]
+    points = centred @ (axes * np.where(largest < 0, -1.0, 1.0)[:, None]).T
+    return np.pad(points, ((0, 0), (0, 2 - points.shape[1])))
+
+
+def _tsne(features: FloatArray, seed: int) -> FloatArray:
+    from openTSNE import TSNE  # imports slowly, and only maps need it
+
+    perplexity = min(_PERPLEXITY, (len(features) - 1) / 3)
+    model = TSNE(perplexity=perplexity, n_jobs=torch.get_num_threads(), random_state=seed)
+    return np.asarray(model.fit(features))
+
+
+def _umap(features: FloatArray, seed: int) -> FloatArray:
+    try:
+        from umap import UMAP
+    except ImportError as error:
+        raise UserError(
+            "EmbeddingMap.method is 'umap', but umap-learn is not installed: pip install "
+            "umap-learn, or use 'tsne' or 'pca'."
+        ) from error
+    neighbours = min(15, len(features) - 1)
+    # One thread: with more, equal seeds give unequal maps.
+    model = UMAP(n_neighbors=neighbours, random_state=seed, n_jobs=1)
+    return np.asarray(model.fit_transform(features))

@@ -1,0 +1,100 @@
+"""How good the embedding is as a search engine."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import gin
+import numpy as np
+import pandas as pd
+import torch
+from torch.nn import functional as F
+
+from fewshot.errors import UserError
+from fewshot.evaluation.classification_metrics import labelled
+from fewshot.evaluation.classification_report import csv_writer, prefixed, reported_split
+from fewshot.evaluation.fingerprints import fingerprints
+from fewshot.evaluation.inference import embed
+from fewshot.evaluation.retrieval_metrics import Searched, retrieval
+from fewshot.interfaces import Dataset, Evaluation
+
+GALLERIES = ("train", "itself")
+
+
+@gin.register
+class Retrieval:
+    """Recall@1/5/10, MAP@R and R-precision of every split but "train", overall and by class.
+
+    gallery: 'train', or 'itself' to search within the split (a query never finds itself).
+    metric: 'euclidean' or 'cosine'. exclude_duplicates: a query never finds an image with exactly
+    its pixels. prefix: of figures and files. Queries without a relevant gallery image are counted
+    (n_without_match) and left out of the means.
+    """
+
+    monitors = False
+
+    def __init__(
+        self,
+        gallery: str = "train",
+        metric: str = "euclidean",
+        exclude_duplicates: bool = False,
+        prefix: str = "retrieval_",
+    ) -> None:
+        if gallery not in GALLERIES:
+            raise UserError(f"Retrieval.gallery is '{gallery}': use one of {', '.join(GALLERIES)}.")
+        if metric not in ("euclidean", "cosine"):
+            raise UserError(f"Retrieval.metric is '{metric}': use one of euclidean, cosine.")
+        self.gallery = gallery
+        self.metric = metric
+        self.exclude_duplicates = exclude_duplicates
+        self.prefix = prefix
+
+    def __call__(self, objective: Any, datasets: Mapping[str, Dataset]) -> Evaluation:
+        """Evaluate; raises UserError where the gallery or the queries have no labels."""
+        splits = {name: dataset for name, dataset in datasets.items() if name != "train"}
+        classes = sorted({name for dataset in datasets.values() for name in dataset.class_names})
+        gallery = None
+        if self.gallery == "train":
+            if "train" not in datasets:
+                raise UserError("Retrieval.gallery is 'train', but there is no training split.")
+            gallery = self._searched(objective, datasets["train"], "train", classes)
+        metrics, tables = {}, {}
+        for name, dataset in splits.items():
+            query = self._searched(objective, dataset, name, classes)
+            found = retrieval(query, gallery or query, itself=gallery is None)
+            figures = pd.DataFrame({key: value.cpu().numpy() for key, value in found.items()})
+            matched = figures.notna().all(axis=1)
+            counts = {"n_queries": int(matched.sum()), "n_without_match": int((~matched).sum())}
+            means = {key: float(figures.loc[matched, key].mean()) for key in found}
+            metrics[name] = prefixed(counts | means, self.prefix)
+            tables[name] = _per_class(figures, np.asarray(classes)[query.labels.cpu().numpy()])
+        split = reported_split(tables)
+        if split is None:
+            return Evaluation(metrics)
+        table = tables[split]
+        return Evaluation(
+            metrics,
+            {f"{self.prefix}per_class.csv": csv_writer(table)},
+            {f"Retrieval per class, {split} split, gallery: {self.gallery}": table},
+        )
+
+    def _searched(
+        self, objective: Any, dataset: Dataset, split: str, classes: list[str]
+    ) -> Searched:
+        rows = labelled(dataset, split)
+        features = embed(objective, dataset, rows=rows.rows)
+        if self.metric == "cosine":
+            features = F.normalize(features, dim=1)
+        place = {name: i for i, name in enumerate(classes)}
+        labels = torch.tensor([place[name] for name in rows.labels], device=features.device)
+        codes = None
+        if self.exclude_duplicates:
+            codes = torch.from_numpy(fingerprints(dataset, rows.rows)).to(features.device)
+        return Searched(features, labels, codes)
+
+
+def _per_class(figures: pd.DataFrame, names: Any) -> pd.DataFrame:
+    """class, n and each figure's mean over the queries of the class (nan without a match)."""
+    groups = figures.groupby(names)
+    table = groups.mean()
+    table.insert(0, "n", groups.size())
+    return table.rename_axis("class").reset_index()

@@ -1,0 +1,102 @@
+"""Metric losses and miners of pytorch-metric-learning: built from bindings, applied to batches."""
+
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from fewshot.errors import UserError
+
+
+def build_filled(binding: str, factory: Callable[..., Any], known: Mapping[str, Any]) -> nn.Module:
+    """Call a factory with those of the known values that its signature requires.
+
+    binding: the name it is bound to, for errors. Raises UserError when it refuses, as when it
+    requires a value that is neither bound nor known.
+    """
+    needed = _required(factory)
+    try:
+        built: nn.Module = factory(**{key: known[key] for key in known if key in needed})
+    except (TypeError, ValueError, AssertionError, RuntimeError) as error:
+        name = getattr(factory, "__name__", str(factory))
+        reason = str(error).strip().splitlines() or [type(error).__name__]
+        raise UserError(
+            f"{binding} ({name}) refuses its bindings: {reason[0]}. Bind what it asks for, such as "
+            f"{name}.margin, or another {binding}."
+        ) from error
+    return built
+
+
+def _required(factory: Callable[..., Any]) -> set[str]:
+    """Names of parameters without default, those handed on by **kwargs to base classes included.
+
+    Gin's wrapper of a class shows (*args, **kwargs) only; the classes it wraps are its bases.
+    """
+    makers = [factory]
+    if inspect.isclass(factory):
+        makers = [vars(base)["__init__"] for base in factory.__mro__ if "__init__" in vars(base)]
+    required: set[str] = set()
+    settled: set[str] = set()
+    for maker in makers:
+        parameters = inspect.signature(maker).parameters.values()
+        named = [p for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]
+        required |= {p.name for p in named if p.default is p.empty} - settled
+        settled |= {p.name for p in named}
+        if not any(p.kind is p.VAR_KEYWORD for p in parameters):
+            break
+    return required
+
+
+def loss_of_triplets(loss: nn.Module, embedding: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+    """The mean loss over drawn triplets, embedding [3 T, D]: anchors, positives, negatives.
+
+    Logs `active`, the share of triplets whose loss is not 0.
+    """
+    losses = loss(*embedding.chunk(3))
+    return losses.mean(), {"active": (losses.detach() > 0).float().mean()}
+
+
+def loss_of_labelled(
+    loss: nn.Module, miner: nn.Module | None, embedding: Tensor, labels: Tensor
+) -> tuple[Tensor, dict[str, Tensor]]:
+    """The loss over the pairs or triplets in a batch, those that a miner chose if there is one.
+
+    A batch that holds nothing to compare is a loss of 0, unless the loss has proxies to compare
+    with. Logs `active`, see `hard_share`, `empty`, 1 for such a batch and 0 for others, so that
+    its mean is the share of them, and with a miner `mined`, the pairs or triplets it chose.
+    """
+    chosen = None if miner is None else miner(embedding, labels)
+    logs = {"active": hard_share(embedding, labels)}
+    if chosen is None:
+        # Sorted labels have a pair alike, and a pair different, where neighbours are.
+        steps = labels.sort().values.diff()
+        empty = not (bool((steps == 0).any()) and bool((steps != 0).any()))
+    else:
+        # Of pairs there are two lists each, alike and different; of triplets one list each.
+        mined = len(chosen[0]) + (len(chosen[2]) if len(chosen) == 4 else 0)
+        logs["mined"] = torch.tensor(float(mined), device=embedding.device)
+        empty = mined == 0
+    logs["empty"] = torch.tensor(float(empty), device=embedding.device)
+    if empty and next(loss.parameters(), None) is None:
+        return embedding.sum() * 0, logs
+    value: Tensor = loss(embedding, labels, chosen)
+    # Some losses are 0 without a graph, or of shape [1].
+    return value.reshape(()) + embedding.sum() * 0, logs
+
+
+@torch.no_grad()
+def hard_share(embedding: Tensor, labels: Tensor) -> Tensor:
+    """Share of anchors whose farthest positive is not nearer than their nearest negative.
+
+    embedding: [B, D]; labels: int64 [B]; counted are rows with a positive and a negative in the
+    batch; 0 where there is none.
+    """
+    distance = torch.cdist(embedding, embedding)
+    alike = labels[:, None] == labels
+    positive = alike & ~torch.eye(len(labels), dtype=torch.bool, device=labels.device)
+    farthest = distance.masked_fill(~positive, -torch.inf).amax(1)
+    nearest = distance.masked_fill(alike, torch.inf).amin(1)
+    counted = farthest.isfinite() & nearest.isfinite()
+    return (counted & (farthest >= nearest)).sum() / counted.sum().clamp(min=1)

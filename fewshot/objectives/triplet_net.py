@@ -1,0 +1,113 @@
+"""Metric learning: an embedding in which images of one class are near each other."""
+
+from collections.abc import Callable
+from typing import Any
+
+import gin
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from fewshot.errors import UserError
+from fewshot.interfaces import Batch, DataSpec
+from fewshot.objectives.collapse import CollapseGuard
+from fewshot.objectives.metric_losses import build_filled, loss_of_labelled, loss_of_triplets
+from fewshot.objectives.objective import Objective
+from fewshot.objectives.triplet_loss import TripletLoss
+
+Factory = Callable[..., Any]
+
+
+@gin.register
+class TripletNet(Objective):
+    """Encoder and linear projection to an embedding, trained by a metric loss.
+
+    embedding_size: width of the embedding; None takes the encoder's features as they are.
+    normalize: scale embeddings to length 1 (https://arxiv.org/abs/1503.03832). loss: factory; by
+    default @TripletLoss, on drawn triplets; or one of pytorch-metric-learning on labelled batches,
+    such as @pml.MultiSimilarityLoss, whose number of classes and embedding size are filled in. The
+    loss says which batches it needs (`layout`). miner: factory of a miner that chooses the pairs or
+    triplets of a labelled batch, such as @pml.BatchHardMiner. proxy_lr_factor: learning rate of the
+    loss's own parameters (the proxies of @pml.ProxyAnchorLoss, ...) over that of the network.
+    Raises UserError without labels, and for a miner where triplets are drawn beforehand.
+    """
+
+    def __init__(
+        self,
+        spec: DataSpec,
+        encoder: Factory | None = None,
+        inputs: Factory | None = None,
+        embedding_size: int | None = 64,
+        normalize: bool = True,
+        loss: Factory | None = None,
+        miner: Factory | None = None,
+        proxy_lr_factor: float = 1.0,
+    ) -> None:
+        super().__init__(spec, encoder, inputs)
+        if not spec.class_names:
+            raise UserError(
+                "TripletNet learns from labels, but the training rows have none: bind "
+                "FashionDataset.label_column."
+            )
+        self.normalize = normalize
+        self.proxy_lr_factor = proxy_lr_factor
+        width = embedding_size or self.encoder.num_features
+        self.projection: nn.Module = nn.Identity()
+        if embedding_size is not None:
+            self.projection = nn.Linear(self.encoder.num_features, width)
+        known = {
+            "num_classes": len(spec.class_names),
+            "embedding_size": width,
+            "descriptors_dim": width,
+        }
+        loss = loss or gin.get_configurable(TripletLoss)
+        self.loss = build_filled("TripletNet.loss", loss, known)
+        self.layout = getattr(self.loss, "layout", "image")
+        self.miner = None if miner is None else build_filled("TripletNet.miner", miner, known)
+        if self.miner is not None and self.layout != "image":
+            raise UserError(
+                f"TripletNet.miner is bound, but {type(self.loss).__name__} takes the triplets "
+                "that the sampler draws: unbind the miner, or bind a loss on labelled batches "
+                "(TripletNet.loss = @pml.TripletMarginLoss, main.sampler = @BalancedBatches)."
+            )
+        margin: float | None = getattr(self.loss, "margin", None)
+        self.guard = CollapseGuard(None if self.layout == "image" else margin)
+
+    def _embedding(self, images: Tensor) -> Tensor:
+        embedding: Tensor = self.projection(self.encoder(self.inputs.normalise(images)))
+        return F.normalize(embedding.float()) if self.normalize else embedding.float()
+
+    def forward(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
+        """The metric loss of the augmented batch; logs say how much it still has to learn from."""
+        embedding = self._embedding(self.augment(batch.images, batch.keys))
+        with torch.autocast(embedding.device.type, enabled=False):
+            if self.layout == "image":
+                assert batch.labels is not None  # the constructor saw to it
+                loss, logs = loss_of_labelled(self.loss, self.miner, embedding, batch.labels)
+            else:
+                loss, logs = loss_of_triplets(self.loss, embedding)
+            if self.training:
+                logs |= self.guard.observe(loss, embedding)
+        return loss, logs
+
+    def embed(self, images: Tensor) -> Tensor:
+        """Images 0 .. 255 [B, C, H, W] -> embeddings float32 [B, embedding_size]."""
+        return self._embedding(images)
+
+    def parameter_groups(self) -> list[dict[str, Any]]:
+        """The network, and apart from it the loss's own parameters where their factor is not 1.
+
+        That group carries `lr_factor`, by which the optimiser's learning rate is multiplied.
+        """
+        (group,) = super().parameter_groups()
+        own = {id(parameter) for parameter in self.loss.parameters()}
+        proxies = [parameter for parameter in group["params"] if id(parameter) in own]
+        if not proxies or self.proxy_lr_factor == 1:
+            return [group]
+        network = [parameter for parameter in group["params"] if id(parameter) not in own]
+        groups = [{"params": network}] if network else []
+        return [*groups, {"params": proxies, "lr_factor": self.proxy_lr_factor}]
+
+    def head_state(self) -> dict[str, Tensor]:
+        """Projection and proxies; what the guard remembers is of the run, not of the model."""
+        return {k: v for k, v in super().head_state().items() if not k.startswith("guard.")}

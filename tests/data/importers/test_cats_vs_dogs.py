@@ -1,0 +1,35 @@
+import pytest
+
+from fewshot.data.dataset import FashionDataset
+from fewshot.data.importers.cats_vs_dogs import CatsVsDogs
+from fewshot.data.table import read_table
+from fewshot.errors import UserError
+
+
+@pytest.mark.parametrize("inner", ["", "train"])
+def test_class_and_number_come_from_the_name(tmp_path, save_image, inner):
+    source, root = tmp_path / "source", tmp_path / "root"
+    for number in range(12):
+        save_image(source / inner / f"cat.{number}.jpg", number)
+        save_image(source / inner / f"dog.{number}.jpg", 100 + number)
+    save_image(source / inner / "17.jpg")
+    CatsVsDogs(source, test_fraction=0.25)(root)
+    styles = read_table(root / "styles.csv")
+    assert styles["id"].tolist() == [f"{name}.{n}" for n in range(12) for name in ("cat", "dog")]
+    assert styles["articleType"].tolist() == ["cat", "dog"] * 12
+    assert read_table(root / "test.csv")["articleType"].value_counts().to_dict() == {
+        "cat": 3,
+        "dog": 3,
+    }
+    dataset = FashionDataset(root / "styles.csv", root, image_size=(8, 6), channels=1)
+    assert abs(int(dataset.images([23])[0, 0, 0, 0]) - 111) <= 1
+
+
+def test_a_folder_without_such_names_is_refused(tmp_path, save_image):
+    save_image(tmp_path / "source/1.jpg")
+    with pytest.raises(UserError) as caught:
+        CatsVsDogs(tmp_path / "source")(tmp_path / "root")
+    assert str(caught.value) == (
+        f"CatsVsDogs.source {tmp_path}/source has no file named <class>.<number>.jpg, such as "
+        "cat.0.jpg; it holds 1 other files: bind the folder of the labelled images."
+    )

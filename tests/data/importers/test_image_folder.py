@@ -1,0 +1,85 @@
+import numpy as np
+import pytest
+
+from fewshot.data.dataset import FashionDataset
+from fewshot.data.importers.image_folder import ImageFolder
+from fewshot.data.table import read_table
+from fewshot.errors import UserError
+
+
+def ids_of(path):
+    return set(read_table(path)["id"])
+
+
+def test_a_folder_for_each_class(tmp_path, save_image):
+    source, root = tmp_path / "source", tmp_path / "root"
+    for number in range(10):
+        save_image(source / f"bag/{number}.jpg", number)
+        save_image(source / f"shoe/deep/{number}.PNG", 100 + number)
+    save_image(source / "stray.png")
+    (source / "bag/notes.txt").touch()
+    (source / ".hidden").mkdir()
+    ImageFolder(source)(root)
+    train, test = ids_of(root / "train.csv"), ids_of(root / "test.csv")
+    assert len(train) == 16
+    assert len(test) == 4
+    assert len([i for i in test if i.startswith("bag__")]) == 2
+    assert train | test == {f"bag__{n}.jpg" for n in range(10)} | {
+        f"shoe__deep__{n}.PNG" for n in range(10)
+    }
+    dataset = FashionDataset(root / "styles.csv", root, image_size=(8, 6), channels=1)
+    assert len(dataset) == 20
+    assert dataset.class_names == ("bag", "shoe")
+    values = dataset.images(np.arange(20))[:, 0, 0, 0].tolist()
+    numbers = [int(i.split("__")[-1].split(".")[0]) for i in dataset.ids]
+    expected = [n + 100 * label for n, label in zip(numbers, dataset.labels, strict=True)]
+    assert np.abs(np.subtract(values, expected)).max() <= 1  # JPEG
+    assert (root / "train_top1.csv").is_file()
+
+
+@pytest.mark.parametrize(
+    ("folders", "expected"),
+    [
+        (("train", "test"), {"train": "train", "test": "test"}),
+        (("Train", "val"), {"train": "Train", "test": "val"}),
+        (
+            ("train", "valid", "test"),
+            {"train": "train", "validation": "valid", "test": "test"},
+        ),
+    ],
+)
+def test_partition_folders_are_kept(tmp_path, save_image, folders, expected):
+    for folder in folders:
+        for name in ("bag", "shoe"):
+            save_image(tmp_path / "source" / folder / name / "1.png")
+    ImageFolder(tmp_path / "source", top=1)(tmp_path / "root")
+    for split, folder in expected.items():
+        assert ids_of(tmp_path / f"root/{split}.csv") == {
+            f"{folder}__bag__1.png",
+            f"{folder}__shoe__1.png",
+        }
+    assert (tmp_path / "root/validation.csv").exists() == ("validation" in expected)
+
+
+def test_train_alone_gives_up_a_share(tmp_path, save_image):
+    for number in range(4):
+        save_image(tmp_path / f"source/train/bag/{number}.png")
+    ImageFolder(tmp_path / "source", test_fraction=0.5)(tmp_path / "root")
+    assert len(ids_of(tmp_path / "root/test.csv")) == 2
+
+
+def test_an_empty_class_is_left_out_and_named(tmp_path, save_image, caplog):
+    save_image(tmp_path / "source/bag/1.png")
+    save_image(tmp_path / "source/bag/2.png")
+    (tmp_path / "source/hat").mkdir()
+    ImageFolder(tmp_path / "source")(tmp_path / "root")
+    assert f"{tmp_path}/source/hat holds no images: the class is left out" in caplog.text
+
+
+def test_a_folder_without_classes_is_refused(tmp_path, save_image):
+    save_image(tmp_path / "source/1.png")
+    with pytest.raises(UserError, match=r"source has no folder with images in it: images are exp"):
+        ImageFolder(tmp_path / "source")(tmp_path / "root")
+    with pytest.raises(UserError, match=r"ImageFolder.source is not bound"):
+        ImageFolder()(tmp_path / "root")
+    assert not (tmp_path / "root").exists()

@@ -1,0 +1,190 @@
+import subprocess
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from fewshot.errors import UserError
+from fewshot.evaluation.compare import compare, main
+from fewshot.evaluation.few_shot import FewShotEvaluation
+from fewshot.heads.knn import KNN
+from fewshot.heads.prototypes import NearestPrototype
+from fewshot.heads.transductive.bd_cspn import BDCSPN
+from tests.evaluation.fakes import FakeDataset, PixelObjective, random_dataset, random_rows
+
+SMALL = {"n_way": 3, "n_shot": (1, 2), "n_query": 3, "n_episodes": 30}
+
+
+def novel():
+    return random_dataset(90, seed=5)
+
+
+def run(objective=None, datasets=None, **options):
+    evaluator = FewShotEvaluation(**{"dataset": novel, **SMALL, **options})
+    return evaluator(objective or PixelObjective("xyz"), datasets or {})
+
+
+class Blurred(PixelObjective):
+    """A worse model: only two pixels are looked at."""
+
+    def embed(self, images):
+        return super().embed(images)[:, :2]
+
+
+def test_figures_tables_and_files(tmp_path):
+    heads = [NearestPrototype, lambda: KNN(1), BDCSPN]
+    evaluation = run(heads=heads, n_way=(3, "all"))
+    figures = evaluation.metrics["novel"]
+    assert (figures["n"], figures["n_classes"]) == (90, 6)
+    assert set(figures["inductive"]) == {"3way_1shot", "3way_2shot", "6way_1shot", "6way_2shot"}
+    assert set(figures["inductive"]["3way_1shot"]) == {"NearestPrototype", "KNN(k=1)"}
+    assert set(figures["transductive"]["3way_1shot"]) == {"BDCSPN"}
+    one, two = (figures["inductive"][f"3way_{k}shot"]["NearestPrototype"] for k in (1, 2))
+    assert one["n"] == 30
+    assert 1 / 3 < one["mean"] < two["mean"] <= 1
+    assert list(evaluation.tables) == [
+        "Few-shot accuracy, inductive heads, novel classes",
+        "Few-shot accuracy, transductive heads, novel classes",
+    ]
+    table = next(iter(evaluation.tables.values()))
+    assert table["head"].tolist() == ["NearestPrototype", "KNN(k=1)"]
+    assert table["3-way 1-shot"][0] == one
+    for name, writer in evaluation.artifacts.items():
+        writer(tmp_path / name)
+    per_class = pd.read_csv(tmp_path / "few_shot_per_class.csv")
+    assert len(per_class) == 3 * 4 * 6
+    first = per_class.query("head == 'NearestPrototype' and n_way == 3 and n_shot == 1")
+    assert first["n"].sum() == 30 * 9
+    assert (first["top1"] * first["n"]).sum() / first["n"].sum() == pytest.approx(one["mean"])
+    assert (tmp_path / "few_shot_confusion_matrix.png").read_bytes()[:4] == b"\x89PNG"
+
+
+def test_without_a_dataset_every_split_but_train_is_novel():
+    evaluator = FewShotEvaluation(**SMALL)
+    assert evaluator.monitors
+    assert not FewShotEvaluation(novel, **SMALL).monitors
+    datasets = {"train": random_dataset(20, seed=1), "validation": novel()}
+    evaluation = evaluator(PixelObjective("xyz"), datasets)
+    assert set(evaluation.metrics) == {"validation"}
+    assert set(evaluation.metrics["validation"]["inductive"]["3way_1shot"]) == {
+        "NearestPrototype", "SimpleShot",
+    }  # fmt: skip
+    assert not evaluator(PixelObjective(), {"train": datasets["train"]}).artifacts
+
+
+def test_features_are_centred_by_the_training_mean():
+    seen = []
+
+    class Recording(NearestPrototype):
+        def __call__(self, support, labels, query, n_classes):
+            seen.append(support)
+            return super().__call__(support, labels, query, n_classes)
+
+    train = FakeDataset(np.full((4, 8), 7), [None] * 4)
+    for centre in (True, False):
+        options = {**SMALL, "n_shot": 1, "centre": centre}
+        FewShotEvaluation(novel, [Recording], **options)(PixelObjective(), {"train": train})
+    torch.testing.assert_close(seen[0] + 7, seen[1])
+
+
+def test_twins_never_meet():
+    images, labels = random_rows(40, 8, 0, "abc")
+    doubled = FakeDataset(np.concatenate([images, images]), labels + labels)
+    evaluation = run(dataset=lambda: doubled, n_shot=1)
+    assert evaluation.metrics["novel"]["n"] == 40
+    once = run(dataset=lambda: FakeDataset(images, labels), n_shot=1)
+    assert evaluation.metrics["novel"] == once.metrics["novel"]
+
+
+def test_training_classes_among_the_novel_are_refused():
+    with pytest.raises(UserError) as error:
+        run(PixelObjective("abxyz"))
+    assert str(error.value) == (
+        "classes of the novel split that the model was trained on: a, b. Few-shot episodes are of "
+        "classes never trained on: remove them from its CSV."
+    )
+    with pytest.raises(UserError, match="a, b, c, d, e and 1 more"):
+        run(PixelObjective("abcdef"))
+
+
+def test_too_few_images_or_classes():
+    with pytest.raises(UserError, match="classes with fewer distinct images than n_shot"):
+        run(n_query=50)
+    with pytest.raises(UserError, match=r"FewShotEvaluation\.n_way is 9, but there are 6 classes"):
+        run(n_way=9)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"n_way": "every"}, "n_way is 'every': use a whole number of 2 or more or 'all'."),
+        ({"n_way": 1}, "n_way is 1: use a whole number of 2 or more or 'all'."),
+        ({"n_shot": (1, 0)}, "n_shot is 0: use a whole number of 1 or more."),
+        ({"n_query": 0}, "n_query is 0: use a whole number of 1 or more."),
+        ({"n_episodes": 1}, "n_episodes is 1: use a whole number of 2 or more."),
+        ({"heads": []}, "heads is empty or has a head twice: name each once."),
+        ({"heads": [KNN, KNN]}, "heads is empty or has a head twice: name each once."),
+    ],
+)
+def test_wrong_options(options, message):
+    with pytest.raises(UserError) as error:
+        run(**options)
+    assert str(error.value) == f"FewShotEvaluation.{message}"
+
+
+@pytest.fixture
+def folders(tmp_path):
+    for name, objective in (("good", PixelObjective()), ("blurred", Blurred())):
+        (tmp_path / name).mkdir()
+        run(objective).artifacts["episodes.npz"](tmp_path / name / "episodes.npz")
+    return tmp_path / "good", tmp_path / "blurred"
+
+
+def test_compare_pairs_the_episodes(folders):
+    table = compare(*folders)
+    assert len(table) == 4
+    stored = [np.load(folder / "episodes.npz")["accuracies"] for folder in folders]
+    paired = stored[0] - stored[1]
+    np.testing.assert_allclose(table["difference"], paired.mean(1))
+    np.testing.assert_allclose(table["ci95"], 1.96 * paired.std(1, ddof=1) / 30**0.5)
+    assert (table["difference"] > 0).all()
+    assert compare(folders[0], folders[0] / "episodes.npz")["ci95"].tolist() == [0.0] * 4
+
+
+def test_compare_from_the_command_line(folders, capsys):
+    assert main([str(folder) for folder in folders]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 4
+    assert lines[0].startswith("NearestPrototype, 3-way 1-shot, 30 episodes: A 0.")
+    assert "A - B = +" in lines[0]
+    assert lines[0].endswith(" points")
+    assert main([str(folders[0]), "nowhere"]) == 2
+    assert capsys.readouterr().err == (
+        "nowhere does not exist: name the folder of an experiment that ran FewShotEvaluation.\n"
+    )
+
+
+def test_compare_is_a_module():
+    command = [sys.executable, "-m", "fewshot.evaluation.compare", "--help"]
+    result = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert "python -m fewshot.evaluation.compare" in result.stdout
+
+
+def test_compare_refuses_what_cannot_be_paired(folders, tmp_path):
+    other = tmp_path / "other.npz"
+    run(seed=1).artifacts["episodes.npz"](other)
+    with pytest.raises(UserError, match="was evaluated on different episodes in"):
+        compare(folders[0], other)
+    run(heads=[lambda: KNN(1)]).artifacts["episodes.npz"](other)
+    with pytest.raises(UserError, match="nothing to compare: "):
+        compare(folders[0], other)
+    for content in (b"", b"text", b"PK\x03\x04broken"):
+        other.write_bytes(content)
+        with pytest.raises(UserError, match=r"is not an episodes\.npz written by"):
+            compare(folders[0], other)
+    with other.open("wb") as file:
+        np.savez(file, names=np.array(["a"]))
+    with pytest.raises(UserError, match=r"is not an episodes\.npz written by"):
+        compare(folders[0], other)

@@ -1,0 +1,102 @@
+import sys
+
+import numpy as np
+import pytest
+
+from fewshot.errors import UserError
+from fewshot.evaluation.embedding_map import EmbeddingMap
+from fewshot.evaluation.projection import project
+from tests.evaluation.fakes import FakeDataset, PixelClassifier, PixelObjective, random_dataset
+
+
+def clusters(n=40, d=5):
+    generator = np.random.default_rng(0)
+    centres = 20 * generator.normal(size=(2, d))
+    return np.repeat(centres, n // 2, 0) + generator.normal(size=(n, d))
+
+
+@pytest.mark.parametrize("method", ["pca", "tsne"])
+def test_projection_keeps_clusters_apart_and_repeats(method):
+    points = project(clusters(), method)
+    assert points.shape == (40, 2)
+    np.testing.assert_array_equal(points, project(clusters(), method))
+    within = np.linalg.norm(points[:20] - points[:20].mean(0), axis=1).max()
+    assert np.linalg.norm(points[:20].mean(0) - points[20:].mean(0)) > within
+
+
+def test_pca_is_the_projection_on_the_leading_axes():
+    features = clusters()
+    points = project(features, "pca")
+    spread = np.linalg.eigvalsh(np.cov(features.T))[::-1][:2]
+    np.testing.assert_allclose(points.var(0, ddof=1), spread)
+
+
+@pytest.mark.parametrize("shape", [(1, 4), (2, 1), (9, 3)])
+def test_few_rows_are_drawn_whatever_the_method(shape):
+    points = project(np.arange(np.prod(shape)).reshape(shape), "tsne")
+    assert points.shape == (shape[0], 2)
+    assert np.isfinite(points).all()
+
+
+def test_wrong_or_missing_method(monkeypatch):
+    with pytest.raises(UserError) as error:
+        project(clusters(), "mds")
+    assert str(error.value) == "EmbeddingMap.method is 'mds': use one of tsne, pca, umap."
+    monkeypatch.setitem(sys.modules, "umap", None)
+    with pytest.raises(UserError, match="umap-learn is not installed: pip install umap-learn"):
+        project(clusters(), "umap")
+
+
+def test_umap_is_asked_for_a_repeatable_map(monkeypatch):
+    class Stub:
+        def __init__(self, **options):
+            assert options == {"n_neighbors": 15, "random_state": 3, "n_jobs": 1}
+
+        def fit_transform(self, features):
+            return features[:, :2]
+
+    monkeypatch.setitem(sys.modules, "umap", type("umap", (), {"UMAP": Stub}))
+    np.testing.assert_array_equal(project(clusters(), "umap", 3), clusters()[:, :2])
+
+
+@pytest.fixture
+def written(monkeypatch):
+    """What reaches the drawing functions."""
+    calls = {}
+    names = ("embedding_png", "embedding_html")
+    stub = {name: lambda *args, name=name: calls.__setitem__(name, args) for name in names}
+    monkeypatch.setitem(sys.modules, "fewshot.reports.maps", type("maps", (), stub))
+    return calls
+
+
+def test_map_of_the_test_split_with_nearest_neighbour_predictions(written, tmp_path):
+    datasets = {"train": random_dataset(80, seed=1), "test": random_dataset(50, seed=2)}
+    evaluation = EmbeddingMap("pca", max_points=30)(PixelObjective(), datasets)
+    assert not evaluation.metrics
+    assert set(evaluation.artifacts) == {"embedding.png", "embedding.html"}
+    for name, writer in evaluation.artifacts.items():
+        writer(tmp_path / name)
+    points, labels, predictions, ids, images, path = written["embedding_html"]
+    assert points.shape == (30, 2)
+    assert path == tmp_path / "embedding.html"
+    test = datasets["test"]
+    rows = [int(i) for i in ids]
+    assert labels == [test.class_names[test.labels[row]] for row in rows]
+    assert images.shape == (30, 1, 8, 1)
+    np.testing.assert_array_equal(images[:, 0, :, 0], test.images(np.array(rows))[:, 0, 0])
+    assert np.mean([a == b for a, b in zip(labels, predictions, strict=True)]) > 0.6
+    assert written["embedding_png"][1] == labels
+
+
+def test_predictions_are_the_classifiers_own_or_none(written, tmp_path):
+    data = random_dataset(12)
+    for objective, expected in ((PixelClassifier("a"), ["a"] * 12), (PixelObjective(), [""] * 12)):
+        EmbeddingMap("pca")(objective, {"validation": data}).artifacts["embedding.html"](tmp_path)
+        assert written["embedding_html"][2] == expected
+
+
+def test_unlabelled_split_and_no_split(written, tmp_path):
+    data = FakeDataset(np.eye(6), [None] * 6)
+    EmbeddingMap("pca")(PixelObjective(), {"test": data}).artifacts["embedding.png"](tmp_path)
+    assert written["embedding_png"][1] == ["unlabelled"] * 6
+    assert not EmbeddingMap()(PixelObjective(), {"train": random_dataset(3)}).artifacts

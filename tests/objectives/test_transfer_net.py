@@ -1,0 +1,250 @@
+import logging
+
+import gin
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from fewshot.encoders.small_resnet import SmallResNet
+from fewshot.errors import UserError
+from fewshot.objectives.classifier_head import CosineHead, IdentityHead, LinearHead, TwoLayerHead
+from fewshot.objectives.inputs import Inputs
+from fewshot.objectives.model_file import load_model, save_model
+from fewshot.objectives.transfer_net import TransferNet
+from tests.objectives.toy import CLASSES, Pretext, ToyEncoder, batch, images, spec
+
+OTHERS = ("Bags", "Hats", "Shoes")
+
+
+@pytest.fixture(autouse=True)
+def clear_gin():
+    yield
+    gin.clear_config()
+
+
+@pytest.fixture
+def saved(tmp_path):
+    """(a trained classifier in evaluation mode, the path of its model.mdl)."""
+    torch.manual_seed(5)
+    objective = TransferNet(spec(), ToyEncoder)
+    objective(batch())
+    save_model(objective.eval(), tmp_path / "model.mdl")
+    return objective, str(tmp_path / "model.mdl")
+
+
+@pytest.fixture
+def pretext(tmp_path):
+    """The path of the model.mdl of an autoencoder-like task with a code as wide as the classes."""
+    objective = Pretext(spec(), lambda **sizes: ToyEncoder(code_size=3, **sizes))
+    save_model(objective, tmp_path / "pretext.mdl")
+    return str(tmp_path / "pretext.mdl")
+
+
+def test_loss_and_accuracy_are_their_definitions():
+    objective = TransferNet(spec(), ToyEncoder).eval()
+    loss, logs = objective(batch())
+    logits = objective.scores(images())
+    labels = batch().labels
+    plain = -sum(logits[i].log_softmax(0)[labels[i]] for i in range(6)) / 6
+    torch.testing.assert_close(loss, plain)
+    assert logs["top1"] == (logits.argmax(1) == labels).float().mean()
+    assert not logs["top1"].requires_grad
+
+
+def test_label_smoothing_comes_with_the_bound_loss():
+    objective = TransferNet(
+        spec(), ToyEncoder, loss=lambda: nn.CrossEntropyLoss(label_smoothing=0.3)
+    ).eval()
+    shares = F.one_hot(batch().labels, 3) * 0.7 + 0.1
+    wanted = -(shares * objective.scores(images()).log_softmax(1)).sum(1).mean()
+    torch.testing.assert_close(objective(batch())[0], wanted)
+
+
+def test_training_sees_augmented_images_and_scores_do_not():
+    objective = TransferNet(
+        spec(), ToyEncoder, lambda spec: Inputs(spec, augment=lambda: lambda x, random: 255 - x)
+    ).eval()
+    wanted = F.cross_entropy(objective.scores(255 - images()), batch().labels)
+    torch.testing.assert_close(objective(batch())[0], wanted)
+
+
+def test_a_saved_model_goes_on_where_it_was(saved):
+    before, path = saved
+    again = TransferNet(spec(), saved_model_path=path).eval()
+    assert torch.equal(again.scores(images()), before.scores(images()))
+    bound = TransferNet(spec(), ToyEncoder, saved_model_path=path).eval()
+    assert torch.equal(bound.scores(images()), before.scores(images()))
+
+
+def test_other_classes_get_a_new_head_and_the_log_says_so(saved, caplog):
+    before, path = saved
+    with caplog.at_level(logging.INFO, "fewshot"):
+        objective = TransferNet(spec(OTHERS), saved_model_path=path).eval()
+    assert objective.class_names == OTHERS
+    assert torch.equal(objective.embed(images()), before.embed(images()))
+    assert not torch.equal(objective.scores(images()), before.scores(images()))
+    assert "new head LinearHead" in caplog.text
+    assert "it was for other classes (3, now 3)" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        ({"head": TwoLayerHead}, r"it was LinearHead(num_classes=3, num_features=6)"),
+        ({"new_head": True}, "TransferNet.new_head is True"),
+    ],
+)
+def test_another_head_is_made_and_logged(saved, caplog, options, reason):
+    with caplog.at_level(logging.INFO, "fewshot"):
+        objective = TransferNet(spec(), saved_model_path=saved[1], **options)
+    assert type(objective.head) is options.get("head", LinearHead)
+    assert reason in caplog.text
+    scores = objective.eval().scores(images())
+    assert not torch.equal(scores, saved[0].scores(images()))
+
+
+def test_a_bound_head_of_the_same_kind_keeps_its_weights(saved):
+    objective = TransferNet(spec(), saved_model_path=saved[1], head=LinearHead)
+    assert torch.equal(objective.head.linear.weight, saved[0].head.linear.weight)
+
+
+def test_a_kept_head_brings_its_class_names(saved):
+    before, path = saved
+    objective = TransferNet(spec(OTHERS), saved_model_path=path, new_head=False).eval()
+    assert objective.class_names == CLASSES
+    assert torch.equal(objective.scores(images()), before.scores(images()))
+    with pytest.raises(UserError, match=r"cannot train here: new_head = False keeps the saved mod"):
+        objective(batch())
+
+
+def test_unlabelled_data_suffice_for_evaluation_with_a_kept_head(saved):
+    objective = TransferNet(spec(()), saved_model_path=saved[1], new_head=False)
+    assert objective.class_names == CLASSES
+
+
+def test_a_model_without_a_classifier_has_no_head_to_keep(pretext):
+    with pytest.raises(UserError, match="is a model of Pretext and has no classifier: evaluate it"):
+        TransferNet(spec(), saved_model_path=pretext, new_head=False)
+
+
+def test_a_code_as_wide_as_the_classes_becomes_the_classifier(pretext, caplog):
+    with caplog.at_level(logging.INFO, "fewshot"):
+        objective = TransferNet(spec(), saved_model_path=pretext).eval()
+    assert type(objective.head) is IdentityHead
+    assert torch.equal(objective.scores(images()), objective.embed(images()))
+    assert "kept as the classifier" in caplog.text
+    save_model(objective, pretext)
+    again = TransferNet(spec(), saved_model_path=pretext).eval()
+    assert torch.equal(again.scores(images()), objective.scores(images()))
+
+
+def test_a_code_of_another_width_gets_a_head(pretext, caplog):
+    with caplog.at_level(logging.INFO, "fewshot"):
+        objective = TransferNet(spec((*CLASSES, "Ties")), saved_model_path=pretext)
+    assert type(objective.head) is LinearHead
+    assert "a model of Pretext has no classifier" in caplog.text
+
+
+def test_the_stored_input_format_holds_unless_bound(saved):
+    path = saved[1]
+    other = spec(channels=3)
+    inputs = TransferNet(other, saved_model_path=path).inputs
+    assert (inputs.channels, inputs.size, inputs.mean, inputs.std) == (1, (12, 10), (0.3,), (0.2,))
+    gin.parse_config("Inputs.mean = (0.5,)\nInputs.size = (16, 14)")
+    bound = TransferNet(spec(size=(16, 14)), saved_model_path=path)
+    assert (bound.inputs.size, bound.inputs.mean) == ((16, 14), (0.5,))
+    assert bound.encoder.arguments["image_size"] == (16, 14)
+
+
+def test_images_of_another_size_are_refused(saved):
+    with pytest.raises(UserError) as error:
+        TransferNet(spec(size=(28, 28)), saved_model_path=saved[1])
+    assert "the images are (28, 28), but" in str(error.value)
+    assert "bind FashionDataset.image_size = (12, 10)" in str(error.value)
+
+
+def test_another_encoder_is_refused_by_name_and_arguments(saved):
+    with pytest.raises(UserError) as error:
+        TransferNet(spec(), SmallResNet, saved_model_path=saved[1])
+    assert "TransferNet.encoder is SmallResNet(depth=1, in_channels=1," in str(error.value)
+    assert "holds ToyEncoder(code_size=None, in_channels=1, width=6)" in str(error.value)
+    assert "bind TransferNet.encoder = None" in str(error.value)
+    with pytest.raises(UserError, match=r"ToyEncoder\(.*width=8\), but .* holds .*width=6\)"):
+        TransferNet(spec(), lambda **s: ToyEncoder(width=8, **s), saved_model_path=saved[1])
+
+
+def test_published_weights_are_not_fetched_only_to_be_overwritten(saved):
+    gin.parse_config("TransferNet.encoder = @ToyEncoder\nToyEncoder.weights = 'published'")
+    make = gin.get_configurable("TransferNet")
+    assert make(spec()).encoder.weights == "published"
+    assert make(spec(), saved_model_path=saved[1]).encoder.weights is None
+    assert make(spec(), encoder=None, saved_model_path=saved[1]).encoder.weights is None
+
+
+def test_tensors_that_do_not_fit_are_named_with_both_shapes(saved):
+    gin.parse_config("Inputs.channels = 3")
+    with pytest.raises(UserError, match=r"conv\.weight is \[6, 1, 3, 3\] in the file and \[6, 3"):
+        TransferNet(spec(), saved_model_path=saved[1])
+
+
+def trained_step(objective):
+    optimiser = torch.optim.SGD(objective.parameter_groups()[0]["params"], lr=0.1)
+    objective.train()
+    objective(batch())[0].backward()
+    optimiser.step()
+
+
+def test_a_frozen_encoder_does_not_move_not_even_its_norms(saved):
+    objective = TransferNet(spec(), saved_model_path=saved[1], frozen=True)
+    before = {k: v.clone() for k, v in objective.state_dict().items()}
+    trained_step(objective)
+    moved = {k for k, v in objective.state_dict().items() if not torch.equal(v, before[k])}
+    assert moved == {"head.linear.weight", "head.linear.bias"}
+    assert objective.training
+    assert not any(module.training for module in objective.encoder.modules())
+
+
+def test_the_first_blocks_frozen_leave_the_rest_to_train(saved):
+    objective = TransferNet(spec(), saved_model_path=saved[1], frozen=1)
+    before = {k: v.clone() for k, v in objective.state_dict().items()}
+    trained_step(objective)
+    still = {k for k, v in objective.state_dict().items() if torch.equal(v, before[k])}
+    assert still == {"encoder.conv.weight", "encoder.conv.bias"}
+    assert objective.encoder.dropout.training
+
+
+def test_more_frozen_blocks_than_there_are():
+    with pytest.raises(UserError, match=r"frozen is 4, but ToyEncoder has 3 blocks: bind 0"):
+        TransferNet(spec(), ToyEncoder, frozen=4)
+
+
+@pytest.mark.parametrize(("class_names", "found"), [((), "no labels"), (("Bags",), "only 'Bags'")])
+def test_fewer_than_two_classes_are_refused(class_names, found):
+    with pytest.raises(UserError, match=f"at least two classes, and the data have {found}"):
+        TransferNet(spec(class_names), ToyEncoder)
+
+
+def test_neither_encoder_nor_model():
+    with pytest.raises(UserError, match=r"neither an encoder nor a saved model.*saved_model_path"):
+        TransferNet(spec())
+    with pytest.raises(UserError, match=r"new_head is False, but there is no saved model"):
+        TransferNet(spec(), ToyEncoder, new_head=False)
+
+
+def test_it_is_wired_by_gin(saved):
+    gin.parse_config(
+        f"TransferNet.saved_model_path = '{saved[1]}'\n"
+        "TransferNet.head = @CosineHead\nCosineHead.scale = 4.0\nCosineHead.learned = False\n"
+    )
+    objective = gin.get_configurable("TransferNet")(spec())
+    assert type(objective) is TransferNet
+    assert type(objective.head) is CosineHead
+    scores = objective.eval().scores(images())
+    features = objective.embed(images())
+    for row, feature in enumerate(features):
+        for column, weight in enumerate(objective.head.weight):
+            wanted = 4 * torch.dot(feature, weight) / (feature.norm() * weight.norm())
+            torch.testing.assert_close(scores[row, column], wanted)
+    save_model(objective, saved[1])
+    assert load_model(saved[1]).head.arguments["scale"] == 4.0

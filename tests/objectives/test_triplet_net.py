@@ -1,0 +1,190 @@
+import gin
+import numpy as np
+import pytest
+import torch
+from pytorch_metric_learning import losses, miners
+from torch import nn
+
+from fewshot.data.samplers import TripletBatches
+from fewshot.data.structured_samplers import BalancedBatches
+from fewshot.encoders.encoder import Encoder
+from fewshot.errors import UserError
+from fewshot.interfaces import Batch, DataSpec
+from fewshot.objectives.inputs import Inputs
+from fewshot.objectives.triplet_loss import TripletLoss
+from fewshot.objectives.triplet_net import TripletNet
+
+NAMES = ("bag", "hat", "shoe", "sock")
+SPEC = DataSpec(NAMES, 1, (6, 6), (0.5,), (0.25,), rows=48)
+
+
+@gin.register(module="test_triplet_net")
+class Flat(Encoder):
+    """Pixels through one hidden layer."""
+
+    def __init__(self, *, in_channels, image_size):
+        super().__init__()
+        self.num_features = 16
+        pixels = in_channels * image_size[0] * image_size[1]
+        self.layers = nn.Sequential(nn.Flatten(), nn.Linear(pixels, 16), nn.ReLU())
+
+    def forward(self, images):
+        return self.layers(images)
+
+
+def data():
+    """Four classes of noisy quadrants: bright where the class says."""
+    rng = np.random.default_rng(0)
+    labels = np.arange(48) % 4
+    images = rng.integers(0, 120, (48, 1, 6, 6))
+    for image, label in zip(images, labels, strict=True):
+        top, left = 3 * (label // 2), 3 * (label % 2)
+        image[0, top : top + 3, left : left + 3] += 100
+    return torch.from_numpy(images.astype(np.uint8)), labels
+
+
+def batch_of(rows, images, labels, epoch=0):
+    index = torch.from_numpy(rows)
+    keys = torch.stack([index * 0, index * 0 + epoch, torch.arange(len(rows))], dim=1)
+    return Batch(images[index], torch.from_numpy(labels)[index], index, keys)
+
+
+def build(**bindings):
+    torch.manual_seed(0)
+    return TripletNet(SPEC, encoder=Flat, inputs=Inputs, **bindings)
+
+
+def train(net, sampler, steps=30):
+    images, labels = data()
+    optimizer = torch.optim.Adam(net.parameter_groups(), lr=3e-3)
+    found = []
+    for step in range(steps):
+        batch = batch_of(sampler.batches(step)[0], images, labels, step)
+        loss, logs = net(batch)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        found.append((loss.item(), {name: float(value) for name, value in logs.items()}))
+    return found
+
+
+def triplets():
+    return TripletBatches(labels=data()[1], class_names=NAMES, seed=0, batch_size=24)
+
+
+def balanced():
+    return BalancedBatches(
+        labels=data()[1], class_names=NAMES, seed=0, classes_per_batch=4, images_per_class=6
+    )
+
+
+def nearest_neighbour_accuracy(net):
+    images, labels = data()
+    net.eval()
+    with torch.inference_mode():
+        embedded = net.embed(images)
+    distance = torch.cdist(embedded, embedded).fill_diagonal_(torch.inf)
+    return float((labels[distance.argmin(1).numpy()] == labels).mean())
+
+
+def test_drawn_triplets_are_learned():
+    net = build(embedding_size=8)
+    assert net.layout == TripletBatches.layout
+    found = train(net, triplets())
+    assert np.mean([loss for loss, _ in found[-5:]]) < 0.3 * found[0][0]
+    assert found[-1][1]["active"] < found[0][1]["active"]
+    assert set(found[0][1]) == {"active", "spread", "effective_rank"}
+    assert nearest_neighbour_accuracy(net) > 0.95
+
+
+@pytest.mark.parametrize(
+    ("loss", "miner"),
+    [
+        (losses.TripletMarginLoss, miners.BatchHardMiner),
+        (losses.TripletMarginLoss, lambda: miners.TripletMarginMiner(type_of_triplets="semihard")),
+        (losses.MultiSimilarityLoss, miners.MultiSimilarityMiner),
+        (losses.SupConLoss, None),
+        (losses.ProxyAnchorLoss, None),
+        (losses.ArcFaceLoss, None),
+    ],
+)
+def test_losses_on_labelled_batches_are_learned(loss, miner):
+    net = build(embedding_size=8, loss=loss, miner=miner, proxy_lr_factor=10.0)
+    assert net.layout == "image"
+    found = train(net, balanced())
+    assert nearest_neighbour_accuracy(net) > 0.9
+    assert found[-1][1]["active"] < found[0][1]["active"]
+    assert ("mined" in found[0][1]) == (miner is not None)
+
+
+def test_the_loss_is_that_of_the_embeddings_in_the_samplers_order():
+    net = build(embedding_size=None, loss=lambda: TripletLoss(0.7)).eval()
+    images, labels = data()
+    rows = triplets().batches(0)[0]
+    loss, logs = net(batch_of(rows, images, labels))
+    anchors, positives, negatives = net.embed(images[rows]).detach().view(3, 24, 16)
+    expected = [
+        max(float((a - p).norm() - (a - n).norm()) + 0.7, 0)
+        for a, p, n in zip(anchors, positives, negatives, strict=True)
+    ]
+    assert loss.item() == pytest.approx(np.mean(expected), rel=1e-4)
+    assert float(logs["active"]) == pytest.approx(np.mean(np.array(expected) > 0))
+    assert "spread" not in logs  # the guard watches training only
+
+
+def test_embeddings_have_the_bound_width_and_length():
+    images, _ = data()
+    assert torch.allclose(build(embedding_size=5).embed(images).norm(dim=1), torch.ones(48))
+    assert build(embedding_size=5).embed(images).shape == (48, 5)
+    free = build(embedding_size=None, normalize=False)
+    assert torch.equal(free.embed(images), free.encoder(free.inputs.normalise(images)))
+
+
+def test_proxies_get_a_learning_rate_of_their_own():
+    net = build(loss=losses.ProxyAnchorLoss, embedding_size=8, proxy_lr_factor=100.0)
+    network, proxies = net.parameter_groups()
+    assert [tuple(p.shape) for p in proxies["params"]] == [(4, 8)]
+    assert proxies["lr_factor"] == 100.0
+    assert len(network["params"]) == 4
+    assert len(build(loss=losses.ProxyAnchorLoss).parameter_groups()) == 1
+    assert len(build(proxy_lr_factor=100.0).parameter_groups()) == 1
+
+
+def test_the_models_head_is_projection_and_proxies():
+    net = build(loss=losses.ProxyAnchorLoss, embedding_size=8)
+    assert set(net.head_state()) == {"projection.weight", "projection.bias", "loss.proxies"}
+    other = build(loss=losses.ProxyAnchorLoss, embedding_size=8)
+    nn.init.zeros_(other.loss.proxies)
+    other.load_head_state(net.head_state())
+    assert torch.equal(other.loss.proxies, net.loss.proxies)
+
+
+def test_a_resumed_net_goes_on_alike():
+    whole, first, second = build(), build(), build()
+    train(whole, triplets(), steps=3)
+    train(first, triplets(), steps=3)
+    second.load_state_dict(first.state_dict())
+    images, labels = data()
+    batch = batch_of(triplets().batches(3)[0], images, labels)
+    for name, value in whole(batch)[1].items():
+        assert torch.equal(value, second(batch)[1][name]), name
+    assert torch.equal(whole.guard.get_extra_state(), torch.tensor([4, 0]))
+
+
+def test_mixed_precision_computes_the_loss_in_full():
+    net = build(embedding_size=8)
+    images, labels = data()
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        loss, _ = net(batch_of(triplets().batches(0)[0], images, labels))
+        embedded = net.embed(images)
+    assert loss.dtype == embedded.dtype == torch.float32
+
+
+def test_mistakes_are_named():
+    with pytest.raises(UserError, match=r"TripletNet\.miner is bound, but TripletLoss takes the "):
+        build(miner=miners.BatchHardMiner)
+    unlabelled = DataSpec((), 1, (6, 6), (0.5,), (0.25,), rows=48)
+    with pytest.raises(UserError, match=r"the training rows have none: bind FashionDataset\.label"):
+        TripletNet(unlabelled, encoder=Flat)
+    with pytest.raises(UserError, match=r"TripletNet\.encoder is not bound"):
+        TripletNet(SPEC)

@@ -1,0 +1,58 @@
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from fewshot.errors import UserError
+from fewshot.training.feed import Feed, rank_slice
+from tests.training.tiny_training import TinyDataset, TinySampler
+
+CPU = torch.device("cpu")
+
+
+def test_starting_late_gives_the_same_rest():
+    feed = Feed(TinyDataset(), TinySampler(size=5), 3, CPU)
+    whole, rest = list(feed.batches(2)), list(feed.batches(2, start=2))
+    assert len(whole) == len(feed) == 5
+    for one, two in zip(whole[2:], rest, strict=True):
+        for name in ("images", "labels", "rows", "keys"):
+            assert torch.equal(getattr(one, name), getattr(two, name))
+
+
+def test_two_ranks_draw_what_one_process_draws():
+    feeds = [Feed(TinyDataset(), TinySampler(size=6), 3, CPU, rank, 2) for rank in (0, 1)]
+    whole = list(Feed(TinyDataset(), TinySampler(size=6), 3, CPU).batches(1))
+    for one, *parts in zip(whole, *(feed.batches(1) for feed in feeds), strict=True):
+        assert [len(part) for part in parts] == [3, 3]
+        for name in ("images", "labels", "rows", "keys"):
+            joined = torch.cat([getattr(part, name) for part in parts])
+            assert torch.equal(joined, getattr(one, name))
+
+
+@settings(deadline=None, max_examples=50)
+@given(st.integers(1, 4), st.integers(1, 4), st.integers(0, 6))
+def test_slices_share_every_section_in_order(sections, ranks, extra):
+    section = ranks + extra
+    slices = [rank_slice(section * sections, sections, rank, ranks) for rank in range(ranks)]
+    assert sorted(np.concatenate(slices).tolist()) == list(range(section * sections))
+    for part in slices:
+        folded = part.reshape(sections, -1) - np.arange(sections)[:, None] * section
+        assert (folded == folded[0]).all()
+
+
+def test_a_batch_too_small_to_share_is_said():
+    with pytest.raises(UserError, match="a batch of 3 images in 3 sections cannot be shared by 2"):
+        rank_slice(3, 3, 0, 2)
+
+
+def test_an_error_while_gathering_arrives_and_closing_early_is_clean():
+    class Broken(TinyDataset):
+        def images(self, rows):
+            raise UserError("the image store is gone")
+
+    with pytest.raises(UserError, match="the image store is gone"):
+        list(Feed(Broken(), TinySampler(), 0, CPU).batches(0))
+    batches = Feed(TinyDataset(), TinySampler(size=1), 0, CPU).batches(0)
+    next(batches)
+    batches.close()

@@ -1,0 +1,118 @@
+import json
+import math
+
+import pytest
+from PIL import Image
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from fewshot.artifacts import ExperimentFolder
+from fewshot.training.tracking import MetricsLog, epoch_line, scalars
+
+
+@pytest.fixture
+def folder(tmp_path):
+    folder = ExperimentFolder(tmp_path / "run")
+    folder.create()
+    return folder
+
+
+def _events(folder):
+    events = EventAccumulator(str(folder.tensorboard))
+    events.Reload()
+    return {
+        tag: [(event.step, pytest.approx(event.value)) for event in events.Scalars(tag)]
+        for tag in events.Tags()["scalars"]
+    }
+
+
+def test_rows_are_json_with_nan_as_null(folder):
+    log = MetricsLog(folder)
+    log.record("train", 1, 4, 0.12345, {"loss": 0.5, "ratio": math.nan})
+    log.record("validation", 1, 4, 0.2, {"shots": {"mean": 0.6, "ci95": 0.1}})
+    log.close()
+    lines = folder.metrics.read_text().splitlines()
+    assert json.loads(lines[0]) == {
+        "split": "train",
+        "epoch": 1,
+        "step": 4,
+        "seconds": 0.123,
+        "loss": 0.5,
+        "ratio": None,
+    }
+    assert log.rows() == [json.loads(line) for line in lines]
+    assert _events(folder) == {"train/loss": [(4, 0.5)], "validation/shots": [(4, 0.6)]}
+
+
+def test_a_row_is_there_at_once(folder):
+    log = MetricsLog(folder)
+    log.record("train", 1, 4, 0.1, {"loss": 0.5})
+    assert len(MetricsLog(folder).rows()) == 1
+    log.close()
+
+
+def test_cutting_back_makes_both_agree(folder):
+    log = MetricsLog(folder)
+    log.record("train", 1, 4, 0.1, {"loss": 0.5})
+    position = log.position()
+    log.record("train", 2, 8, 0.2, {"loss": 0.4})
+    log.close()
+    with folder.metrics.open("a") as file:
+        file.write('{"split": "tra')  # killed while writing
+    again = MetricsLog(folder)
+    again.cut_back(position)
+    again.record("train", 2, 8, 0.3, {"loss": 0.3})
+    again.close()
+    assert [row["loss"] for row in again.rows()] == [0.5, 0.3]
+    assert _events(folder) == {"train/loss": [(4, 0.5), (8, 0.3)]}
+    assert len(list(folder.tensorboard.iterdir())) == 1
+
+
+def test_cutting_back_to_nothing(folder):
+    log = MetricsLog(folder)
+    assert log.position() == 0 and log.rows() == []
+    log.cut_back(0)
+    log.record("train", 1, 4, 0.1, {"loss": 0.5})
+    log.cut_back(0)
+    assert log.rows() == [] and not folder.tensorboard.exists()
+
+
+def test_pictures(folder, tmp_path):
+    Image.new("L", (8, 6), 200).save(tmp_path / "matrix.png")
+    log = MetricsLog(folder)
+    log.add_image("confusion_matrix", tmp_path / "matrix.png", step=3)
+    log.close()
+    events = EventAccumulator(str(folder.tensorboard))
+    events.Reload()
+    (image,) = events.Images("confusion_matrix")
+    assert (image.step, image.width, image.height) == (3, 8, 6)
+
+
+def test_ranks_that_do_not_write(folder, tmp_path):
+    log = MetricsLog(ExperimentFolder(folder.path, writes=False))
+    log.record("train", 1, 4, 0.1, {"loss": 0.5})
+    log.cut_back(0)
+    log.add_image("a", tmp_path / "none.png")
+    assert list(folder.path.iterdir()) == []
+
+
+def test_scalars_are_flat_and_numeric():
+    figures = {
+        "top1": 0.5,
+        "n": 10,
+        "note": "text",
+        "absent": None,
+        "seen": {"top1": 0.6, "deep": {"er": 1}},
+        "shots": {"mean": 0.7, "ci95": 0.1, "n": 600},
+    }
+    assert scalars(figures) == {
+        "top1": 0.5,
+        "n": 10.0,
+        "seen/top1": 0.6,
+        "seen/deep/er": 1.0,
+        "shots": 0.7,
+    }
+
+
+def test_epoch_line():
+    line = epoch_line({"train": {"loss": 0.123456}, "validation": {"n": 5, "top1": 0.5}})
+    assert line == "train  loss 0.1235  validation  top1 0.5"
