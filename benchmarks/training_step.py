@@ -4,8 +4,9 @@
 
 Both train CifarNet (batch 128, 32x32 grey, 10 classes, SGD). The bare side repeats forward,
 backward and optimiser step on one resident, already normalised batch. The program's side is
-`Trainer.fit` as `experiment.py` runs it: rows drawn, gathered from a packed data set, moved, cropped,
-flipped, normalised, logged and checkpointed. Rounds alternate, so that a noisy machine hits both.
+`Trainer.fit` as `experiment.py` runs it: rows drawn, gathered from a packed data set, moved,
+cropped, flipped, normalised, logged and checkpointed. Rounds alternate, so that a noisy machine
+hits both.
 Prints images/s of each and the ratio (1.0 means that everything around the bare step is free).
 """
 
@@ -34,6 +35,7 @@ BINDINGS = [
     "RandomCrop.padding = 4",
     f"ShuffledBatches.batch_size = {BATCH}",
     "torch.optim.SGD.lr = 0.01",
+    "Trainer.precision = '32-true'",
 ]
 
 
@@ -65,11 +67,17 @@ def whole(make: Callable[[], torch.nn.Module], dataset: object, folder: Path) ->
         num_epochs=1,
         seed=0,
         select_by="last",
-        folder=ExperimentFolder.create(folder.parent, folder.name),
+        folder=_created(folder),
         save_model=lambda path: path.write_bytes(b""),
     )
     summary = gin.get_configurable("Trainer")().fit(fit)
     return BATCH * len(sampler) / summary.train_seconds
+
+
+def _created(path: Path) -> ExperimentFolder:
+    folder = ExperimentFolder(path)
+    folder.create()
+    return folder
 
 
 def main() -> None:
@@ -94,11 +102,15 @@ def main() -> None:
             for number in range(arguments.rounds)
         ]
     for number, (alone, program) in enumerate(rates, 1):
-        print(f"round {number}: bare {alone:7.0f} images/s   program {program:7.0f} images/s   "
-              f"ratio {program / alone:.3f}")
+        print(
+            f"round {number}: bare {alone:7.0f} images/s   program {program:7.0f} images/s   "
+            f"ratio {program / alone:.3f}"
+        )
     ratio = statistics.median(program / alone for alone, program in rates)
-    print(f"median ratio {ratio:.3f} over {len(rates)} rounds of {arguments.steps} steps, "
-          f"torch {torch.__version__}, {torch.get_num_threads()} threads")
+    print(
+        f"median ratio {ratio:.3f} over {len(rates)} rounds of {arguments.steps} steps, "
+        f"torch {torch.__version__}, {torch.get_num_threads()} threads"
+    )
 
 
 if __name__ == "__main__":

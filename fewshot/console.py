@@ -38,11 +38,6 @@ def show(text: str) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def show(text: str) -> None:
-    """Write a result to stdout."""
-    print(text, flush=True)
-
-
 def message(error: UserError) -> str:
     """The error's own text, without the calls that gin adds to whatever passes through it."""
     return str(error).partition("\n  In call to configurable ")[0]

@@ -10,13 +10,9 @@ from fewshot.objectives.objective import Objective
 logger = logging.getLogger("fewshot")
 
 
-def describe(
-    dataset: Dataset, objective: Objective, sampler: Sampler | None, seed: int
-) -> None:
+def describe(dataset: Dataset, objective: Objective, sampler: Sampler | None, seed: int) -> None:
     """Decode one batch, run it through the objective and log shapes and parameter counts."""
-    rows = (
-        torch.arange(min(8, len(dataset))).numpy() if sampler is None else sampler.batches(0)[0]
-    )
+    rows = torch.arange(min(8, len(dataset))).numpy() if sampler is None else sampler.batches(0)[0]
     images = dataset.images(rows)
     total, trained = parameter_count(objective)
     logger.info("batch      %s %s", list(images.shape), images.dtype)
@@ -31,9 +27,9 @@ def describe(
         labels = torch.from_numpy(dataset.labels[rows])
         loss, logs = objective(Batch(images, labels, torch.from_numpy(rows), keys))
         loss.backward()
-        figures = "  ".join(f"{name} {float(value):.4f}" for name, value in logs.items())
+        figures = "  ".join(f"{name} {value.item():.4f}" for name, value in logs.items())
         logger.info("batches    %d an epoch", len(sampler))
-        logger.info("loss       %.4f  %s", float(loss), figures)
+        logger.info("loss       %.4f  %s", loss.item(), figures)
     objective.eval()
     with torch.inference_mode():
         logger.info("embedding  %s", list(objective.embed(images).shape))

@@ -75,6 +75,7 @@ def main(
         folder.create()
         folder.write_text(folder.config.name, request.config_text)
     facts = environment(request.command, seed, request.plugin_folders)
+    facts["precision"] = parts.trainer.precision
     folder.write_json(folder.environment.name, facts)
     fit = Fit(
         objective=parts.objective,
@@ -126,9 +127,7 @@ def _build(
     batches = None
     if training:
         factory = sampler or gin.get_configurable("ShuffledBatches")
-        batches = factory(
-            labels=data.train.labels, class_names=data.train.class_names, seed=seed
-        )
+        batches = factory(labels=data.train.labels, class_names=data.train.class_names, seed=seed)
         if batches.layout != built.layout:
             raise UserError(
                 f"{type(built).__name__} needs batches ordered '{built.layout}', but "
@@ -159,9 +158,7 @@ def _evaluate_chosen(
     if summary.epochs > 0:
         restore(parts.objective, load_model(folder.model))
     with parts.trainer.inference(parts.objective):
-        return [
-            evaluator(parts.objective, parts.data.evaluated) for evaluator in parts.evaluators
-        ]
+        return [evaluator(parts.objective, parts.data.evaluated) for evaluator in parts.evaluators]
 
 
 def merge_metrics(evaluations: Sequence[Evaluation]) -> dict[str, dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""What a finished run writes: results.json, the evaluators' files, the report, the console tables."""
+"""What a finished run writes: the evaluators' files, results.json, the report, the tables."""
 
 from collections.abc import Sequence
 from typing import Any

@@ -1,4 +1,4 @@
-"""The datasets of one run: training rows selected, validation set apart, the test split untouched."""
+"""The datasets of one run: training rows selected, validation set apart, test rows untouched."""
 
 import logging
 from collections.abc import Callable

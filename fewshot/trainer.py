@@ -18,18 +18,19 @@ __all__ = ["Fit", "Summary", "Trainer"]
 class Trainer:
     """Trains objectives; everything random is a function of (seed, epoch, step, rank).
 
-    accelerator: 'auto', 'cpu', 'cuda', ...; devices: how many; precision: '32-true', '16-mixed'
-    or 'bf16-mixed'; clip_norm: largest gradient norm; patience: validations without a new best
-    before training stops; validate_every: epochs between validations; keep_every: epochs between
-    models kept as checkpoints/epoch_NNN.mdl; checkpoint_steps: steps between writes of last.ckpt,
-    besides the one after each epoch. Raises UserError for values that cannot be had here.
+    accelerator: 'auto', 'cpu', 'cuda', ...; devices: how many; precision: '32-true', '16-mixed',
+    'bf16-mixed' or 'auto' (bf16-mixed where the hardware is fast at it); clip_norm: largest
+    gradient norm; patience: validations without a new best before training stops; validate_every:
+    epochs between validations; keep_every: epochs between models kept as
+    checkpoints/epoch_NNN.mdl; checkpoint_steps: steps between writes of last.ckpt, besides the one
+    after each epoch. Raises UserError for values that cannot be had here.
     """
 
     def __init__(
         self,
         accelerator: str = "auto",
         devices: int | str = 1,
-        precision: str = "32-true",
+        precision: str = "auto",
         clip_norm: float | None = None,
         patience: int | None = None,
         validate_every: int = 1,
@@ -45,6 +46,11 @@ class Trainer:
     def device(self) -> torch.device:
         """Where this process computes."""
         return self.fabric.device
+
+    @property
+    def precision(self) -> str:
+        """What it computes in, 'auto' resolved."""
+        return str(self.fabric.strategy.precision.precision)
 
     @property
     def is_main_process(self) -> bool:

@@ -51,5 +51,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Shop:
                 photo(colour, rng).save(root / "images" / f"{image_id}.jpg", quality=90)
                 rows[split].append((image_id, name))
     for split, listed in rows.items():
-        pd.DataFrame(listed, columns=["id", "articleType"]).to_csv(root / f"{split}.csv", index=False)
+        pd.DataFrame(listed, columns=["id", "articleType"]).to_csv(
+            root / f"{split}.csv", index=False
+        )
     return Shop(root)

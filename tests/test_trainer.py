@@ -17,7 +17,14 @@ from fewshot.artifacts import ExperimentFolder
 from fewshot.errors import UserError
 from fewshot.seeding import reseed
 from fewshot.trainer import Trainer
-from tests.training.tiny_training import TinyDataset, TinyNet, TinySampler, figures, make_fit, same_states
+from tests.training.tiny_training import (
+    TinyDataset,
+    TinyNet,
+    TinySampler,
+    figures,
+    make_fit,
+    same_states,
+)
 
 STEPS = 12  # 3 epochs of 4 batches
 

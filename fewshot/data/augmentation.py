@@ -144,8 +144,6 @@ class RandomCrop:
 
 def _mirrored(images: Tensor, margin: int, axis: int) -> Tensor:
     """Padded along an axis by the mirror image, the border pixel not repeated (for any dtype)."""
-    if margin == 0:
-        return images
     before = images.narrow(axis, 1, margin).flip(axis)
     after = images.narrow(axis, images.shape[axis] - 1 - margin, margin).flip(axis)
     return torch.cat([before, images, after], dim=axis)

@@ -123,7 +123,7 @@ def per_class_totals(frame: pd.DataFrame) -> pd.DataFrame:
     weights = tested["n"] / max(int(tested["n"].sum()), 1)
     means = {name: [float((tested[name] * weights).sum()), tested[name].mean()] for name in figures}
     totals = pd.DataFrame({"class": ["all rows", "mean of classes"], **counts, **means})
-    return totals.astype({name: "Int64" for name in counts})
+    return totals.astype(dict.fromkeys(counts, "Int64"))
 
 
 def formatted(frame: pd.DataFrame) -> pd.DataFrame:

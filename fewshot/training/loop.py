@@ -18,10 +18,15 @@ from fewshot.errors import UserError
 from fewshot.training.feed import Feed
 from fewshot.training.fit import Fit, LoopOptions, Summary
 from fewshot.training.monitor import LAST, Monitor
-from fewshot.training.optimisation import ScheduleSizes, build_optimizer, build_schedule, needs_figure
-from fewshot.training.tracking import MetricsLog, epoch_line, scalars
+from fewshot.training.optimisation import (
+    ScheduleSizes,
+    build_optimizer,
+    build_schedule,
+    needs_figure,
+)
 from fewshot.training.state import Averages, TrainingState
 from fewshot.training.step import TrainingStep
+from fewshot.training.tracking import MetricsLog, epoch_line, scalars
 
 logger = logging.getLogger("fewshot")
 

@@ -89,6 +89,7 @@ class ScheduleSizes:
 def build_optimizer(factory: Factory | None, objective: nn.Module) -> Optimizer:
     """The optimiser over the objective's parameter groups; torch.optim.Adam where none is bound.
 
+    A group's `lr_factor` multiplies its learning rate.
     Raises UserError when nothing is trainable or the optimiser refuses its bindings.
     """
     if not any(parameter.requires_grad for parameter in objective.parameters()):
@@ -99,7 +100,10 @@ def build_optimizer(factory: Factory | None, objective: nn.Module) -> Optimizer:
     if factory is None:
         logger.info("main.optimizer is not bound: torch.optim.Adam is used")
         factory = gin.get_configurable("torch.optim.Adam")
-    optimizer: Optimizer = _call(factory, list(objective.parameter_groups()), {}, "main.optimizer")  # type: ignore[operator]
+    groups: list[dict[str, Any]] = list(objective.parameter_groups())  # type: ignore[operator]
+    optimizer: Optimizer = _call(factory, groups, {}, "main.optimizer")
+    for group in optimizer.param_groups:
+        group["lr"] *= group.get("lr_factor", 1.0)
     return optimizer
 
 

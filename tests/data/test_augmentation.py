@@ -18,6 +18,7 @@ EXACT = [
     RandomCrop(padding=3),
     RandomCrop(padding=2, reflect=True),
     RandomCrop(padding=1, size=(7, 5), fill=255),
+    RandomCrop(padding=0, size=(7, 5), reflect=True),
     RandomErasing(probability=0.7),
     RandomErasing(value="mean"),
     RandomErasing(value=9),

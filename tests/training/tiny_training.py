@@ -9,9 +9,9 @@ import torch
 from torch import nn
 
 from fewshot.artifacts import ExperimentFolder
-from fewshot.training.fit import Fit
 from fewshot.interfaces import Batch
 from fewshot.seeding import KeyedRandom, generator
+from fewshot.training.fit import Fit
 
 
 class TinyDataset:

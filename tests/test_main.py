@@ -1,0 +1,223 @@
+"""Whole runs on the little shop: what a user types, and what is then in the folder."""
+
+import json
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import torch
+
+from fewshot import config
+from fewshot.errors import UserError
+from fewshot.main import main
+from fewshot.objectives.model_file import load_model
+
+REPOSITORY = Path(__file__).parent.parent
+SMALL = [
+    "SmallResNet.widths = (8, 16)",
+    "ShuffledBatches.batch_size = 16",
+    "TripletBatches.batch_size = 16",
+    "Trainer.precision = '32-true'",
+    "main.num_epochs = 2",
+    "main.validation_fraction = 0.25",
+    "EmbeddingMap.max_points = 24",
+]
+
+
+def run(output: Path, name: str, configs: list[str], bindings: list[str], dry_run: bool = False):
+    """One run as the command line would start it; the folder it leaves."""
+    request = config.new_run(configs, bindings, name, str(output), dry_run)
+    main(request)
+    return request.folder
+
+
+@pytest.fixture(scope="module")
+def transfer(tmp_path_factory, shop):
+    """A finished transfer run."""
+    return run(
+        tmp_path_factory.mktemp("runs"),
+        "transfer",
+        ["configs/transfer.gin"],
+        [*shop.bindings(), *SMALL],
+    )
+
+
+def results(folder: Path) -> dict:
+    return json.loads((folder / "results.json").read_text())
+
+
+def test_a_run_leaves_everything_in_its_folder(transfer):
+    names = {path.name for path in transfer.iterdir()}
+    assert names >= {
+        *("config.gin", "operative.gin", "environment.json", "metrics.jsonl", "results.json"),
+        *("per_class.csv", "predictions.csv", "report.md", "report.html", "curves.png"),
+        *("confusion_matrix.png", "model.mdl", "last.ckpt", "tensorboard"),
+    }
+    assert not [name for name in names if name.startswith(".")], "a half-written file was left"
+    found = results(transfer)
+    assert found["status"] == "completed"
+    assert found["selected_by"] == "validation/top1"
+    assert found["epochs"] == 2
+    test = found["test"]
+    assert test["n"] == 24
+    assert test["ceiling"] == 1.0
+    assert 0 <= test["top1"] <= test["top5"] <= 1
+    assert set(test["seen"]) >= {"n", "top1", "top5", "mean_class_top1"}
+
+
+def test_the_test_split_is_scored_once_and_only_after_training(transfer):
+    rows = [json.loads(line) for line in (transfer / "metrics.jsonl").read_text().splitlines()]
+    assert {row["split"] for row in rows} <= {"train", "validation", "test"}
+    assert sum(row["split"] == "test" for row in rows) <= 1
+    table = pd.read_csv(transfer / "per_class.csv")
+    assert table["n"].sum() == results(transfer)["test"]["n"]
+    predictions = pd.read_csv(transfer / "predictions.csv")
+    right = (predictions["label"] == predictions["predicted_1"]).mean()
+    assert right == pytest.approx(results(transfer)["test"]["top1"])
+
+
+def test_running_config_gin_again_repeats_the_experiment(transfer, tmp_path):
+    again = run(tmp_path, "again", [str(transfer / "config.gin")], [])
+    first, second = load_model(transfer / "model.mdl"), load_model(again / "model.mdl")
+    assert all(
+        torch.equal(first.encoder.state[key], second.encoder.state[key])
+        for key in first.encoder.state
+    )
+    assert results(again)["test"] == results(transfer)["test"]
+
+
+def test_evaluating_the_saved_model_gives_the_same_figures(transfer, shop, tmp_path):
+    model = f"TransferNet.saved_model_path = '{transfer}/model.mdl'"
+    folder = run(
+        tmp_path,
+        "evaluate",
+        ["configs/transfer_evaluate.gin"],
+        [*shop.bindings(), *SMALL, "main.num_epochs = 0", model],
+    )
+    assert results(folder)["epochs"] == 0
+    assert results(folder)["test"] == results(transfer)["test"]
+
+
+def test_finetuning_on_other_classes_gets_a_new_head(transfer, shop, tmp_path, caplog):
+    for split in ("train", "test"):
+        table = pd.read_csv(shop.root / f"{split}.csv")
+        table[table["articleType"] != "Socks"].to_csv(tmp_path / f"{split}.csv", index=False)
+    data = [
+        f"FashionDataset.csv_file = '{tmp_path}/train.csv'",
+        f"test/FashionDataset.csv_file = '{tmp_path}/test.csv'",
+        f"TransferNet.saved_model_path = '{transfer}/model.mdl'",
+    ]
+    with caplog.at_level("INFO", logger="fewshot"):
+        folder = run(
+            tmp_path, "finetune", ["configs/finetune.gin"], [*shop.bindings(), *SMALL, *data]
+        )
+    assert load_model(folder / "model.mdl").class_names == ("Bags", "Hats")
+    assert "new head" in caplog.text
+
+
+def test_triplets_and_nearest_neighbours(shop, tmp_path):
+    folder = run(tmp_path, "triplet", ["configs/triplet.gin"], [*shop.bindings(), *SMALL])
+    assert results(folder)["test"]["top1"] > 0.9
+    assert (folder / "embedding.png").is_file()
+    assert (folder / "embedding.html").is_file()
+
+
+def test_without_a_test_split_only_validation_is_reported(shop, tmp_path, caplog):
+    (tmp_path / "alone").mkdir()
+    csv = tmp_path / "alone" / "photos.csv"
+    csv.write_text((shop.root / "train.csv").read_text())
+    data = [f"FashionDataset.csv_file = '{csv}'", "test/FashionDataset.csv_file = None"]
+    folder = run(
+        tmp_path, "validation", ["configs/transfer.gin"], [*shop.bindings(), *SMALL, *data]
+    )
+    assert "test" not in results(folder)
+    assert results(folder)["validation"]["n"] == 18
+
+
+def test_row_selection_never_changes_the_test_split(transfer, shop, tmp_path):
+    select = ["main.train_rows = @SelectRows", "SelectRows.per_class = 8"]
+    folder = run(
+        tmp_path, "few", ["configs/transfer.gin"], [*shop.bindings(), *SMALL, *select]
+    )
+    few, all_rows = (pd.read_csv(f / "predictions.csv", dtype=str) for f in (folder, transfer))
+    assert few["id"].tolist() == all_rows["id"].tolist()
+    assert few["label"].tolist() == all_rows["label"].tolist()
+    assert pd.read_csv(folder / "per_class.csv")["n_train"].tolist() == [6, 6, 6]
+
+
+def test_a_dry_run_writes_nothing(shop, tmp_path, caplog):
+    with caplog.at_level("INFO", logger="fewshot"):
+        folder = run(
+            tmp_path, "dry", ["configs/triplet.gin"], [*shop.bindings(), *SMALL], dry_run=True
+        )
+    assert list(tmp_path.iterdir()) == []
+    assert not folder.exists()
+    assert "[48, 3, 16, 16]" in caplog.text
+    assert "nothing was written" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("bindings", "message"),
+    [
+        (["main.sampler = @TripletBatches"], "TransferNet needs batches ordered 'image'"),
+        (["main.evaluators = [@Classification, @KNNClassification]"], "bind a prefix"),
+        (["ShuffledBatches.batch_size = 500"], "batch_size"),
+        (["main.select_by = 'validation/top2'"], "validation/top1"),
+    ],
+)
+def test_wrong_wiring_is_refused(shop, tmp_path, bindings, message):
+    with pytest.raises(UserError, match=message):
+        run(tmp_path, "x", ["configs/transfer.gin"], [*shop.bindings(), *SMALL, *bindings])
+
+
+def test_an_existing_name_is_refused_before_anything_is_done(transfer, shop):
+    before = sorted(path.stat().st_mtime_ns for path in transfer.iterdir())
+    with pytest.raises(UserError, match=r"already exists: choose another --name"):
+        run(transfer.parent, "transfer", ["configs/transfer.gin"], shop.bindings())
+    assert sorted(path.stat().st_mtime_ns for path in transfer.iterdir()) == before
+
+
+PLUG_IN = '''
+import gin
+from torch import nn
+
+from fewshot.objectives.objective import Objective
+
+
+@gin.register
+class BrightnessNet(Objective):
+    """Predict the mean brightness of an image."""
+
+    def __init__(self, spec, encoder=None, inputs=None):
+        super().__init__(spec, encoder, inputs)
+        self.head = nn.Linear(self.encoder.num_features, 1)
+
+    def forward(self, batch):
+        images = self.inputs.normalise(self.augment(batch.images, batch.keys))
+        brightness = images.mean(dim=(1, 2, 3))
+        return nn.functional.mse_loss(self.head(self.encoder(images))[:, 0], brightness), {}
+'''
+PLUG_IN_CONFIG = """
+import brightness_net
+include 'configs/schedule/adam_cosine.gin'
+
+main.objective = @BrightnessNet
+BrightnessNet.encoder = @SmallResNet
+main.evaluators = [@KNNClassification]
+KNNClassification.prefix = 'knn_'
+main.select_by = 'validation/knn_top1'
+"""
+
+
+def test_a_method_and_its_config_from_anywhere_run_with_no_edit_elsewhere(shop, tmp_path):
+    plug_in = tmp_path / "elsewhere"
+    plug_in.mkdir()
+    (plug_in / "brightness_net.py").write_text(PLUG_IN)
+    (plug_in / "brightness.gin").write_text(PLUG_IN_CONFIG)
+    folder = run(
+        tmp_path, "plug-in", [str(plug_in / "brightness.gin")], [*shop.bindings(), *SMALL]
+    )
+    stored = load_model(folder / "model.mdl")
+    assert stored.objective == "BrightnessNet"
+    assert stored.class_names == ("Bags", "Hats", "Socks")
+    assert results(folder)["selected_by"] == "validation/knn_top1"
