@@ -10,6 +10,7 @@ from fewshot.interfaces import Evaluation
 from fewshot.reports.report import write_report
 from fewshot.reports.tables import console, per_class_text
 from fewshot.trainer import Summary
+from fewshot.training.tracking import MetricsLog
 
 
 def results(
@@ -45,6 +46,7 @@ def finish(
 ) -> None:
     """Write artifacts first and results.json last but for the report, which is made from both."""
     write_artifacts(folder, evaluations)
+    _log_final(folder, contents)
     folder.write_json(folder.results.name, contents)
     write_report(folder.path)
     for evaluation in evaluations:
@@ -52,3 +54,16 @@ def finish(
             text = per_class_text(table) if "n_train" in table else console(table)
             show(f"\n{heading}\n\n{text}")
     show(f"\neverything is in {folder.path}")
+
+
+def _log_final(folder: ExperimentFolder, contents: dict[str, Any]) -> None:
+    """The test figures as the one point they are in every curve, and the pictures."""
+    if not contents["epochs"]:
+        return
+    log = MetricsLog(folder)
+    last = log.rows()[-1]
+    if "test" in contents:
+        log.record("test", contents["best_epoch"], last["step"], last["seconds"], contents["test"])
+    for picture in sorted(folder.path.glob("*.png")):
+        log.add_image(picture.stem, picture, last["step"])
+    log.close()

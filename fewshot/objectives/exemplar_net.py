@@ -19,8 +19,10 @@ class ExemplarNet(Objective):
     """Tell which source image a distorted view comes from (https://arxiv.org/abs/1406.6909).
 
     Every training row is a surrogate class of its own: limit their number with `main.train_rows`.
-    views: distorted views of each image in a step, drawn by `Inputs.augment`. head: factory of the
-    surrogate classifier (default LinearHead). Raises UserError without an augmentation or views.
+    views: distorted views of each image in a step, drawn by `Inputs.augment`, each on its own. With
+    @OneOf there a view shows one kind of change; with a list, all at once. head: factory of the
+    surrogate classifier (default @LinearHead). Raises UserError without views or augmentation,
+    when all views of an image would be alike.
     """
 
     def __init__(
@@ -33,21 +35,27 @@ class ExemplarNet(Objective):
     ) -> None:
         super().__init__(spec, encoder, inputs)
         if views < 1:
-            raise UserError(f"ExemplarNet.views = {views}: bind at least 1.")
+            raise UserError(f"ExemplarNet.views is {views}: bind 1 or more.")
+        if not self.inputs.transforms:
+            raise UserError(
+                "ExemplarNet learns from distorted views, but Inputs.augment is not bound: bind "
+                "transforms, e.g. Inputs.augment = [@RandomCrop, @HorizontalFlip]."
+            )
         self.views = views
         head = head or gin.get_configurable("LinearHead")
         self.head = head(self.encoder.num_features, spec.rows)
 
     def surrogate_batch(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        """Uint8 images -> (float [V * B, C, H, W], surrogate class int64 [V * B]), view by view."""
-        views = [self.augment(batch.images, view_keys(batch.keys, v)) for v in range(self.views)]
-        return torch.cat([self.inputs.normalise(view) for view in views]), batch.rows.repeat(
-            self.views
-        )
+        """A batch -> (float [V * B, C, H, W], surrogate class int64 [V * B]), view by view."""
+        views = [
+            self.inputs.normalise(self.augment(batch.images, view_keys(batch.keys, view)))
+            for view in range(self.views)
+        ]
+        return torch.cat(views), batch.rows.repeat(self.views)
 
     def forward(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
         """The cross-entropy of the source image over every view."""
         images, surrogates = self.surrogate_batch(batch)
         predicted = self.head(self.encoder(images))
-        accuracy = (predicted.argmax(1) == surrogates).float().mean()
-        return F.cross_entropy(predicted, surrogates), {"surrogate_top1": accuracy.detach()}
+        right = (predicted.detach().argmax(1) == surrogates).float()
+        return F.cross_entropy(predicted, surrogates), {"surrogate_top1": right.mean()}

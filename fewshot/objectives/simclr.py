@@ -4,20 +4,22 @@ from collections.abc import Callable
 from typing import Any
 
 import gin
+import torch
 from torch import Tensor
 
 from fewshot.interfaces import Batch, DataSpec
 from fewshot.objectives.objective import Objective
-from fewshot.objectives.views import two_views
+from fewshot.objectives.views import loss_of_views
 
 
 @gin.register
 class SimCLR(Objective):
     """Two views of an image agree, views of different images do not (https://arxiv.org/abs/2002.05709).
 
-    The projection head and the NT-Xent loss are lightly's; features for other tasks are the
-    encoder's, before the projection. hidden_size, projection_size: widths of the projection head;
-    temperature: of the loss.
+    The projection head (with BatchNorm) and the NT-Xent loss are lightly's; features for other
+    tasks are the encoder's, before the projection. Negatives are all other views of the batch, on
+    every device. hidden_size, projection_size: widths of the projection head; temperature: of the
+    loss.
     """
 
     def __init__(
@@ -31,14 +33,15 @@ class SimCLR(Objective):
     ) -> None:
         super().__init__(spec, encoder, inputs)
         from lightly.loss import NTXentLoss  # 4 s to import: only where it is used
-        from lightly.models.modules import SimCLRProjectionHead
+        from lightly.models.modules.heads import SimCLRProjectionHead
 
         self.projection = SimCLRProjectionHead(
             self.encoder.num_features, hidden_size, projection_size
         )
-        self.loss = NTXentLoss(temperature=temperature)
+        self.loss = NTXentLoss(
+            temperature=temperature, gather_distributed=torch.distributed.is_available()
+        )
 
     def forward(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
-        """NT-Xent of the projections of two augmented views."""
-        first, second = two_views(self, batch)
-        return self.loss(self.projection(first).float(), self.projection(second).float()), {}
+        """NT-Xent of the projections of two augmented views; `spread` shows a collapse."""
+        return loss_of_views(self, batch, self.projection, self.loss)

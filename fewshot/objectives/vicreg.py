@@ -4,19 +4,21 @@ from collections.abc import Callable
 from typing import Any
 
 import gin
+import torch
 from torch import Tensor
 
 from fewshot.interfaces import Batch, DataSpec
 from fewshot.objectives.objective import Objective
-from fewshot.objectives.views import two_views
+from fewshot.objectives.views import loss_of_views
 
 
 @gin.register
 class VICReg(Objective):
     """Two views agree while each dimension keeps its spread (https://arxiv.org/abs/2105.04906).
 
-    The projection head and the loss are lightly's; features for other tasks are the encoder's.
-    hidden_size, projection_size: widths of the projection head.
+    The projection head (with BatchNorm) and the loss are lightly's, variance and covariance taken
+    over the batches of all devices; features for other tasks are the encoder's. hidden_size,
+    projection_size: widths of the projection head.
     """
 
     def __init__(
@@ -29,14 +31,13 @@ class VICReg(Objective):
     ) -> None:
         super().__init__(spec, encoder, inputs)
         from lightly.loss import VICRegLoss  # 4 s to import: only where it is used
-        from lightly.models.modules import VICRegProjectionHead
+        from lightly.models.modules.heads import VICRegProjectionHead
 
         self.projection = VICRegProjectionHead(
             self.encoder.num_features, hidden_size, projection_size
         )
-        self.loss = VICRegLoss()
+        self.loss = VICRegLoss(gather_distributed=torch.distributed.is_available())
 
     def forward(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
-        """The VICReg loss of the projections of two augmented views."""
-        first, second = two_views(self, batch)
-        return self.loss(self.projection(first).float(), self.projection(second).float()), {}
+        """The VICReg loss of the projections of two augmented views; `spread` shows a collapse."""
+        return loss_of_views(self, batch, self.projection, self.loss)

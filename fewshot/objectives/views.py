@@ -1,22 +1,54 @@
-"""Several augmented views of one batch, each with its own draws."""
+"""Two augmented views of every image of a batch, and the losses that compare them."""
+
+from collections.abc import Callable
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from torch.nn import functional as F
 
+from fewshot.errors import UserError
 from fewshot.interfaces import Batch
 from fewshot.objectives.objective import Objective
 
 
 def view_keys(keys: Tensor, view: int) -> Tensor:
-    """The keys of one view: int64 [B, K] -> [B, K + 1]."""
+    """The keys that one view is drawn from: int64 [B, K] -> [B, K + 1]."""
     return torch.cat([keys, torch.full_like(keys[:, :1], view)], dim=1)
 
 
 def two_views(objective: Objective, batch: Batch) -> tuple[Tensor, Tensor]:
-    """The encoder's features of two views, [B, D] each, from one pass over both."""
+    """The encoder's features of two views, [B, D] each, from one pass over both.
+
+    Raises UserError for a batch of one image, which has no other to differ from.
+    """
+    if len(batch) < 2:
+        raise UserError(
+            f"{type(objective).__name__} compares the images of a batch, and this one has a single "
+            "image: bind ShuffledBatches.batch_size = 2 or more, and drop_last = True."
+        )
     views = [
         objective.inputs.normalise(objective.augment(batch.images, view_keys(batch.keys, view)))
         for view in range(2)
     ]
     first, second = objective.encoder(torch.cat(views)).chunk(2)
     return first, second
+
+
+def loss_of_views(
+    objective: Objective,
+    batch: Batch,
+    projection: nn.Module,
+    loss: Callable[[Tensor, Tensor], Tensor],
+) -> tuple[Tensor, dict[str, Tensor]]:
+    """The loss of the projections of two views, computed in float32 whatever the precision.
+
+    Logs `spread`, the standard deviation of the first view's projections of length 1, averaged over
+    dimensions and times the root of their number: about 1 where they fill all directions, 0 where
+    all images have the same.
+    """
+    first, second = (projection(features).float() for features in two_views(objective, batch))
+    with torch.autocast(first.device.type, enabled=False):
+        value = loss(first, second)
+        directions = F.normalize(first.detach())
+        spread = directions.std(0, unbiased=False).mean() * directions.shape[1] ** 0.5
+    return value, {"spread": spread}

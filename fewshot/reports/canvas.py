@@ -1,7 +1,7 @@
 """Figures drawn without pyplot: no global state, safe in threads, the same bytes every time."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -12,7 +12,9 @@ from fewshot.reports.palette import FAINT, GRID, INK
 FONT = ["DejaVu Sans"]  # ships with matplotlib, so that every machine draws alike
 
 
-def new_figure(width: float, height: float, layout: str | None = "constrained") -> Figure:
+def new_figure(
+    width: float, height: float, layout: Literal["constrained"] | None = "constrained"
+) -> Figure:
     """An empty white figure, width x height in inches, drawn by Agg."""
     figure = Figure(figsize=(width, height), facecolor="white", layout=layout)
     FigureCanvasAgg(figure)
@@ -31,7 +33,7 @@ def text_style(size: float, colour: str = INK, **more: Any) -> dict[str, Any]:
 
 
 def bare_axes(axes: Axes, title: str = "", grid: bool = False) -> None:
-    """The house style: a title to the left, no frame but the lower left, a faint grid on request."""
+    """The house style: title to the left, no frame but the lower left, a faint grid on request."""
     axes.set_title(title, loc="left", **text_style(11, weight="bold"))
     for side in ("top", "right"):
         axes.spines[side].set_visible(False)

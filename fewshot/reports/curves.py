@@ -1,7 +1,6 @@
 """The curves hidden in metrics.jsonl: one value an epoch for every split and figure."""
 
 import math
-import numbers
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -61,4 +60,4 @@ def _rank(split: str) -> int:
 
 
 def _is_finite(value: Any) -> bool:
-    return isinstance(value, numbers.Real) and not isinstance(value, bool) and math.isfinite(value)
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
+from matplotlib.ticker import MaxNLocator
 
 from fewshot.reports.canvas import bare_axes, new_figure, save_figure, text_style
 from fewshot.reports.confusion import confusion_matrix
@@ -105,7 +106,7 @@ def _draw_curves(
         )  # fmt: skip
     if selected_epoch is not None:
         axes.axvline(selected_epoch, color=FAINT, linewidth=0.8, linestyle=(0, (4, 3)), zorder=1)
-    axes.xaxis.get_major_locator().set_params(integer=True)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set_xlabel("epoch", **text_style(9.5, FAINT))
     legend = axes.legend(frameon=False, prop={"family": "DejaVu Sans", "size": 9})
     for text in legend.get_texts():

@@ -1,0 +1,55 @@
+"""How well a pretext task itself is solved on images that were not trained on."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import gin
+import numpy as np
+import torch
+
+from fewshot.errors import UserError
+from fewshot.evaluation.inference import device_of
+from fewshot.interfaces import Dataset, Evaluation
+
+
+@gin.register
+class PretextTask:
+    """Reports the mean of each of the objective's `pretext_figures` on every split but "train".
+
+    The objective's pretext_figures(uint8 images [B, C, H, W]) -> {name: float [B]}, a value an
+    image, such as rotation_top1 or reconstruction_loss. max_images: rows looked at, evenly spread;
+    None for all. Raises UserError for an objective without them.
+    """
+
+    monitors = True
+
+    def __init__(self, max_images: int | None = None) -> None:
+        if max_images is not None and max_images < 1:
+            raise UserError(f"PretextTask.max_images is {max_images}: bind 1 or more, or None.")
+        self.max_images = max_images
+
+    def __call__(self, objective: Any, datasets: Mapping[str, Dataset]) -> Evaluation:
+        """Labels are not looked at."""
+        if getattr(objective, "pretext_figures", None) is None:
+            raise UserError(
+                f"{type(objective).__name__} has no pretext task that can be judged on other "
+                "images: leave PretextTask out of main.evaluators."
+            )
+        return Evaluation(
+            {
+                split: self._figures(objective, dataset)
+                for split, dataset in datasets.items()
+                if split != "train"
+            }
+        )
+
+    def _figures(self, objective: Any, dataset: Dataset, chunk: int = 256) -> dict[str, float]:
+        wanted = min(self.max_images or len(dataset), len(dataset))
+        rows = np.arange(wanted) * len(dataset) // wanted
+        sums: dict[str, float] = {}
+        with torch.inference_mode():
+            for start in range(0, wanted, chunk):
+                images = dataset.images(rows[start : start + chunk]).to(device_of(objective))
+                for name, values in objective.pretext_figures(images).items():
+                    sums[name] = sums.get(name, 0.0) + float(values.double().sum())
+        return {name: total / wanted for name, total in sums.items()}
