@@ -51,21 +51,23 @@ def main(
     evaluators: Sequence[Factory] = (),
     select_by: str = "validation/top1",
     train_rows: Factory | None = None,
+    test_rows: Factory | None = None,
     validation_fraction: float = 0.1,
     seed: int = 0,
 ) -> None:
     """Run one experiment; every argument but the request is bound in .gin.
 
-    objective, sampler, optimizer, schedule, evaluators, train_rows: factories (`@Name`, without
-    parentheses). num_epochs: 0 evaluates without training. select_by: the validation figure that
-    chooses the model, or 'last'. validation_fraction: share of the training rows set apart where
-    no validation CSV is bound. Raises UserError for whatever the user can mend.
+    objective, sampler, optimizer, schedule, evaluators, train_rows, test_rows: factories (`@Name`,
+    without parentheses). test_rows: the one thing that leaves out test rows, e.g. @DropTwins.
+    num_epochs: 0 evaluates without training. select_by: the validation figure that chooses the
+    model, or 'last'. validation_fraction: share of the training rows set apart where no validation
+    CSV is bound. Raises UserError for whatever the user can mend.
     """
     if objective is None:
         raise UserError("main.objective is not bound: bind it, e.g. main.objective = @TransferNet.")
     folder = _folder(request)
     with in_memory() if request.dry_run else nullcontext():
-        data = load_data(train_rows, validation_fraction, seed)
+        data = load_data(train_rows, validation_fraction, seed, test_rows)
     parts = _build(data, objective, sampler, evaluators, seed, training=num_epochs > 0)
     if request.dry_run:
         describe(data.train, parts.objective, parts.sampler, seed)
@@ -100,7 +102,9 @@ def main(
     for name in unused_bindings():
         logger.warning("%s is bound but was never used", name)
     folder.write_text(folder.operative.name, gin.operative_config_str())
-    contents = results(folder.name, request, seed, summary, merge_metrics(evaluations))
+    contents = results(
+        folder.name, request, seed, summary, merge_metrics([data.facts(), *evaluations])
+    )
     finish(folder, contents, evaluations)
 
 

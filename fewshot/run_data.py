@@ -12,20 +12,25 @@ import numpy as np
 from fewshot import seeding
 from fewshot.config import is_bound
 from fewshot.data.dataset import FashionDataset
+from fewshot.data.pixels import is_in_memory
 from fewshot.data.selection import split_validation
 from fewshot.errors import UserError
-from fewshot.interfaces import DataSpec
+from fewshot.interfaces import DataSpec, Evaluation, IntArray
 
 logger = logging.getLogger("fewshot")
 
 
 @dataclass(frozen=True)
 class RunData:
-    """The training rows, and the validation and test splits where there are any."""
+    """The training rows, and the validation and test splits where there are any.
+
+    dropped: how many test rows main.test_rows has left out; None where it is not bound.
+    """
 
     train: FashionDataset
     validation: FashionDataset | None
     test: FashionDataset | None
+    dropped: int | None = None
 
     @property
     def monitored(self) -> dict[str, FashionDataset]:
@@ -37,6 +42,10 @@ class RunData:
     def evaluated(self) -> dict[str, FashionDataset]:
         """Every split there is, for the one evaluation after training."""
         return self.monitored | ({} if self.test is None else {"test": self.test})
+
+    def facts(self) -> Evaluation:
+        """What results.json says of the data: the test rows left out, where any could be."""
+        return Evaluation({} if self.dropped is None else {"test": {"dropped": self.dropped}})
 
     def spec(self) -> DataSpec:
         """What objectives may know of the training rows."""
@@ -53,9 +62,15 @@ class RunData:
 
 
 def load_data(
-    train_rows: Callable[[], Any] | None, validation_fraction: float, seed: int
+    train_rows: Callable[[], Any] | None,
+    validation_fraction: float,
+    seed: int,
+    test_rows: Callable[[], Any] | None = None,
 ) -> RunData:
     """The datasets bound as FashionDataset, validation/FashionDataset and test/FashionDataset.
+
+    train_rows chooses among the training rows; the test split never changes with it, but with
+    test_rows alone, which is given the test split and the whole training CSV.
 
     Raises UserError when the validation fraction leaves nothing, or data are wrong.
     """
@@ -77,11 +92,15 @@ def load_data(
     train = _with_own_classes(whole.subset(rows))
     if validation is not None:
         _refuse_shared_ids(train, validation, "validation")
-    test = _test_split(dataset, Path(whole.csv_files[0]))
+    test, dropped = _test_split(dataset, Path(whole.csv_files[0])), None
+    if test is not None and test_rows is not None:
+        selection = test_rows()
+        if not is_in_memory():  # a dry run decodes one batch only
+            test, dropped = _keep_rows(test, selection(test, whole))
     for name, split in (("train", train), ("validation", validation), ("test", test)):
         if split is not None:
             logger.info("%-10s %6d images, %3d classes", name, len(split), len(split.class_names))
-    return RunData(train, validation, test)
+    return RunData(train, validation, test, dropped)
 
 
 def _test_split(dataset: Callable[..., FashionDataset], train_csv: Path) -> FashionDataset | None:
@@ -100,6 +119,12 @@ def _test_split(dataset: Callable[..., FashionDataset], train_csv: Path) -> Fash
         beside,
     )
     return None
+
+
+def _keep_rows(test: FashionDataset, kept: IntArray) -> tuple[FashionDataset, int]:
+    dropped = len(test) - len(kept)
+    logger.info("main.test_rows leaves out %d of %d test rows", dropped, len(test))
+    return test.subset(kept), dropped
 
 
 def _with_own_classes(dataset: FashionDataset) -> FashionDataset:

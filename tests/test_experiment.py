@@ -60,7 +60,7 @@ def test_help_answers_before_anything_heavy_is_imported(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        ([], "no config is given: add -c configs/FILE, for example one of finetune.gin"),
+        ([], "no config is given: add -c configs/FILE, for example one of "),
         (["--resume", "x", "-c", "a.gin"], "drop -c, -p, --name and --output-dir"),
         (["--resume", "x", "-p", "a.b=1"], "drop -c, -p, --name and --output-dir"),
         (["--resume", "x", "--name", "y"], "drop -c, -p, --name and --output-dir"),

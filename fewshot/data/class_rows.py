@@ -91,13 +91,21 @@ class ClassRows:
         return drawn
 
     def draw_classes(
-        self, rng: np.random.Generator, draws: int, n_classes: int, size: int
+        self,
+        rng: np.random.Generator,
+        draws: int,
+        n_classes: int,
+        size: int,
+        frequency_power: float = 0.0,
     ) -> IntArray:
         """Random classes, `size` rows of each: int64 [draws, n_classes, size].
 
-        The classes of a draw are different and uniformly drawn, whatever their sizes.
+        The classes of a draw are different, and drawn one after the other in proportion to their
+        number of rows to the frequency_power: uniformly for 0, whatever their sizes.
         """
-        chosen = rng.random((draws, len(self))).argsort(axis=1)[:, :n_classes]
+        # A race of exponential clocks, the weights being their rates, ends in such an order.
+        clocks = -np.log1p(-rng.random((draws, len(self)))) / self.counts**frequency_power
+        chosen = clocks.argsort(axis=1)[:, :n_classes]
         rows = np.empty((draws, n_classes, size), dtype=np.int64)
         for group in range(len(self)):
             where = chosen == group

@@ -84,6 +84,10 @@ class FashionDataset:
         """uint8 [len(rows), C, H, W], in the order of the rows."""
         return self._pixels.gather(self._positions[np.asarray(rows, dtype=np.int64)])
 
+    def pixel_digests(self) -> list[str]:
+        """A digest a row, equal for rows whose packed images are equal in every pixel."""
+        return self._pixels.digests(self._positions)
+
     def subset(self, rows: IntArray | Sequence[int]) -> "FashionDataset":
         """The given rows, in that order, with the same class names; shares the pixels."""
         kept = np.asarray(rows, dtype=np.int64)

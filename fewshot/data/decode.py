@@ -1,6 +1,7 @@
 """Image files to arrays of one shape: orientation, colour, size."""
 
 import io
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -57,6 +58,21 @@ def image_format(size: object, channels: object, resize: object) -> ImageFormat:
             f"'pad' (keep it, fill up with white)."
         )
     return ImageFormat((sides[0], sides[1]), channels, str(resize))
+
+
+def file_stamp(name: str, status: os.stat_result) -> str:
+    """What changes when the file does: its name, bytes and time of modification."""
+    return f"{name} {status.st_size} {status.st_mtime_ns}"
+
+
+def read_file(path: Path) -> Image.Image:
+    """One image file in its own size, RGB: upright, transparency on white, nothing resized.
+
+    Raises whatever Pillow raises for a file it cannot read.
+    """
+    with Image.open(path) as image:
+        ImageOps.exif_transpose(image, in_place=True)
+        return _flatten(image).convert("RGB")
 
 
 def decode_file(path: Path, wanted: ImageFormat) -> UInt8Array:

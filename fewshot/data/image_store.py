@@ -8,10 +8,18 @@ from functools import partial
 from pathlib import Path
 from typing import Protocol
 
-import numpy as np
 from PIL import Image
 
-from fewshot.data.decode import Failure, ImageFormat, UInt8Array, convert, decode_each, decode_file
+from fewshot.data.decode import (
+    Failure,
+    ImageFormat,
+    UInt8Array,
+    decode_each,
+    decode_file,
+    file_stamp,
+    read_file,
+)
+from fewshot.data.image_array import ArrayImages
 from fewshot.errors import UserError
 
 IMAGE_SUFFIXES = (".jpg", ".png", ".jpeg")
@@ -34,6 +42,10 @@ class ImageStore(Protocol):
         self, ids: Sequence[str], wanted: ImageFormat
     ) -> tuple[UInt8Array, dict[int, Failure]]:
         """(uint8 [n, C, H, W], {position: reason}) of found ids; safe to call from threads."""
+        ...
+
+    def picture(self, image_id: str) -> Image.Image:
+        """The image of a found id in its own size, RGB; raises as `decode.read_file` does."""
         ...
 
 
@@ -61,10 +73,6 @@ def open_store(root_dir: Path) -> ImageStore:
     )
 
 
-def _stamp(name: str, status: os.stat_result) -> str:
-    return f"{name} {status.st_size} {status.st_mtime_ns}"
-
-
 class FolderImages:
     """`<root_dir>/images/<id>.jpg`, .png or .jpeg, looked for in this order."""
 
@@ -83,7 +91,7 @@ class FolderImages:
                     continue
                 rank = IMAGE_SUFFIXES.index(suffix.lower())
                 if entry.is_file() and (stem not in found or rank < found[stem][0]):
-                    found[stem] = (rank, entry.name, _stamp(entry.name, entry.stat()))
+                    found[stem] = (rank, entry.name, file_stamp(entry.name, entry.stat()))
         self._names.update((stem, name) for stem, (_, name, _) in found.items())
         return {stem: stamp for stem, (_, _, stamp) in found.items()}
 
@@ -99,6 +107,10 @@ class FolderImages:
         folder = self.root_dir / "images"
         paths = [folder / self._names[image_id] for image_id in ids]
         return decode_each([partial(decode_file, path, wanted) for path in paths], wanted)
+
+    def picture(self, image_id: str) -> Image.Image:
+        """The file that `find` found."""
+        return read_file(self.root_dir / "images" / self._names[image_id])
 
 
 class ListedImages:
@@ -122,7 +134,7 @@ class ListedImages:
             except OSError:
                 continue
             if status is not None and stat.S_ISREG(status.st_mode):
-                found[image_id] = _stamp(str(path), status)
+                found[image_id] = file_stamp(str(path), status)
         return found
 
     def place(self, image_id: str) -> str:
@@ -137,51 +149,6 @@ class ListedImages:
         readers = [partial(decode_file, self._paths[image_id], wanted) for image_id in ids]
         return decode_each(readers, wanted)
 
-
-class ArrayImages:
-    """`<root_dir>/images.npy`, uint8 [N, H, W] or [N, H, W, 1 or 3], with an id a line in
-    `<root_dir>/images_ids.txt`.
-    """
-
-    def __init__(self, root_dir: Path) -> None:
-        self.root_dir = root_dir
-        path, ids_path = root_dir / "images.npy", root_dir / "images_ids.txt"
-        try:
-            array = np.load(path, mmap_mode="r", allow_pickle=False)
-            ids = ids_path.read_text("utf-8").splitlines()
-        except (OSError, EOFError, ValueError) as error:
-            raise UserError(f"{path} and images_ids.txt cannot be read: {error}") from error
-        grey = array[..., None] if array.ndim == 3 else array
-        if array.dtype != np.uint8 or grey.ndim != 4 or grey.shape[3] not in (1, 3):
-            raise UserError(
-                f"{path} holds {array.dtype} {list(array.shape)}: uint8 [N, H, W] or "
-                f"[N, H, W, 3] is needed."
-            )
-        if len(ids) != len(array):
-            raise UserError(
-                f"{ids_path} has {len(ids)} ids for the {len(array)} images of images.npy: "
-                f"one line an image is needed."
-            )
-        self._images = grey
-        self._rows = {image_id: row for row, image_id in enumerate(ids)}
-
-    def find(self, ids: Iterable[str]) -> dict[str, str]:
-        """Stamps from the array's file and the row."""
-        file = _stamp("images.npy", (self.root_dir / "images.npy").stat())
-        return {i: f"{file} {self._rows[i]}" for i in ids if i in self._rows}
-
-    def place(self, image_id: str) -> str:
-        """The id list that lacks it, or the row."""
-        row = self._rows.get(image_id)
-        return f"{self.root_dir}/images" + ("_ids.txt" if row is None else f".npy, row {row}")
-
-    def decode(
-        self, ids: Sequence[str], wanted: ImageFormat
-    ) -> tuple[UInt8Array, dict[int, Failure]]:
-        """Gather the rows; one assignment where size and colours fit."""
-        picked = self._images[[self._rows[image_id] for image_id in ids]]
-        if picked.shape[1:3] == wanted.size and picked.shape[3] in (1, wanted.channels):
-            shape = (len(ids), *wanted.shape)
-            return np.ascontiguousarray(np.broadcast_to(picked.transpose(0, 3, 1, 2), shape)), {}
-        pictures = [Image.fromarray(p[..., 0] if p.shape[2] == 1 else p) for p in picked]
-        return decode_each([partial(convert, p, wanted) for p in pictures], wanted)
+    def picture(self, image_id: str) -> Image.Image:
+        """The listed file."""
+        return read_file(self._paths[image_id])

@@ -15,6 +15,7 @@ from torch import Tensor
 from fewshot.data.decode import ImageFormat
 from fewshot.data.image_store import ImageStore
 from fewshot.data.pack import Pack
+from fewshot.data.segments import pixel_digest
 from fewshot.interfaces import IntArray
 
 logger = logging.getLogger("fewshot")
@@ -48,6 +49,10 @@ class Pixels(Protocol):
 
     def gather(self, positions: IntArray) -> Tensor:
         """uint8 [len(positions), C, H, W]."""
+        ...
+
+    def digests(self, positions: IntArray) -> list[str]:
+        """A digest of each image's pixels: equal for images equal in every pixel."""
         ...
 
 
@@ -96,6 +101,10 @@ class PackedPixels:
         """uint8 [len(positions), C, H, W], copied from the memory-mapped files."""
         return self._pack.gather(self._places[positions])
 
+    def digests(self, positions: IntArray) -> list[str]:
+        """As they were taken when the images were packed."""
+        return self._pack.digests(self._places[positions])
+
 
 class UnpackedPixels:
     """Images decoded at each call; an unreadable one is black, with a warning."""
@@ -121,6 +130,10 @@ class UnpackedPixels:
                 failure.reason,
             )
         return torch.from_numpy(images)
+
+    def digests(self, positions: IntArray) -> list[str]:
+        """Decodes every image."""
+        return [pixel_digest(image) for image in self.gather(positions).numpy()]
 
 
 def _digest(ids: Sequence[str], facts: Sequence[str]) -> str:

@@ -113,7 +113,7 @@ class SegmentWriter:
         self._facts["stamps"] += stamps
         contiguous = np.ascontiguousarray(images)
         for image in contiguous:
-            self._facts["digests"].append(hashlib.blake2b(image, digest_size=8).hexdigest())
+            self._facts["digests"].append(pixel_digest(image))
         self._file.write(contiguous.data)
 
     def commit(self) -> str | None:
@@ -125,6 +125,11 @@ class SegmentWriter:
         self._temporary.replace(self._pixels)
         _write_atomically(self._pixels.with_suffix(".json"), json.dumps(self._facts).encode())
         return self.name
+
+
+def pixel_digest(image: UInt8Array) -> str:
+    """64 bits of a cryptographic hash of a C-contiguous image, as hexadecimal digits."""
+    return hashlib.blake2b(image.data, digest_size=8).hexdigest()
 
 
 def _write_atomically(path: Path, content: bytes) -> None:

@@ -8,6 +8,7 @@ import numpy as np
 from fewshot import seeding
 from fewshot.data.class_rows import ClassRows
 from fewshot.data.samplers import check_positive
+from fewshot.errors import UserError
 from fewshot.interfaces import IntArray
 
 
@@ -15,10 +16,11 @@ from fewshot.interfaces import IntArray
 class BalancedBatches:
     """P classes a batch, K images of each (https://arxiv.org/abs/1703.07737).
 
-    classes_per_batch: P, drawn uniformly, so rare classes are seen as often as frequent ones;
-    images_per_class: K, different rows; only a class with fewer than K gives some of them more than
-    once (augmented differently); batches_per_epoch: by default as many as show as many images as
-    there are rows. The batch is class-major. Raises UserError with fewer than P classes.
+    classes_per_batch: P; images_per_class: K, different rows; only a class with fewer than K gives
+    some of them more than once (augmented differently); batches_per_epoch: by default as many as
+    show as many images as there are rows; frequency_power: 0 draws classes uniformly, so rare ones
+    are seen as often as frequent ones, 0.5 in proportion to the square root of their rows, 1 to
+    their rows. The batch is class-major. Raises UserError with fewer than P classes.
     """
 
     layout = "image"
@@ -32,6 +34,7 @@ class BalancedBatches:
         classes_per_batch: int = 8,
         images_per_class: int = 16,
         batches_per_epoch: int | None = None,
+        frequency_power: float = 0.0,
     ) -> None:
         check_positive("BalancedBatches.classes_per_batch", classes_per_batch)
         check_positive("BalancedBatches.images_per_class", images_per_class)
@@ -43,6 +46,11 @@ class BalancedBatches:
         )
         self.classes_per_batch = classes_per_batch
         self.images_per_class = images_per_class
+        if frequency_power < 0:
+            raise UserError(
+                f"BalancedBatches.frequency_power is {frequency_power}: bind 0 (uniform) or more."
+            )
+        self._frequency_power = frequency_power
         self._seed = seed
         self._batches = max(1, len(labels) // (classes_per_batch * images_per_class))
         if batches_per_epoch is not None:
@@ -56,7 +64,11 @@ class BalancedBatches:
         """int64 [P * K] a batch, the K rows of a class side by side."""
         rng = seeding.generator(self._seed, epoch)
         rows = self._classes.draw_classes(
-            rng, self._batches, self.classes_per_batch, self.images_per_class
+            rng,
+            self._batches,
+            self.classes_per_batch,
+            self.images_per_class,
+            self._frequency_power,
         )
         return list(rows.reshape(self._batches, -1))
 

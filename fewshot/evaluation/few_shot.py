@@ -68,7 +68,11 @@ class FewShotEvaluation:
         novel = {name: data for name, data in datasets.items() if name != "train"}
         if self.dataset is not None:
             novel = {"novel": self.dataset()}
-        mean = self._base_mean(objective, datasets.get("train"))
+        train = datasets.get("train")
+        if train is not None:
+            for split, dataset in novel.items():
+                refuse_shared_images(train.ids.tolist(), dataset.ids.tolist(), split)
+        mean = self._base_mean(objective, train)
         results = {
             split: self._evaluate(objective, split, dataset, mean)
             for split, dataset in novel.items()
@@ -104,7 +108,8 @@ class FewShotEvaluation:
         self, objective: Any, split: str, dataset: Dataset, mean: Tensor | None
     ) -> FewShotResult:
         rows = labelled(dataset, split)
-        refuse_overlap(objective.class_names, rows.labels.tolist(), split)
+        trained = getattr(objective, "trained_classes", objective.class_names)
+        refuse_overlap(trained, rows.labels.tolist(), split)
         _, first = np.unique(fingerprints(dataset, rows.rows), return_index=True)
         kept = np.sort(first)
         if len(kept) < len(rows.rows):
@@ -146,4 +151,14 @@ def refuse_overlap(trained: Sequence[str], novel: Sequence[str], split: str) -> 
             f"classes of the {split} split that the model was trained on: "
             f"{', '.join(shared[:5])}{more}. Few-shot episodes are of classes never trained on: "
             "remove them from its CSV."
+        )
+
+
+def refuse_shared_images(trained: Sequence[Any], novel: Sequence[Any], split: str) -> None:
+    """Raises UserError when an image of the split is a training row, with or without a label."""
+    shared = sorted({str(name) for name in trained} & {str(name) for name in novel})
+    if shared:
+        raise UserError(
+            f"{len(shared)} images of the {split} split are training rows, for example "
+            f"{', '.join(shared[:5])}: remove them from one of the two CSVs."
         )

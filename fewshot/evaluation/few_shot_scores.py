@@ -49,7 +49,7 @@ def score_episodes(
     for part in torch.arange(len(episodes.classes)).split(at_a_time):
         support, query = episodes.support[part], episodes.query[part]
         labels = support_labels.expand(len(part), -1)
-        scores = head(features[support.to(device)], labels, features[query.to(device)], n_way)
+        scores = head(_rows(features, support), labels, _rows(features, query), n_way)
         guessed = scores.argmax(-1)
         accuracies.append((guessed == truth).double().mean(1))
         classes = episodes.classes[part].to(device)
@@ -58,3 +58,9 @@ def score_episodes(
         cells += torch.bincount(confused.flatten(), minlength=len(cells)).cpu()
     confusion = cells.view(n_classes, n_classes).numpy()
     return EpisodeScores(torch.cat(accuracies).cpu().numpy(), confusion)
+
+
+def _rows(features: Tensor, rows: Tensor) -> Tensor:
+    """features [N, D] at rows [E, n] -> [E, n, D]."""
+    flat = rows.flatten().to(features.device)
+    return features.index_select(0, flat).view(*rows.shape, features.shape[1])

@@ -23,9 +23,9 @@ def nearest_prototype(support: Tensor, labels: Tensor, query: Tensor, n_classes:
         centre = means.mean(-2, keepdim=True)
         query, means = query - centre, means - centre
         lengths = torch.linalg.vecdot(means, means).unsqueeze(-2)
-        products = query @ means.transpose(-1, -2)
-        squared = torch.linalg.vecdot(query, query).unsqueeze(-1) + lengths - 2 * products
-        return without_empty(-squared.clamp(min=0).sqrt(), counts)
+        squared = torch.linalg.vector_norm(query, dim=-1, keepdim=True).square() + lengths
+        squared -= 2 * (query @ means.transpose(-1, -2))
+        return without_empty(squared.clamp_(min=0).sqrt_().neg_(), counts)
 
 
 def simple_shot(

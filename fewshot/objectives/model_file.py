@@ -31,8 +31,9 @@ class StoredModel:
     """What model.mdl holds.
 
     objective: class name. head.state: everything of the objective beside encoder and inputs.
-    class_names: the training classes in output order. image_size: (height, width) of the training
-    data; input_size, channels, mean, std: what the encoder saw.
+    class_names: the training classes in output order; trained_classes: with them those of the
+    models it started from. image_size: (height, width) of the training data; input_size,
+    channels, mean, std: what the encoder saw.
     """
 
     path: Path
@@ -40,6 +41,7 @@ class StoredModel:
     encoder: StoredPart
     head: StoredPart
     class_names: tuple[str, ...]
+    trained_classes: tuple[str, ...]
     image_size: tuple[int, int]
     input_size: tuple[int, int]
     channels: int
@@ -68,6 +70,7 @@ def save_model(objective: Objective, path: Path | str) -> None:
             "state": _on_cpu(objective.head_state()),
         },
         "class_names": tuple(objective.class_names),
+        "trained_classes": tuple(objective.trained_classes),
         "image_size": objective.spec.image_size,
         "input_size": objective.inputs.size,
         "channels": objective.inputs.channels,
@@ -125,6 +128,7 @@ def load_model(path: Path | str) -> StoredModel:
 
 def _stored(place: Path, content: dict[str, Any]) -> StoredModel:
     values = {k: v for k, v in content.items() if k not in ("format", "version")}
+    values.setdefault("trained_classes", values["class_names"])  # absent in the first files
     encoder, head = StoredPart(**values.pop("encoder")), StoredPart(**values.pop("head"))
     return StoredModel(path=place, encoder=encoder, head=head, **values)
 

@@ -41,6 +41,8 @@ class Objective(nn.Module, ABC):
             )
         self.spec = spec
         self.class_names: tuple[str, ...] = spec.class_names
+        # every class the weights have learned from, for evaluations on classes never seen
+        self.trained_classes: tuple[str, ...] = spec.class_names
         self.inputs: Inputs = (inputs or gin.get_configurable("Inputs"))(spec)
         built: Encoder = encoder(in_channels=self.inputs.channels, image_size=self.inputs.size)
         # convolutions on channels-last tensors are faster on CPUs and on tensor cores

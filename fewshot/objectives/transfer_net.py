@@ -47,6 +47,9 @@ class TransferNet(Objective):
         else:
             encoder, inputs = _reusing(stored, encoder, inputs)
         super().__init__(spec, encoder, inputs)
+        if stored is not None:
+            seen = {*self.trained_classes, *stored.trained_classes}
+            self.trained_classes = tuple(sorted(seen))
         if stored is not None and new_head is False:
             self.class_names = stored.class_names
         else:

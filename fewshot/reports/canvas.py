@@ -1,11 +1,13 @@
 """Figures drawn without pyplot: no global state, safe in threads, the same bytes every time."""
 
+import io
 from pathlib import Path
 from typing import Any, Literal
 
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from PIL import Image
 
 from fewshot.reports.palette import FAINT, GRID, INK
 
@@ -21,10 +23,21 @@ def new_figure(
     return figure
 
 
-def save_figure(figure: Figure, path: Path, dpi: int = 110) -> None:
-    """Write the figure as PNG, whatever the path's suffix, without time or version in it."""
+def save_figure(figure: Figure, path: Path, dpi: int = 110, colours: int | None = 256) -> None:
+    """Write the figure as PNG, whatever the path's suffix, without time or version in it.
+
+    colours: of the palette that keeps drawings small; None for photographs.
+    """
+    if colours is None:
+        with Path(path).open("wb") as file:
+            figure.savefig(file, format="png", dpi=dpi, metadata={"Software": None})
+        return
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=dpi)
+    with Image.open(buffer) as drawn:
+        reduced = drawn.convert("RGB").quantize(colours, dither=Image.Dither.NONE)
     with Path(path).open("wb") as file:
-        figure.savefig(file, format="png", dpi=dpi, metadata={"Software": None})
+        reduced.save(file, "PNG", optimize=True)
 
 
 def text_style(size: float, colour: str = INK, **more: Any) -> dict[str, Any]:

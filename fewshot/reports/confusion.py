@@ -36,8 +36,8 @@ def confusion_matrix(
         _write_counts(matrix, counts)
     else:
         side = min(max(7.5, 0.092 * len(class_names) + 1.6), 14.0)
-        figure = new_figure(side + 5.2, side)
-        matrix, listed = figure.subplots(1, 2, width_ratios=(side, 3.0))
+        figure = new_figure(side + 4.4, side)
+        matrix, listed = figure.subplots(1, 2, width_ratios=(side - 0.6, 3.6))
         _draw_matrix(figure, matrix, counts, class_names, font=max(3.6, 560 / len(class_names)))
         _list_confusions(listed, counts, class_names)
     save_figure(figure, path, dpi=100 if len(class_names) <= _NUMBERS_UP_TO else 120)
@@ -50,7 +50,8 @@ def largest_confusions(
     wrong = np.array(counts, dtype=np.int64)
     np.fill_diagonal(wrong, 0)
     order = np.argsort(-wrong, axis=None, kind="stable")[:limit]
-    cells = [(int(i), int(j), int(wrong[i, j])) for i, j in zip(*divmod(order, len(wrong)))]  # noqa: B905
+    places = [divmod(int(place), len(wrong)) for place in order]
+    cells = [(i, j, int(wrong[i, j])) for i, j in places]
     return [cell for cell in cells if cell[2] > 0]
 
 
@@ -94,7 +95,7 @@ def _list_confusions(
     axes: Axes, counts: npt.NDArray[np.integer[Any]], class_names: Sequence[str]
 ) -> None:
     cells = largest_confusions(counts, _LISTED_CONFUSIONS)
-    bare_axes(axes, "Largest confusions (true → predicted)")
+    bare_axes(axes, "Largest confusions")
     axes.set_xticks([])
     axes.set_yticks([])
     for side in ("left", "bottom"):

@@ -45,8 +45,9 @@ def _curves(rows: Sequence[Mapping[str, Any]], wanted: Callable[[str], bool]) ->
                 series = found.setdefault((str(row.get("split", "train")), key), {})
                 series.setdefault(float(epoch), []).append(float(value))
     keys = {key for _, key in found}
+    named = len(keys) > 1 or not keys <= {"loss", *_ACCURACIES}
     ordered = sorted(found, key=lambda pair: (_rank(pair[0]), pair[0], pair[1]))
-    return [_curve(split, key, found[split, key], len(keys) > 1) for split, key in ordered]
+    return [_curve(split, key, found[split, key], named) for split, key in ordered]
 
 
 def _curve(split: str, key: str, series: Mapping[float, Sequence[float]], named: bool) -> Curve:

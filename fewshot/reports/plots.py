@@ -62,7 +62,7 @@ def image_grid(
         _draw_image(axes, image, (left, top, 1.0, height / width), caption, colour)
     axes.set(xlim=(0, 1.1 * columns), ylim=(step * rows + 0.05, 0))
     axes.set_axis_off()
-    save_figure(figure, path, dpi=100)
+    save_figure(figure, path, dpi=100, colours=None)
 
 
 def _draw_image(
@@ -91,7 +91,8 @@ def _draw_curves(
         axes.text(0.5, 0.5, "nothing was logged", **style)
         axes.set(xticks=[], yticks=[])
         return
-    lines = {key: style for style, key in zip("-:", dict.fromkeys(c.key for c in curves))}  # noqa: B905
+    keys = dict.fromkeys(curve.key for curve in curves)
+    lines = dict(zip(keys, "-:", strict=False))  # any further figure is dashed
     for curve in curves:
         colour = SPLIT_COLOURS.get(curve.split, OTHER_SPLIT)
         if curve.split == "test":
@@ -106,7 +107,7 @@ def _draw_curves(
         )  # fmt: skip
     if selected_epoch is not None:
         axes.axvline(selected_epoch, color=FAINT, linewidth=0.8, linestyle=(0, (4, 3)), zorder=1)
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     axes.set_xlabel("epoch", **text_style(9.5, FAINT))
     legend = axes.legend(frameon=False, prop={"family": "DejaVu Sans", "size": 9})
     for text in legend.get_texts():

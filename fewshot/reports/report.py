@@ -4,58 +4,35 @@ python -m fewshot.reports.report experiments/NAME
 """
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 from fewshot.errors import UserError
-from fewshot.reports.contents import RunFiles, read_run
+from fewshot.reports.contents import read_run
+from fewshot.reports.markdown_report import markdown_report
 from fewshot.reports.page import html_page
 from fewshot.reports.plots import learning_curves
-from fewshot.reports.tables import UNSEEN_NOTE, has_unseen, mark_unseen, markdown
 
 
 def write_report(folder: Path) -> None:
     """Write curves.png, report.md and report.html from whatever the folder holds.
 
-    Raises UserError when it holds no results.json.
+    Raises UserError when it holds no results.json, or a damaged file.
     """
     run = read_run(folder)
     if run.history:
-        _replace(
-            folder / "curves.png",
-            lambda path: learning_curves(run.history, path, run.results.get("best_epoch") or None),
-        )
+        selected = run.results.get("best_epoch") or None
+        _replace(folder / "curves.png", lambda path: learning_curves(run.history, path, selected))
         run = read_run(folder)
-    _replace(folder / "report.md", lambda path: _write(path, markdown_report(run)))
-    _replace(folder / "report.html", lambda path: _write(path, html_page(run)))
+    _replace(folder / "report.md", _text_writer(markdown_report(run)))
+    _replace(folder / "report.html", _text_writer(html_page(run)))
 
 
-def markdown_report(run: RunFiles) -> str:
-    """The report as Markdown, pictures by file name."""
-    parts = [f"# {run.title}", run.summary]
-    figures = run.figures()
-    if len(figures):
-        parts += ["## Figures", markdown(figures)]
-    parts += [f"![{caption}]({name})" for name, caption in run.pictures]
-    for heading, table in run.tables:
-        parts += [f"## {heading}", markdown(mark_unseen(table))]
-        if has_unseen(table):
-            parts.append(UNSEEN_NOTE.replace("*", "\\*"))
-    confusions = run.worst_confusions()
-    if len(confusions):
-        parts += ["## Worst confusions", markdown(confusions)]
-    parts += ["## Environment", markdown(run.facts())]
-    if run.config:
-        parts += ["## Configuration", f"```\n{run.config.strip()}\n```"]
-    return "\n\n".join(parts) + "\n"
+def _text_writer(text: str) -> Callable[[Path], object]:
+    return lambda path: path.write_text(text, encoding="utf-8")
 
 
-def _write(path: Path, text: str) -> None:
-    path.write_text(text, encoding="utf-8")
-
-
-def _replace(path: Path, writer: Any) -> None:
+def _replace(path: Path, writer: Callable[[Path], object]) -> None:
     """Fill a hidden file beside `path`, then put it in place."""
     part = path.with_name(f".{path.stem}.part{path.suffix}")
     try:

@@ -120,8 +120,7 @@ def per_class_totals(frame: pd.DataFrame) -> pd.DataFrame:
     figures = [name for name in frame.columns if name not in ("class", "n", "n_train")]
     figures = [name for name in figures if is_numeric(frame[name])]
     counts = {name: [int(frame[name].sum()), pd.NA] for name in ("n", "n_train") if name in frame}
-    weights = tested["n"] / max(int(tested["n"].sum()), 1)
-    means = {name: [float((tested[name] * weights).sum()), tested[name].mean()] for name in figures}
+    means = {name: [_weighted(tested, name), tested[name].mean()] for name in figures}
     totals = pd.DataFrame({"class": ["all rows", "mean of classes"], **counts, **means})
     return totals.astype(dict.fromkeys(counts, "Int64"))
 
@@ -143,6 +142,13 @@ def is_numeric(column: "pd.Series[Any]") -> bool:
         is_sampled(value) or (isinstance(value, numbers.Real) and not isinstance(value, bool))
         for value in values
     )
+
+
+def _weighted(tested: pd.DataFrame, name: str) -> float:
+    """The column's mean weighted by n, over the classes that have the figure; nan if none has."""
+    known = tested[tested[name].notna()]
+    total = float(known["n"].sum())
+    return float((known[name] * known["n"]).sum()) / total if total else math.nan
 
 
 def _is_missing(value: Any) -> bool:

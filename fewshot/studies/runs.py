@@ -56,13 +56,11 @@ def complete(run: Run, output_dir: str | Path) -> ExperimentFolder:
     else:
         logger.info("%s starts", folder.path)
         arguments = [*configs, *bindings, "--name", run.name, "--output-dir", str(parent)]
-    code = _run([sys.executable, str(REPOSITORY / "experiment.py"), *arguments])
-    if code in (2, 130):
-        raise {2: UserError, 130: KeyboardInterrupt}[code](
-            f"the study stops at the run '{run.name}', for the reason above."
-            if code == 2
-            else "the same command goes on with the study"
-        )
+    code = _exit_code([sys.executable, str(REPOSITORY / "experiment.py"), *arguments])
+    if code == 2:
+        raise UserError(f"the run '{run.name}' was refused, for the reason above.")
+    if code == 130:
+        raise KeyboardInterrupt("go on with the same command")
     if code != 0 or not is_completed(folder):
         raise RuntimeError(f"the run '{run.name}' ended with exit code {code}; see above")
     return folder
@@ -107,6 +105,15 @@ def figure(folder: ExperimentFolder, name: str) -> float:
     return float(found)
 
 
+def figures(folder: ExperimentFolder) -> dict[str, float]:
+    """The accuracies and losses a finished run is told by, by their paths in results.json."""
+    return {
+        name: figure(folder, name)
+        for name in sorted(_names(read_results(folder)))
+        if name.count("/") == 1 and name.endswith(("top1", "loss"))
+    }
+
+
 def _names(figures: dict[str, Any], prefix: str = "") -> list[str]:
     """The paths of all single figures."""
     names = []
@@ -132,7 +139,7 @@ def _check_same(run: Run, folder: ExperimentFolder) -> None:
     )
 
 
-def _run(command: list[str]) -> int:
+def _exit_code(command: list[str]) -> int:
     """The exit code of a process that is asked to stop, once, when this one is."""
     # a session of its own: Ctrl-C would else reach it twice, from the terminal and from here
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, start_new_session=True)

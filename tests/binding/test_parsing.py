@@ -112,7 +112,7 @@ def test_a_plug_in_beside_the_config_is_imported_from_any_folder(tmp_path, monke
         ),
         (
             "DummyNet.margin = 1",
-            "run.gin:2: DummyNet has no parameter 'margin'. Did you mean DummyLoss.margin",
+            "run.gin:2: DummyNet has no parameter 'margin'. Did you mean ",
         ),
         ("DummyNet.loss = @DummyLos", "run.gin:2: there is no 'DummyLos'. Did you mean DummyLoss"),
         ("DummyNet.loss = [@a/DummyLos()]", "run.gin:2: there is no 'DummyLos'."),

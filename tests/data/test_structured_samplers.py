@@ -130,3 +130,33 @@ def test_episodes_name_small_classes_and_what_to_lower():
         build(Episodes, [30, 30])
     with pytest.raises(UserError, match=r"Episodes.n_query is 0"):
         build(Episodes, [30] * 5, n_query=0)
+
+
+@pytest.mark.parametrize("power", [0.0, 0.5, 1.0])
+def test_classes_are_drawn_in_proportion_to_a_power_of_their_rows(power):
+    counts = np.array([4, 16, 64, 100])
+    labels = np.repeat(np.arange(4), counts)
+    sampler = BalancedBatches(
+        labels=labels,
+        class_names=tuple("abcd"),
+        seed=0,
+        classes_per_batch=1,
+        images_per_class=2,
+        batches_per_epoch=20_000,
+        frequency_power=power,
+    )
+    drawn = labels[np.stack(sampler.batches(0))]
+    assert (drawn[:, 0] == drawn[:, 1]).all()
+    found = np.bincount(drawn[:, 0], minlength=4) / len(drawn)
+    assert found == pytest.approx(counts**power / (counts**power).sum(), abs=0.015)
+
+
+def test_classes_of_a_weighted_batch_are_different():
+    labels = np.repeat(np.arange(4), [2, 3, 50, 500])
+    options = {"classes_per_batch": 4, "images_per_class": 2, "frequency_power": 1.0}
+    sampler = BalancedBatches(labels=labels, class_names=tuple("abcd"), seed=0, **options)
+    for batch in sampler.batches(0):
+        assert sorted(labels[batch].tolist()) == [0, 0, 1, 1, 2, 2, 3, 3]
+    options["frequency_power"] = -1.0
+    with pytest.raises(UserError, match=r"frequency_power is -1\.0: bind 0 \(uniform\) or more"):
+        BalancedBatches(labels=labels, class_names=tuple("abcd"), seed=0, **options)

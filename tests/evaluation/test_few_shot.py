@@ -18,7 +18,7 @@ SMALL = {"n_way": 3, "n_shot": (1, 2), "n_query": 3, "n_episodes": 30}
 
 
 def novel():
-    return random_dataset(90, seed=5)
+    return random_dataset(90, seed=5, first_id=1000)
 
 
 def run(objective=None, datasets=None, **options):
@@ -107,6 +107,23 @@ def test_training_classes_among_the_novel_are_refused():
     )
     with pytest.raises(UserError, match="a, b, c, d, e and 1 more"):
         run(PixelObjective("abcdef"))
+
+
+def test_classes_of_the_models_that_a_model_started_from_count_too():
+    objective = PixelObjective("xyz")
+    objective.trained_classes = tuple("cxyz")
+    with pytest.raises(UserError, match=r"that the model was trained on: c\. Few-shot"):
+        run(objective)
+
+
+def test_training_images_among_the_novel_are_refused_without_labels_too():
+    train = FakeDataset(np.zeros((3, 8)), [None] * 3, first_id=1089)
+    with pytest.raises(UserError) as error:
+        run(PixelObjective(), {"train": train})
+    assert str(error.value) == (
+        "1 images of the novel split are training rows, for example 1089: remove them from one of "
+        "the two CSVs."
+    )
 
 
 def test_too_few_images_or_classes():

@@ -1,0 +1,189 @@
+"""The few-shot table: encoders x heads, over seeds and over ways to part the classes.
+
+`python -m fewshot.studies.few_shot A.gin B.gin --seeds 0 1 2 [--splits DIR ...]`; without configs,
+those of configs/few_shot. Every run trains on base classes and is evaluated on novel ones by all
+heads of its FewShotEvaluation. A split is a folder with base.csv and novel.csv, as create_splits.sh
+--few-shot, --few-shot-draw and --few-shot-combination write it; without --splits, the one that the
+configs name. The same command again goes on where it was interrupted.
+"""
+
+import argparse
+import logging
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from fewshot.artifacts import ExperimentFolder
+from fewshot.binding.locating import REPOSITORY
+from fewshot.console import message, show
+from fewshot.errors import UserError
+from fewshot.reports.tables import console, markdown
+from fewshot.studies.command import exit_code, study_parser
+from fewshot.studies.runs import Run, complete, read_results
+from fewshot.studies.seeds import interval
+
+logger = logging.getLogger("fewshot")
+
+_NOTE = (
+    "mean is over splits and seeds. Three different 95 % intervals, each a half width: "
+    "ci95_episodes over the episodes of one run (the mean of the runs' own), ci95_seeds over seeds "
+    "(each seed's mean over splits), ci95_splits over splits (each split's mean over seeds)."
+)
+_ROW = ["kind", "setting", "encoder", "head"]
+_ENCODERS = (
+    "pixels",
+    "rotation",
+    "contrastive",
+    "triplet",
+    "prototypical",
+    "matching",
+    "baseline_plus_plus",
+    "supervised",
+)
+
+
+def planned(
+    configs: Sequence[str],
+    seeds: Sequence[int],
+    splits: Sequence[Path],
+    bindings: Sequence[str] = (),
+) -> Iterator[tuple[dict[str, Any], Run]]:
+    """What each run is (encoder, split, seed) and the run, whole tables of one seed first."""
+    for seed in seeds:
+        for split in splits or (None,):
+            for config in configs:
+                encoder = Path(config).stem
+                bound = [*bindings, f"main.seed = {seed}"]
+                name = f"{encoder}-seed{seed}"
+                if split is not None:
+                    name = f"{encoder}-{split.name}-seed{seed}"
+                    bound += [
+                        f"FashionDataset.csv_file = {str(split / 'base.csv')!r}",
+                        f"novel/FashionDataset.csv_file = {str(split / 'novel.csv')!r}",
+                    ]
+                what = {"encoder": encoder, "split": split.name if split else "", "seed": seed}
+                yield what, Run(name, [config], bound)
+
+
+def accuracies(folder: ExperimentFolder) -> pd.DataFrame:
+    """kind, setting, head, mean, ci95, n: every figure of a finished run's FewShotEvaluation.
+
+    Raises UserError where the run has none.
+    """
+    novel = read_results(folder).get("novel", {})
+    rows = [
+        {"kind": kind, "setting": setting, "head": head, **figure}
+        for kind in ("inductive", "transductive")
+        for setting, heads in novel.get(kind, {}).items()
+        for head, figure in heads.items()
+    ]
+    if not rows:
+        raise UserError(
+            f"{folder.results} has no few-shot figures: its config needs main.evaluators = "
+            "[@FewShotEvaluation] and FewShotEvaluation.dataset = @novel/FashionDataset."
+        )
+    return pd.DataFrame(rows)
+
+
+def summary(found: pd.DataFrame) -> pd.DataFrame:
+    """A row for each kind, setting, encoder and head, in the order of the runs.
+
+    The columns mean what the note above says; an interval of a single seed or split is nan.
+    """
+    rows = []
+    for key, runs in found.groupby(_ROW, sort=False):
+        over = {
+            by: runs.groupby(by, sort=False)["mean"].mean().to_numpy() for by in ("seed", "split")
+        }
+        rows.append(
+            dict(zip(_ROW, key, strict=True))
+            | {
+                "mean": float(over["split"].mean()),
+                "ci95_episodes": float(runs["ci95"].astype(float).mean()),
+                "ci95_seeds": interval(over["seed"])[2],
+                "ci95_splits": interval(over["split"])[2],
+                "n_episodes": int(runs["n"].iloc[0]),
+                "n_seeds": len(over["seed"]),
+                "n_splits": len(over["split"]),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def tables(table: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """{heading: rows of one kind of head and one setting}: kinds are never in one table."""
+    found = {}
+    for (kind, setting), part in table.groupby(["kind", "setting"], sort=False):
+        spelt = str(setting).replace("way_", "-way ").replace("shot", "-shot")
+        found[f"{spelt}, {kind} heads"] = part.drop(columns=["kind", "setting"])
+    return found
+
+
+def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    """The command line's arguments; a wrong one exits with code 2."""
+    parser = study_parser("few_shot", __doc__)
+    default = [str(REPOSITORY / "configs" / "few_shot" / f"{name}.gin") for name in _ENCODERS]
+    parser.add_argument(
+        "encoders", metavar="A.gin", nargs="*", default=default,
+        help=f"experiments that train an encoder (default: {', '.join(_ENCODERS)})",
+    )  # fmt: skip
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2], metavar="N")
+    parser.add_argument("--splits", type=Path, nargs="+", default=[], metavar="DIR")
+    parser.add_argument("--name", default="few_shot", help="the study's folder (few_shot)")
+    return parser.parse_args(arguments)
+
+
+def check(given: argparse.Namespace) -> None:
+    """Raises UserError for what would give two runs one name, and for a split without its CSVs."""
+    named = {
+        "--seeds": [str(seed) for seed in given.seeds],
+        "the experiments": [Path(config).stem for config in given.encoders],
+        "--splits": [split.name for split in given.splits],
+    }
+    for what, names in named.items():
+        if len(set(names)) < len(names):
+            raise UserError(f"{what} name one twice: {', '.join(names)}.")
+    for split in given.splits:
+        missing = [name for name in ("base.csv", "novel.csv") if not (split / name).is_file()]
+        if missing:
+            raise UserError(
+                f"{split} has no {' and no '.join(missing)}: make them with create_splits.sh CSV "
+                f"{split} --few-shot (or --few-shot-draw SEED)."
+            )
+
+
+def run_study(given: argparse.Namespace) -> None:
+    """Complete every run, then write and print the tables; raises UserError where some failed."""
+    check(given)
+    splits = [split.expanduser().absolute() for split in given.splits]
+    place = Path(given.output_dir).expanduser().absolute() / given.name
+    found, failed = [], []
+    for what, run in planned(given.encoders, given.seeds, splits, given.parameter):
+        try:
+            found.append(accuracies(complete(run, place)).assign(**what))
+        except UserError as error:  # the others are not kept from running
+            logger.warning("%s", message(error))
+            failed.append(run.name)
+    if found:
+        table = summary(pd.concat(found, ignore_index=True))
+        table.to_csv(place / "few_shot.csv", index=False)
+        parts = tables(table).items()
+        text = "\n\n".join(f"## {heading}\n\n{markdown(part)}" for heading, part in parts)
+        (place / "few_shot.md").write_text(f"{_NOTE}\n\n{text}\n", encoding="utf-8")
+        show("\n\n".join(f"{heading}\n\n{console(part)}" for heading, part in parts))
+        show(f"\neverything is in {place}")
+    if failed:
+        raise UserError(f"not completed, for the reasons above: {', '.join(failed)}.")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the study; 2 when the input is wrong or a run was refused."""
+    given = parse(arguments)
+    return exit_code(lambda: run_study(given))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,88 @@
+"""A study's runs, read from a .toml file: which configs, after which run, shown how."""
+
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from fewshot.errors import UserError
+from fewshot.studies.runs import Run
+
+
+@dataclass(frozen=True)
+class PlannedRun:
+    """One run of a plan.
+
+    after: name of the run whose saved model it takes; model: which file of that run's folder.
+    columns: what its row of the table says of it; runs without are not shown. theirs: published
+    figures to set beside ours, by the same path in results.json.
+    """
+
+    name: str
+    configs: Sequence[str]
+    bindings: Sequence[str] = ()
+    after: str | None = None
+    model: str = "model.mdl"
+    columns: Mapping[str, Any] = field(default_factory=dict)
+    theirs: Mapping[str, float] = field(default_factory=dict)
+
+    def run(self, bindings: Sequence[str] = ()) -> Run:
+        """As it is started, but for the model; the given bindings win over its own."""
+        return Run(self.name, self.configs, [*self.bindings, *bindings])
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A title, the figures the table shows, and the runs by name, each after those it needs."""
+
+    title: str
+    figures: Sequence[str]
+    runs: Mapping[str, PlannedRun]
+
+    def with_needed(self, names: Sequence[str]) -> list[PlannedRun]:
+        """The named runs and those they start from, in the plan's order."""
+        needed = set(names)
+        for run in reversed(list(self.runs.values())):
+            if run.name in needed and run.after is not None:
+                needed.add(run.after)
+        return [run for run in self.runs.values() if run.name in needed]
+
+
+def read_plan(path: Path) -> Plan:
+    """Read a plan: title, figures, and [[runs]] with the fields of PlannedRun.
+
+    Raises UserError, naming the run, for what is missing, unknown, doubled, or out of order.
+    """
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UserError(f"the plan {path} cannot be read ({error.strerror}).") from error
+    except ValueError as error:  # also what is no UTF-8
+        raise UserError(f"the plan {path} is no TOML: {error}.") from error
+    _check_keys(content, {"title", "figures", "runs"}, {"title", "figures", "runs"}, str(path))
+    runs: dict[str, PlannedRun] = {}
+    for number, entry in enumerate(content["runs"], start=1):
+        what = f"run {entry.get('name', number)!r} of {path}"
+        _check_keys(entry, set(PlannedRun.__dataclass_fields__), {"name", "configs"}, what)
+        run = PlannedRun(**entry)
+        if run.name in runs:
+            raise UserError(f"{what} is there twice: names are folders, so give each its own.")
+        if run.after is not None and run.after not in runs:
+            raise UserError(
+                f"{what} comes after '{run.after}', which is not among the runs above it: "
+                f"{', '.join(runs) or 'none'}."
+            )
+        runs[run.name] = run
+    return Plan(content["title"], content["figures"], runs)
+
+
+def _check_keys(entry: Mapping[str, Any], known: set[str], needed: set[str], what: str) -> None:
+    missing, unknown = sorted(needed - entry.keys()), sorted(entry.keys() - known)
+    if missing:
+        raise UserError(f"{what} lacks {', '.join(missing)}.")
+    if unknown:
+        raise UserError(
+            f"{what} has {', '.join(unknown)}, which means nothing: known are "
+            f"{', '.join(sorted(known))}."
+        )

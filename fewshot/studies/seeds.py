@@ -1,0 +1,126 @@
+"""The same experiment with several seeds: mean, spread, and differences between experiments.
+
+`python -m fewshot.studies.seeds A.gin B.gin --seeds 0 1 2 3 4`. `A1.gin:A2.gin` is one experiment
+of two runs, the second starting from the model of the first. Differences are taken seed by seed
+against the first experiment. The same command again goes on where it was interrupted.
+"""
+
+import argparse
+import itertools
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy import stats
+
+from fewshot.console import show
+from fewshot.errors import UserError
+from fewshot.reports.tables import console, markdown
+from fewshot.studies.chain import chain
+from fewshot.studies.command import exit_code, study_parser
+from fewshot.studies.runs import Run, figure
+
+Values = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Arm:
+    """One experiment of a study: configs run one after the other, each from the model before."""
+
+    name: str
+    configs: tuple[str, ...]
+
+    @classmethod
+    def parse(cls, text: str) -> "Arm":
+        """From `A.gin` or `A.gin:B.gin`, named by the files' stems."""
+        configs = tuple(text.split(":"))
+        if not all(configs):
+            raise UserError(f"'{text}' names no experiment: write A.gin, or A.gin:B.gin for two.")
+        return cls("+".join(Path(config).stem for config in configs), configs)
+
+    def value(self, seed: int, name: str, bindings: Sequence[str], output_dir: Path) -> float:
+        """The final figure of the last run with this seed."""
+        bound = [*bindings, f"main.seed = {seed}"]
+        # equal beginnings have one name, so that two arms share their pretraining
+        names = itertools.accumulate((Path(c).stem for c in self.configs), "{}+{}".format)
+        runs = [
+            Run(f"{started}-seed{seed}", [config], bound)
+            for started, config in zip(names, self.configs, strict=True)
+        ]
+        return figure(chain(runs, output_dir)[-1], name)
+
+
+def interval(values: Values) -> tuple[float, float, float]:
+    """(mean, sample standard deviation, half width of the mean's 95 % interval by Student's t).
+
+    The last two are nan for a single value.
+    """
+    if len(values) < 2:
+        return float(values.mean()), float("nan"), float("nan")
+    spread = float(values.std(ddof=1))
+    half = float(stats.t.ppf(0.975, len(values) - 1)) * spread / len(values) ** 0.5
+    return float(values.mean()), spread, half
+
+
+def summary(values: Mapping[str, Values]) -> pd.DataFrame:
+    """A row an experiment: mean, sd, ci95, and the paired difference to the first one with its own.
+
+    values: a figure a seed, in the same order of seeds for each experiment.
+    """
+    rows = []
+    first = next(iter(values.values()))
+    for position, (name, found) in enumerate(values.items()):
+        mean, spread, half = interval(found)
+        row = {"experiment": name, "n": len(found), "mean": mean, "sd": spread, "ci95": half}
+        if len(values) > 1:
+            difference, _, width = interval(found - first) if position else (np.nan,) * 3
+            row |= {"difference": difference, "difference_ci95": width}
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    """The command line's arguments; a wrong one exits with code 2."""
+    parser = study_parser("seeds", __doc__)
+    parser.add_argument("experiments", metavar="A.gin[:B.gin]", nargs="+")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2], metavar="N")
+    parser.add_argument(
+        "--figure", default="test/top1", metavar="SPLIT/NAME", help="default: test/top1"
+    )
+    parser.add_argument("--name", help="the study's folder (default: seeds-<first experiment>)")
+    return parser.parse_args(arguments)
+
+
+def run_study(given: argparse.Namespace) -> None:
+    """Complete every run, then write and print the table."""
+    arms = [Arm.parse(text) for text in given.experiments]
+    for values, what in ((given.seeds, "--seeds"), ([arm.name for arm in arms], "the experiments")):
+        if len(set(values)) < len(values):
+            raise UserError(f"{what} name one twice: {', '.join(map(str, values))}.")
+    place = Path(given.output_dir) / (given.name or f"seeds-{arms[0].name}")
+    found = {
+        arm.name: np.array(
+            [arm.value(seed, given.figure, given.parameter, place) for seed in given.seeds]
+        )
+        for arm in arms
+    }
+    table = summary(found)
+    each = pd.DataFrame({"seed": given.seeds, **found})
+    each.to_csv(place / "seeds.csv", index=False)
+    text = f"{given.figure}, seed by seed and over {len(given.seeds)} seeds\n\n"
+    (place / "seeds.md").write_text(f"{text}{markdown(each)}\n\n{markdown(table)}\n")
+    show(f"{text}{console(each)}\n\n{console(table)}\n\neverything is in {place}")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the study; 2 when the input is wrong."""
+    given = parse(arguments)
+    return exit_code(lambda: run_study(given))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

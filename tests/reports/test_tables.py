@@ -1,0 +1,103 @@
+import pandas as pd
+import pytest
+
+from fewshot.reports.tables import (
+    UNSEEN_NOTE,
+    console,
+    format_seconds,
+    format_value,
+    markdown,
+    per_class_text,
+    per_class_totals,
+)
+
+PER_CLASS = pd.DataFrame(
+    {
+        "class": ["Bags", "Hats", "Gone"],
+        "n": [30, 10, 0],
+        "n_train": [500, 0, 7],
+        "top1": [0.9, 0.0, float("nan")],
+        "top5": [1.0, 0.0, float("nan")],
+    }
+)
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (0.91234, "0.9123"),
+        (18003, "18,003"),
+        (0.0, "0.0000"),
+        (0.000123, "0.000123"),
+        (-1234.56, "-1,234.6"),
+        (float("inf"), "inf"),
+        (True, "yes"),
+        (None, "–"),
+        (float("nan"), "–"),
+        ({"mean": 0.494, "ci95": 0.008, "n": 600}, "0.4940 ± 0.0080 (n = 600)"),
+        ({"a": 1, "b": 0.5}, "a: 1, b: 0.5000"),
+        ([1, "x"], "1, x"),
+    ],
+)
+def test_format_value(value, text):
+    assert format_value(value) == text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(12.34, "12.3 s"), (59.97, "1 min 00 s"), (200, "3 min 20 s"), (7500, "2 h 05 min")],
+)
+def test_format_seconds(seconds, text):
+    assert format_seconds(seconds) == text
+
+
+def test_per_class_text_has_both_averages_and_explains_the_star():
+    lines = per_class_text(PER_CLASS).splitlines()
+    assert any(line.startswith("Hats *") for line in lines)
+    total = next(line for line in lines if line.startswith("all rows"))
+    assert total.split()[2:] == ["40", "507", "0.6750", "0.7500"]
+    mean = next(line for line in lines if line.startswith("mean of classes"))
+    assert mean.split()[-2:] == ["0.4500", "0.5000"]
+    assert lines[-1].startswith("* no training rows")
+
+
+def test_totals_are_over_the_classes_that_have_the_figure():
+    table = pd.DataFrame({"class": ["a", "b", "c"], "n": [1, 3, 6], "map": [0.5, 0.1, None]})
+    weighted, mean = per_class_totals(table)["map"]
+    assert weighted == pytest.approx((0.5 * 1 + 0.1 * 3) / 4)
+    assert mean == pytest.approx(0.3)
+
+
+def test_without_unseen_classes_nothing_is_explained():
+    text = per_class_text(PER_CLASS[PER_CLASS["n_train"] > 0])
+    assert "*" not in text
+    assert UNSEEN_NOTE not in text
+
+
+def test_wide_characters_take_two_columns():
+    lines = console(pd.DataFrame({"class": ["裤子", "Bags"], "n": [1, 2]})).splitlines()
+    assert lines[2:] == ["裤子   1", "Bags   2"]
+
+
+def test_a_rule_sets_the_last_rows_apart():
+    lines = console(pd.DataFrame({"n": [1, 2, 3]}), rule_before_last=1).splitlines()
+    assert [set(line) == {"-"} for line in lines] == [False, True, False, False, True, False]
+
+
+def test_sampled_figures_are_numbers_to_the_eye():
+    figure = {"mean": 0.5, "ci95": 0.01, "n": 600}
+    text = markdown(pd.DataFrame({"head": ["KNN"], "1-shot": [figure]}))
+    assert text.splitlines()[1:] == ["|---|---:|", "| KNN | 0.5000 ± 0.0100 (n = 600) |"]
+
+
+def test_console_columns_line_up():
+    lines = console(pd.DataFrame({"name": ["a", "long name"], "n": [5, 12345]})).splitlines()
+    assert lines[2:] == ["a               5", "long name  12,345"]
+    assert len({len(line) for line in lines[1:]}) == 1
+
+
+def test_markdown_escapes():
+    text = markdown(pd.DataFrame({"class": ["a|b", "<i>"], "n": [1, 2]}))
+    assert text.splitlines()[1] == "|---|---:|"
+    assert "a\\|b" in text
+    assert "&lt;i>" in text

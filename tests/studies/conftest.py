@@ -1,0 +1,51 @@
+"""Studies whose runs are made in this process, which is faster than one process each."""
+
+import pytest
+
+import experiment
+from fewshot import config
+from fewshot.errors import UserError
+from fewshot.main import main
+from fewshot.studies import runs
+
+TINY = [
+    "SmallResNet.widths = (8,)",
+    "ShuffledBatches.batch_size = 8",
+    "Trainer.precision = '32-true'",
+    "main.num_epochs = 1",
+    "main.validation_fraction = 0.25",
+]
+
+
+@pytest.fixture(autouse=True)
+def no_log_handler(monkeypatch):
+    """The handler would outlive the captured stderr that it writes to."""
+    monkeypatch.setattr("fewshot.studies.command.show_log", lambda: None)
+
+
+@pytest.fixture
+def in_process(monkeypatch):
+    """The names of the runs made, in order."""
+    made = []
+
+    def exit_code(command):
+        given = experiment.parse(command[2:])
+        try:
+            main(
+                config.new_run(
+                    given.config, given.parameter or [], given.name, given.output_dir, False
+                )
+            )
+        except UserError:
+            return 2
+        made.append(given.name)
+        return 0
+
+    monkeypatch.setattr(runs, "_exit_code", exit_code)
+    return made
+
+
+@pytest.fixture
+def tiny(shop):
+    """-p and bindings of a run of a second."""
+    return [argument for binding in [*shop.bindings(), *TINY] for argument in ("-p", binding)]

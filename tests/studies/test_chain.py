@@ -1,0 +1,53 @@
+import json
+
+import pytest
+
+from fewshot.artifacts import ExperimentFolder
+from fewshot.errors import UserError
+from fewshot.objectives.model_file import load_model
+from fewshot.studies import chain
+
+KEEP = ("-p1", "Trainer.keep_every = 1")
+
+
+def test_two_folders_and_the_second_starts_from_the_firsts_model(
+    tmp_path, shop, tiny, in_process, capsys
+):
+    # as the two commands stand: unlabelled pretraining on all rows, then other classes
+    command = ["configs/rotation.gin", "configs/finetune.gin", *tiny]
+    classes = ("-p2", "main.train_rows = @SelectRows", "-p2", "SelectRows.fraction = 0.5")
+    still = ("-p2", "torch.optim.Adam.lr = 0.0", "-p2", "TransferNet.frozen = True")
+    arguments = [*command, *KEEP, *classes, *still, "--output-dir", str(tmp_path)]
+    assert chain.main(arguments) == 0
+    assert in_process == ["1-rotation", "2-finetune"]
+    place = tmp_path / "rotation-finetune"
+    first, second = (load_model(place / name / "model.mdl") for name in in_process)
+    assert (first.objective, second.objective) == ("RotationNet", "TransferNet")
+    for name, tensor in first.encoder.state.items():
+        assert tensor.equal(second.encoder.state[name]), name
+    printed = capsys.readouterr().out
+    found = json.loads((place / "2-finetune" / "results.json").read_text())["test"]["top1"]
+    assert "test/knn_top1" in printed
+    assert f"{found:.4f}" in printed
+    assert chain.main(arguments) == 0
+    assert in_process == ["1-rotation", "2-finetune"], "completed runs were repeated"
+    # any model that was kept serves as well
+    kept = chain.model_of(ExperimentFolder(place / "1-rotation"), "checkpoints/epoch_001.mdl")
+    path = f"TransferNet.saved_model_path = '{kept}'"
+    assert chain.main([*arguments, "-p2", path, "--name", "kept"]) == 0
+
+
+def test_a_run_without_a_model_cannot_be_gone_on_with(tmp_path):
+    (tmp_path / "checkpoints").mkdir()
+    (tmp_path / "checkpoints" / "epoch_004.mdl").touch()
+    text = r"has no model\.mdl to go on with; models there: checkpoints/epoch_004\.mdl\. A run with"
+    with pytest.raises(UserError, match=text):
+        chain.model_of(ExperimentFolder(tmp_path))
+
+
+def test_a_mistake_is_one_message(tmp_path, capsys, in_process):
+    code = chain.main(
+        ["configs/nowhere.gin", "configs/finetune.gin", "--output-dir", str(tmp_path)]
+    )
+    assert code == 2
+    assert "error: the run '1-nowhere' was refused" in capsys.readouterr().err

@@ -1,0 +1,125 @@
+import json
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from fewshot.artifacts import ExperimentFolder
+from fewshot.errors import UserError
+from fewshot.studies import few_shot
+from fewshot.studies.seeds import interval
+
+
+def figure(mean, ci95=0.01):
+    return {"mean": mean, "ci95": ci95, "n": 400}
+
+
+def novel(value):
+    return {
+        "n": 50,
+        "inductive": {"5way_1shot": {"SimpleShot": figure(value)}},
+        "transductive": {"5way_1shot": {"BDCSPN": figure(value + 0.1, 0.03)}},
+    }
+
+
+@pytest.fixture
+def finished(monkeypatch):
+    """Runs are not started: each leaves figures made of its name and is remembered."""
+    started = []
+
+    def complete(run, output_dir):
+        if "refused" in run.name:
+            raise UserError("the run was refused.")
+        started.append(run)
+        folder = ExperimentFolder(output_dir / run.name)
+        folder.path.mkdir(parents=True, exist_ok=True)
+        value = 0.5 + 0.1 * int(run.name[-1]) + 0.01 * ("draw" in run.name)
+        folder.results.write_text(json.dumps({"status": "completed", "novel": novel(value)}))
+        return folder
+
+    monkeypatch.setattr(few_shot, "complete", complete)
+    return started
+
+
+@pytest.fixture
+def splits(tmp_path):
+    for name in ("frequent", "draw0"):
+        (tmp_path / name).mkdir()
+        for csv in ("base.csv", "novel.csv"):
+            (tmp_path / name / csv).touch()
+    return [str(tmp_path / name) for name in ("frequent", "draw0")]
+
+
+def test_the_study_writes_one_table_for_each_kind_and_setting(finished, splits, tmp_path, capsys):
+    arguments = ["a.gin", "b.gin", "--seeds", "0", "1", "2", "--output-dir", str(tmp_path)]
+    assert few_shot.main([*arguments, "--splits", *splits, "-p", "main.num_epochs = 1"]) == 0
+    assert len(finished) == 12
+    assert [run.name for run in finished[:3]] == [
+        "a-frequent-seed0", "b-frequent-seed0", "a-draw0-seed0",
+    ]  # fmt: skip
+    assert finished[2].bindings == [
+        "main.num_epochs = 1",
+        "main.seed = 0",
+        f"FashionDataset.csv_file = '{splits[1]}/base.csv'",
+        f"novel/FashionDataset.csv_file = '{splits[1]}/novel.csv'",
+    ]
+    table = pd.read_csv(tmp_path / "few_shot" / "few_shot.csv")
+    assert len(table) == 4
+    row = table.query("encoder == 'b' and head == 'BDCSPN'").iloc[0]
+    assert row["mean"] == pytest.approx(0.705)
+    assert row["ci95_episodes"] == pytest.approx(0.03)
+    assert row["ci95_seeds"] == pytest.approx(interval(np.array([0.605, 0.705, 0.805]))[2])
+    assert row["ci95_splits"] == pytest.approx(interval(np.array([0.70, 0.71]))[2])
+    assert row[["n_episodes", "n_seeds", "n_splits"]].tolist() == [400, 3, 2]
+    text = (tmp_path / "few_shot" / "few_shot.md").read_text()
+    inductive, transductive = re.split("## 5-way 1-shot, transductive heads", text)
+    assert "## 5-way 1-shot, inductive heads" in inductive
+    assert "SimpleShot" in inductive
+    assert "BDCSPN" not in inductive
+    assert "SimpleShot" not in transductive
+    assert "BDCSPN" in capsys.readouterr().out
+
+
+def test_without_splits_the_configs_say_which(finished, tmp_path):
+    assert few_shot.main(["a.gin", "--seeds", "4", "--output-dir", str(tmp_path)]) == 0
+    assert [run.name for run in finished] == ["a-seed4"]
+    assert finished[0].bindings == ["main.seed = 4"]
+    table = pd.read_csv(tmp_path / "few_shot" / "few_shot.csv")
+    assert table[["ci95_seeds", "ci95_splits"]].isna().all(axis=None)
+
+
+def test_a_refused_run_does_not_keep_the_others_from_running(finished, tmp_path, capsys):
+    arguments = ["refused.gin", "a.gin", "--seeds", "0", "--output-dir", str(tmp_path)]
+    assert few_shot.main(arguments) == 2
+    assert [run.name for run in finished] == ["a-seed0"]
+    assert "not completed, for the reasons above: refused-seed0." in capsys.readouterr().err
+    assert (tmp_path / "few_shot" / "few_shot.csv").is_file()
+
+
+def test_by_default_the_table_has_every_encoder_and_three_seeds():
+    given = few_shot.parse([])
+    few_shot.check(given)
+    runs = list(few_shot.planned(given.encoders, given.seeds, given.splits))
+    assert len(runs) == 8 * 3
+    assert {what["encoder"] for what, _ in runs} >= {"supervised", "prototypical", "contrastive"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--seeds", "1", "1"], "--seeds name one twice: 1, 1."),
+        (["x/a.gin", "y/a.gin"], "the experiments name one twice: a, a."),
+        (["--splits", "nowhere"], "nowhere has no base.csv and no novel.csv: make them with "),
+    ],
+)
+def test_mistakes_are_named(arguments, message, capsys):
+    assert few_shot.main(arguments) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_a_run_without_episodes_is_named(tmp_path):
+    folder = ExperimentFolder(tmp_path)
+    folder.results.write_text(json.dumps({"status": "completed", "test": {"top1": 0.5}}))
+    with pytest.raises(UserError, match=r"has no few-shot figures: its config needs main\.evalua"):
+        few_shot.accuracies(folder)

@@ -1,0 +1,169 @@
+"""Runs as a study starts them: skipped, resumed, refused; the process itself once, for real."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import threading
+
+import pytest
+
+from fewshot.artifacts import ExperimentFolder
+from fewshot.errors import UserError
+from fewshot.studies import runs
+from fewshot.studies.runs import Run, complete, figure, figures, is_completed, read_results
+
+
+def evaluation(shop, name="probe", *bindings):
+    """A run that trains nothing."""
+    bound = [*shop.bindings(), "TransferNet.encoder = @SmallResNet", *bindings]
+    return Run(name, ["configs/knn_probe.gin"], [*bound, "SmallResNet.widths = (8,)"])
+
+
+@pytest.mark.slow  # a process that imports torch
+def test_a_run_is_a_process_of_its_own_and_is_not_repeated(shop, tmp_path, monkeypatch):
+    run = evaluation(shop)
+    folder = complete(run, tmp_path)
+    assert folder.path == tmp_path / "probe"
+    assert is_completed(folder)
+    monkeypatch.setattr(runs, "_exit_code", lambda command: pytest.fail("it was run again"))
+    assert complete(run, tmp_path).path == folder.path
+    assert figure(folder, "test/knn_top1") == read_results(folder)["test"]["knn_top1"]
+
+
+@pytest.fixture
+def started(shop, tmp_path):
+    """The folder of a run that was interrupted."""
+    from fewshot import config
+
+    run = evaluation(shop)
+    folder = ExperimentFolder(tmp_path / run.name)
+    folder.create()
+    folder.write_text("config.gin", config.load(run.configs, run.bindings).text)
+    return folder
+
+
+def test_an_interrupted_run_is_gone_on_with(shop, tmp_path, monkeypatch, started):
+    commands = []
+
+    def ended(command):
+        commands.append(command)
+        started.write_json("results.json", {"status": "completed"})
+        return 0
+
+    monkeypatch.setattr(runs, "_exit_code", ended)
+    complete(evaluation(shop), tmp_path)
+    assert commands[0][2:] == ["--resume", str(started.path)]
+
+
+def test_a_folder_of_another_configuration_is_refused(shop, tmp_path, started):
+    text = r"holds a run of another configuration; these lines differ: KNNClassification\.k = 3\. C"
+    with pytest.raises(UserError, match=text):
+        complete(evaluation(shop, "probe", "KNNClassification.k = 3"), tmp_path)
+
+
+def test_bindings_reach_the_process_in_order_and_with_the_model(tmp_path, monkeypatch):
+    commands = []
+
+    def ended(command):
+        commands.append(command)
+        return 2
+
+    monkeypatch.setattr(runs, "_exit_code", ended)
+    run = Run("a", ["x.gin", "y.gin"], ["main.seed = 1"])
+    run = run.with_bindings(["main.seed = 2"]).with_model(tmp_path / "model.mdl")
+    with pytest.raises(UserError, match="the run 'a' was refused, for the reason above"):
+        complete(run, tmp_path / "out")
+    model = f"TransferNet.saved_model_path = '{tmp_path}/model.mdl'"
+    assert commands[0][2:] == [
+        *("-c", "x.gin", "-c", "y.gin"),
+        *("-p", "main.seed = 1", "-p", "main.seed = 2", "-p", model),
+        *("--name", "a", "--output-dir", str(tmp_path / "out")),
+    ]
+
+
+@pytest.mark.parametrize(("code", "error"), [(130, KeyboardInterrupt), (1, RuntimeError)])
+def test_an_interrupt_and_a_bug_stop_the_study(tmp_path, monkeypatch, code, error):
+    monkeypatch.setattr(runs, "_exit_code", lambda command: code)
+    with pytest.raises(error, match=r"same command|ended with exit code 1"):
+        complete(Run("a", ["x.gin"]), tmp_path)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_study_that_is_stopped_stops_its_run_once_and_waits_for_it(tmp_path, number):
+    """In a process of its own, since the signal goes to whoever runs the study."""
+    child = textwrap.dedent(
+        """
+        import sys, time
+        try:
+            open(sys.argv[1], "w").close()
+            time.sleep(30)
+        except KeyboardInterrupt:
+            time.sleep(0.3)  # a second interrupt would end this
+            print("tidy", file=sys.stderr)
+            sys.exit(130)
+        """
+    )
+    program = textwrap.dedent(
+        f"""
+        import sys
+        from fewshot.studies.command import exit_code
+        from fewshot.studies.runs import _exit_code
+        def study():
+            code = _exit_code([sys.executable, "-c", {child!r}, {str(tmp_path / "up")!r}])
+            raise KeyboardInterrupt(f"run ended with {{code}}")
+        sys.exit(exit_code(study))
+        """
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", program], stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
+    ready = threading.Event()
+    for _ in range(600):
+        if (tmp_path / "up").exists():
+            break
+        ready.wait(0.05)
+    os.killpg(process.pid, number)  # as a terminal's Ctrl-C, to the whole group
+    _, errors = process.communicate(timeout=20)
+    assert process.returncode == 130
+    assert errors.split("\n")[:2] == ["tidy", "interrupted; run ended with 130"]
+
+
+class TestFigures:
+    @pytest.fixture
+    def folder(self, tmp_path):
+        content = {
+            "status": "completed",
+            "epochs": 3,
+            "test": {"n": 4, "top1": 0.5, "few": {"mean": 0.25, "ci95": 0.1, "n": 9}},
+            "validation": {"top1": 0.75, "loss": 2.0, "seen": {"top1": 1.0}},
+        }
+        (tmp_path / "results.json").write_text(json.dumps(content))
+        return ExperimentFolder(tmp_path)
+
+    def test_a_figure_is_named_by_its_path(self, folder):
+        assert figure(folder, "test/top1") == 0.5
+        assert figure(folder, "validation/seen/top1") == 1.0
+        assert figure(folder, "test/few") == 0.25
+        assert figures(folder) == {
+            "test/top1": 0.5,
+            "validation/loss": 2.0,
+            "validation/top1": 0.75,
+        }
+
+    def test_one_that_is_not_there_is_named_with_those_that_are(self, folder):
+        text = (
+            r"has no figure 'test/top3'; it has: epochs, test/few, test/n, test/top1, "
+            r"validation/loss, validation/seen/top1, validation/top1\."
+        )
+        with pytest.raises(UserError, match=text):
+            figure(folder, "test/top3")
+        with pytest.raises(UserError, match=r"'validation/seen' in .* is no single figure"):
+            figure(folder, "validation/seen")
+
+    def test_a_damaged_file_is_refused(self, folder):
+        folder.results.write_text("{")
+        with pytest.raises(UserError, match=r"results\.json cannot be read .*remove the folder"):
+            figure(folder, "test/top1")

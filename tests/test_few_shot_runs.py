@@ -1,0 +1,122 @@
+"""Whole few-shot runs on the little shop: trained on base types, evaluated on types never seen."""
+
+import json
+
+import pandas as pd
+import pytest
+
+from fewshot.errors import UserError
+from fewshot.evaluation.compare import compare
+from fewshot.objectives.model_file import load_model
+from tests.test_main import run
+
+HEADS = ["NearestPrototype", "SimpleShot", "KNN(k=1)", "MatchingAttention", "LogisticRegression"]
+
+
+@pytest.fixture(scope="module")
+def novel(shop, tmp_path_factory):
+    """The shop's test photos as types of their own, and what a user binds."""
+    folder = tmp_path_factory.mktemp("novel")
+    table = pd.read_csv(shop.root / "test.csv", dtype=str)
+    table["articleType"] = "Old " + table["articleType"]
+    table.to_csv(folder / "novel.csv", index=False)
+    return [
+        *shop.bindings()[:-1],
+        "test/FashionDataset.csv_file = None",
+        f"novel/FashionDataset.csv_file = '{folder}/novel.csv'",
+        *("SmallResNet.widths = (8, 16)", "Trainer.precision = '32-true'", "main.num_epochs = 1"),
+        *("FewShotEvaluation.n_way = 3", "FewShotEvaluation.n_shot = (1, 2)"),
+        *("FewShotEvaluation.n_query = 4", "FewShotEvaluation.n_episodes = 30"),
+    ]
+
+
+@pytest.fixture(scope="module")
+def prototypical(novel, tmp_path_factory):
+    sizes = ["n_way = 3", "n_shot = 2", "n_query = 3", "Episodes.episodes_per_epoch = 4"]
+    return run(
+        tmp_path_factory.mktemp("runs"),
+        "prototypical",
+        ["configs/few_shot/prototypical.gin"],
+        [*novel, *sizes],
+    )
+
+
+def figures(folder):
+    return json.loads((folder / "results.json").read_text())["novel"]
+
+
+def test_one_macro_sizes_sampler_and_objective(prototypical):
+    operative = (prototypical / "operative.gin").read_text()
+    assert "Episodes.n_way = %n_way" in operative
+    assert "PrototypicalNet.n_way = %n_way" in operative
+    assert load_model(prototypical / "model.mdl").objective == "PrototypicalNet"
+
+
+def test_every_head_is_reported_and_kinds_apart(prototypical):
+    found = figures(prototypical)
+    assert list(found["inductive"]["3way_2shot"]) == HEADS
+    assert list(found["transductive"]["3way_2shot"]) == ["BDCSPN", "LaplacianShot"]
+    assert found["inductive"]["3way_1shot"]["SimpleShot"]["n"] == 30
+
+
+def test_evaluating_the_saved_model_gives_the_same_episodes(prototypical, novel, tmp_path):
+    folder = run(
+        tmp_path,
+        "again",
+        ["configs/few_shot_evaluate.gin"],
+        [
+            *novel,
+            *("FewShotEvaluation.n_shot = (2,)", "main.num_epochs = 0"),
+            "FewShotEvaluation.heads = [@SimpleShot, @NearestPrototype]",
+            f"TransferNet.saved_model_path = '{prototypical}/model.mdl'",
+        ],
+    )
+    table = compare(prototypical, folder)
+    assert sorted(table["episodes"]) == [
+        "NearestPrototype, 3-way 2-shot",
+        "SimpleShot, 3-way 2-shot",
+    ]
+    assert table["difference"].abs().max() < 1e-9
+
+
+@pytest.fixture
+def renamed(shop, tmp_path):
+    """A training CSV of types that no model has seen."""
+    table = pd.read_csv(shop.root / "test.csv", dtype=str)
+    table["articleType"] = "New " + table["articleType"]
+    table.to_csv(tmp_path / "base.csv", index=False)
+    return f"FashionDataset.csv_file = '{tmp_path}/base.csv'"
+
+
+def test_a_model_trained_on_novel_types_is_refused_whatever_this_runs_training_csv(
+    prototypical, novel, renamed, shop, tmp_path
+):
+    bindings = [
+        *novel,
+        *("main.num_epochs = 0", f"TransferNet.saved_model_path = '{prototypical}/model.mdl'"),
+        *(renamed, f"novel/FashionDataset.csv_file = '{shop.root}/train.csv'"),
+    ]
+    with pytest.raises(UserError, match=r"the model was trained on: Bags, Hats, Socks\. Few-shot"):
+        run(tmp_path, "overlap", ["configs/few_shot_evaluate.gin"], bindings)
+
+
+def test_training_goes_on_from_a_model_and_its_types_are_remembered(
+    prototypical, novel, renamed, tmp_path
+):
+    folder = run(
+        tmp_path,
+        "finetuned",
+        ["configs/few_shot/supervised.gin"],
+        [
+            *novel,
+            renamed,
+            *("ShuffledBatches.batch_size = 8", "main.evaluators = []"),
+            *(
+                "TransferNet.encoder = None",
+                f"TransferNet.saved_model_path = '{prototypical}/model.mdl'",
+            ),
+        ],
+    )
+    stored = load_model(folder / "model.mdl")
+    assert stored.class_names == ("New Bags", "New Hats", "New Socks")
+    assert stored.trained_classes == ("Bags", "Hats", *stored.class_names, "Socks")
