@@ -99,8 +99,9 @@ def main(
     if not parts.trainer.is_main_process:
         return
     evaluations = _evaluate_chosen(parts, folder, summary)
-    for name in unused_bindings():
-        logger.warning("%s is bound but was never used", name)
+    unused = [name for name in unused_bindings() if not name.startswith("%")]
+    if unused:
+        logger.warning("bound but never used: %s", ", ".join(unused))
     folder.write_text(folder.operative.name, gin.operative_config_str())
     contents = results(
         folder.name, request, seed, summary, merge_metrics([data.facts(), *evaluations])

@@ -62,7 +62,8 @@ class ArrayImages:
         picked = self._images[[self._rows[image_id] for image_id in ids]]
         if picked.shape[1:3] == wanted.size and picked.shape[3] in (1, wanted.channels):
             shape = (len(ids), *wanted.shape)
-            return np.ascontiguousarray(np.broadcast_to(picked.transpose(0, 3, 1, 2), shape)), {}
+            channels_first = np.broadcast_to(picked.transpose(0, 3, 1, 2), shape)
+            return np.require(channels_first, requirements=["C", "W"]), {}
         pictures = [_from_array(pixels) for pixels in picked]
         return decode_each([partial(convert, p, wanted) for p in pictures], wanted)
 

@@ -70,8 +70,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     def study() -> None:
         folders = chain(runs, Path(given.output_dir) / (given.name or "-".join(stems)))
-        rows = [{"run": str(folder.path), **figures(folder)} for folder in folders]
-        show(console(pd.DataFrame(rows)))
+        rows = [
+            {"run": folder.name, "figure": name, "value": value}
+            for folder in folders
+            for name, value in figures(folder).items()
+        ]
+        show(f"{console(pd.DataFrame(rows))}\n\neverything is in {folders[0].path.parent}")
 
     return exit_code(study)
 
