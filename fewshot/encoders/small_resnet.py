@@ -70,10 +70,10 @@ class SmallResNet(Encoder):
         least = 2 ** (len(widths) - 1 + stem_pool)
         if min(image_size) < least:
             raise too_small("SmallResNet", image_size, least)
-        self.stem = _conv_norm(in_channels, widths[0], 3)
-        self.stem.append(nn.ReLU(inplace=True))
-        if stem_pool:
-            self.stem.append(nn.MaxPool2d(2))
+        convolution, norm = _conv_norm(in_channels, widths[0], 3)
+        # pooling before the norm leaves a quarter of the values to it and to the ReLU
+        pool = [nn.MaxPool2d(2)] if stem_pool else []
+        self.stem = nn.Sequential(convolution, *pool, norm, nn.ReLU(inplace=True))
         self.stages = nn.Sequential()
         before = widths[0]
         for number, width in enumerate(widths):

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from fewshot import seeding
 from fewshot.errors import UserError
+from fewshot.evaluation.threads import single_threaded_operations
 from fewshot.interfaces import IntArray
 
 
@@ -55,6 +56,7 @@ class Pool:
             )
 
 
+@single_threaded_operations()
 def draw_episodes(
     pool: Pool, n_way: int, n_shot: int, n_query: int, n_episodes: int, seed: int
 ) -> Episodes:

@@ -11,11 +11,12 @@ from torch import Tensor
 
 from fewshot.evaluation.episodes import Episodes
 from fewshot.evaluation.intervals import sampled
+from fewshot.evaluation.threads import in_threads
 from fewshot.interfaces import IntArray
 
 Head = Callable[[Tensor, Tensor, Tensor, int], Tensor]
 
-_CELLS = 1 << 20  # features gathered at a time: 4 MB in float32, which a cache holds
+_CELLS = 1 << 21  # features gathered at a time: 8 MB in float32, which stays in a cache
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,7 @@ def score_episodes(
 ) -> EpisodeScores:
     """Classify the queries of every episode, features [N, D] being indexed by the episodes' rows.
 
-    The answer does not depend on how many episodes are scored at a time.
+    The answer does not depend on how many episodes are scored at a time, or by how many threads.
     """
     n_way = episodes.classes.shape[1]
     device = features.device
@@ -45,18 +46,21 @@ def score_episodes(
         for n in (n_support, n_query)
     )
     at_a_time = max(1, _CELLS // ((n_support + n_query) * features.shape[1]))
-    accuracies, cells = [], torch.zeros(n_classes * n_classes, dtype=torch.int64)
-    for part in torch.arange(len(episodes.classes)).split(at_a_time):
+
+    def score(part: Tensor) -> tuple[Tensor, Tensor]:
+        """Accuracies [len(part)] of some episodes, and the counts of the confusion's cells."""
         support, query = episodes.support[part], episodes.query[part]
         labels = support_labels.expand(len(part), -1)
         scores = head(_rows(features, support), labels, _rows(features, query), n_way)
         guessed = scores.argmax(-1)
-        accuracies.append((guessed == truth).double().mean(1))
         classes = episodes.classes[part].to(device)
-        true_class = classes[:, truth]
-        confused = true_class * n_classes + classes.gather(1, guessed)
-        cells += torch.bincount(confused.flatten(), minlength=len(cells)).cpu()
-    confusion = cells.view(n_classes, n_classes).numpy()
+        confused = classes[:, truth] * n_classes + classes.gather(1, guessed)
+        cells = torch.bincount(confused.flatten(), minlength=n_classes * n_classes)
+        return (guessed == truth).double().mean(1), cells
+
+    parts = torch.arange(len(episodes.classes)).split(at_a_time)
+    accuracies, cells = zip(*in_threads(score, parts, device), strict=True)
+    confusion = torch.stack(cells).sum(0).view(n_classes, n_classes).cpu().numpy()
     return EpisodeScores(torch.cat(accuracies).cpu().numpy(), confusion)
 
 
