@@ -31,14 +31,14 @@ STEPS = 12  # 3 epochs of 4 batches
 
 @pytest.fixture(scope="module")
 def trainer():
-    return Trainer(accelerator="cpu")
+    return Trainer(accelerator="cpu", precision="32-true")
 
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory):
     """A run that nobody interrupted."""
     fit = make_fit(tmp_path_factory.mktemp("whole") / "run", schedule=_one_cycle)
-    summary = Trainer(accelerator="cpu").fit(fit)
+    summary = Trainer(accelerator="cpu", precision="32-true").fit(fit)
     return fit, summary
 
 
@@ -92,7 +92,7 @@ def test_follows_a_plain_loop(whole):
 @pytest.mark.parametrize("death", [2, 5, 8, 11])
 def test_a_run_cut_at_any_step_ends_bit_identical(tmp_path, whole, death, checkpoint_steps):
     reference, _ = whole
-    trainer = Trainer(accelerator="cpu", checkpoint_steps=checkpoint_steps)
+    trainer = Trainer(accelerator="cpu", precision="32-true", checkpoint_steps=checkpoint_steps)
     fit = make_fit(tmp_path / "run", TinyNet(die_at=death), schedule=_one_cycle)
     with pytest.raises(KeyboardInterrupt):
         trainer.fit(fit)
@@ -282,7 +282,7 @@ def test_what_cannot_be_trained_is_said(tmp_path, trainer, changes, message):
     ("arguments", "message"),
     [
         ({"precision": "16-mixed"}, "'16-mixed', which needs a GPU"),
-        ({"precision": "8"}, "Trainer.precision is '8': bind one of '32-true', '16-mixed'"),
+        ({"precision": "8"}, "Trainer.precision is '8': bind one of 'auto', '32-true'"),
         ({"accelerator": "abacus"}, "Trainer.accelerator = 'abacus' with Trainer.devices = 1"),
         ({"devices": -3}, "Trainer.devices = -3"),
         ({"patience": 0}, "Trainer.patience is 0: bind 1 or more"),
@@ -329,7 +329,7 @@ import torch
 from fewshot.trainer import Trainer
 from tests.training.tiny_training import TinySampler, make_fit
 torch.set_num_threads(int(sys.argv[2]))
-trainer = Trainer(accelerator="cpu", checkpoint_steps=4, devices=int(sys.argv[3]))
+trainer = Trainer("cpu", int(sys.argv[3]), "32-true", checkpoint_steps=4)
 fit = make_fit(Path(sys.argv[1]), num_epochs=int(sys.argv[4]), sampler=TinySampler(size=4))
 trainer.fit(fit)
 """
@@ -345,7 +345,7 @@ def _start(script: Path, *arguments: object, **environment: str) -> subprocess.P
 
 @pytest.mark.slow
 def test_sigkill_and_resume_end_bit_identical(tmp_path):
-    trainer = Trainer(accelerator="cpu", checkpoint_steps=4)
+    trainer = Trainer(accelerator="cpu", precision="32-true", checkpoint_steps=4)
     options = {"num_epochs": 20, "sampler": TinySampler(size=4)}
     whole = make_fit(tmp_path / "whole", **options)
     trainer.fit(whole)
@@ -380,3 +380,9 @@ def test_two_processes_write_one_run(tmp_path):
     rows = [row for row in _without_seconds(ExperimentFolder(path)) if row["split"] == "train"]
     assert [row["step"] for row in rows] == [6, 12]
     assert torch.load(path / "model.mdl")["steps_seen"] == 12
+
+
+@pytest.mark.parametrize(("tiles", "precision"), [(True, "bf16-mixed"), (False, "32-true")])
+def test_automatic_precision_follows_the_hardware(tiles, precision, monkeypatch):
+    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: tiles)
+    assert Trainer(accelerator="cpu").precision == precision
