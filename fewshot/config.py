@@ -154,7 +154,10 @@ def bind(name: str, value: Any) -> None:
 
 
 def unused_bindings() -> list[str]:
-    """Bindings that no call has used, as `scope/Name.parameter`, and unused macros as `%name`."""
+    """Bindings that no call has used, as `scope/Name.parameter`, and unused macros as `%name`.
+
+    A binding to None, which takes something away, is not counted.
+    """
     macros = used_macros()
     unused = []
     used = _used_bindings()
@@ -163,7 +166,11 @@ def unused_bindings() -> list[str]:
             unused += [] if scope in macros else [f"%{scope}"]
             continue
         name = f"{scope}/{registry.short(full)}" if scope else registry.short(full)
-        unused += [f"{name}.{p}" for p in values if (scope, full, p) not in used]
+        unused += [
+            f"{name}.{parameter}"
+            for parameter, value in values.items()
+            if value is not None and (scope, full, parameter) not in used
+        ]
     return sorted(unused)
 
 
