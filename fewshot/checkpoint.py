@@ -16,7 +16,13 @@ VERSION = 1
 def save_checkpoint(path: Path, contents: Mapping[str, Any], digests: Mapping[str, str]) -> None:
     """Write plain values and tensors, with the digests of the data they were trained on."""
     stored = {"version": VERSION, "digests": dict(digests), "contents": dict(contents)}
-    write_atomically(path, lambda part: torch.save(stored, part))
+
+    def write(part: Path) -> None:
+        # a file of Python's own raises OSError when the disk is full, torch's a RuntimeError
+        with part.open("wb") as file:
+            torch.save(stored, file)
+
+    write_atomically(path, write)
 
 
 def load_checkpoint(path: Path, digests: Mapping[str, str]) -> dict[str, Any]:

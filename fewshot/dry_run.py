@@ -2,6 +2,7 @@
 
 import logging
 
+import numpy as np
 import torch
 
 from fewshot.interfaces import Batch, Dataset, Sampler, parameter_count
@@ -10,9 +11,15 @@ from fewshot.objectives.objective import Objective
 logger = logging.getLogger("fewshot")
 
 
-def describe(dataset: Dataset, objective: Objective, sampler: Sampler | None, seed: int) -> None:
+def describe(
+    dataset: Dataset,
+    objective: Objective,
+    sampler: Sampler | None,
+    seed: int,
+    device: torch.device,
+) -> None:
     """Decode one batch, run it through the objective and log shapes and parameter counts."""
-    rows = torch.arange(min(8, len(dataset))).numpy() if sampler is None else sampler.batches(0)[0]
+    rows = np.arange(min(8, len(dataset))) if sampler is None else sampler.batches(0)[0]
     images = dataset.images(rows)
     total, trained = parameter_count(objective)
     logger.info("batch      %s %s", list(images.shape), images.dtype)
@@ -24,13 +31,13 @@ def describe(dataset: Dataset, objective: Objective, sampler: Sampler | None, se
         keys = torch.stack(
             [torch.full_like(positions, seed), torch.zeros_like(positions), positions], dim=1
         )
-        labels = torch.from_numpy(dataset.labels[rows])
-        loss, logs = objective(Batch(images, labels, torch.from_numpy(rows), keys))
+        labels = torch.from_numpy(dataset.labels[rows]) if dataset.class_names else None
+        loss, logs = objective(Batch(images, labels, torch.from_numpy(rows), keys).to(device))
         loss.backward()
         figures = "  ".join(f"{name} {value.item():.4f}" for name, value in logs.items())
         logger.info("batches    %d an epoch", len(sampler))
         logger.info("loss       %.4f  %s", loss.item(), figures)
-    objective.eval()
+    objective.to(device).eval()
     with torch.inference_mode():
-        logger.info("embedding  %s", list(objective.embed(images).shape))
+        logger.info("embedding  %s", list(objective.embed(images.to(device)).shape))
     logger.info("dry run: nothing was written")

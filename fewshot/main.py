@@ -1,5 +1,6 @@
 """One experiment from bindings to results: build in order, train, choose, evaluate, write."""
 
+import json
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
@@ -69,16 +70,7 @@ def main(
     with in_memory() if request.dry_run else nullcontext():
         data = load_data(train_rows, validation_fraction, seed, test_rows)
     parts = _build(data, objective, sampler, evaluators, seed, training=num_epochs > 0)
-    if request.dry_run:
-        describe(data.train, parts.objective, parts.sampler, seed)
-        return
     folder = ExperimentFolder(folder.path, writes=parts.trainer.is_main_process)
-    if request.resume is None:
-        folder.create()
-        folder.write_text(folder.config.name, request.config_text)
-    facts = environment(request.command, seed, request.plugin_folders)
-    facts["precision"] = parts.trainer.precision
-    folder.write_json(folder.environment.name, facts)
     fit = Fit(
         objective=parts.objective,
         dataset=data.train,
@@ -92,10 +84,16 @@ def main(
         select_by=select_by,
         folder=folder,
         save_model=lambda path: save_model(parts.objective, path),
-        digests={"training CSV": data.train.digest},
+        digests=data.digests(),
         resume=request.resume is not None,
     )
-    summary = parts.trainer.fit(fit)
+    # whatever the bindings are refused for is refused before the folder takes the name
+    train = parts.trainer.prepare(fit)
+    if request.dry_run:
+        describe(data.train, parts.objective, parts.sampler, seed, parts.trainer.device)
+        return
+    origin = _start(folder, request, seed, parts)
+    summary = train()
     if not parts.trainer.is_main_process:
         return
     evaluations = _evaluate_chosen(parts, folder, summary)
@@ -103,10 +101,29 @@ def main(
     if unused:
         logger.warning("bound but never used: %s", ", ".join(unused))
     folder.write_text(folder.operative.name, gin.operative_config_str())
-    contents = results(
-        folder.name, request, seed, summary, merge_metrics([data.facts(), *evaluations])
-    )
-    finish(folder, contents, evaluations)
+    figures = merge_metrics([data.facts(), *evaluations])
+    finish(folder, results(folder.name, origin, seed, summary, figures), evaluations)
+
+
+def _start(
+    folder: ExperimentFolder, request: RunRequest, seed: int, parts: Parts
+) -> Mapping[str, Any]:
+    """Write down what is run, with what and where; what a resumed run began as is kept."""
+    facts = environment(request.command, seed, request.plugin_folders) | {
+        "precision": parts.trainer.precision,
+        "config_files": [str(path) for path in request.config_files],
+    }
+    if request.resume is None:
+        folder.create()
+        folder.write_text(folder.config.name, request.config_text)
+    elif folder.environment.is_file():
+        origin = json.loads(folder.environment.read_text(encoding="utf-8"))
+        facts = origin | {"resumed": [*origin.get("resumed", []), facts]}
+    folder.write_json(folder.environment.name, facts)
+    skipped = parts.data.skipped()
+    if len(skipped):
+        folder.write_csv("skipped.csv", skipped)
+    return facts
 
 
 def _folder(request: RunRequest) -> ExperimentFolder:

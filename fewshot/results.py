@@ -1,10 +1,9 @@
 """What a finished run writes: the evaluators' files, results.json, the report, the tables."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from fewshot.artifacts import ExperimentFolder
-from fewshot.config import RunRequest
 from fewshot.console import show
 from fewshot.interfaces import Evaluation
 from fewshot.reports.report import write_report
@@ -15,7 +14,7 @@ from fewshot.training.tracking import MetricsLog
 
 def results(
     name: str,
-    request: RunRequest,
+    origin: Mapping[str, Any],
     seed: int,
     summary: Summary,
     metrics: dict[str, dict[str, Any]],
@@ -23,7 +22,7 @@ def results(
     """The contents of results.json; accuracies are fractions in [0, 1]."""
     return {
         "name": name,
-        "config": [str(path) for path in request.config_files],
+        "config": origin.get("config_files", []),
         "seed": seed,
         "status": "completed",
         "selected_by": summary.selected_by,

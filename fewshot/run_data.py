@@ -8,6 +8,7 @@ from typing import Any
 
 import gin
 import numpy as np
+import pandas as pd
 
 from fewshot import seeding
 from fewshot.config import is_bound
@@ -42,6 +43,24 @@ class RunData:
     def evaluated(self) -> dict[str, FashionDataset]:
         """Every split there is, for the one evaluation after training."""
         return self.monitored | ({} if self.test is None else {"test": self.test})
+
+    def _splits(self) -> dict[str, FashionDataset]:
+        """Every split there is, by the name a user knows it under."""
+        names = {"train": "training", "validation": "validation", "test": "test"}
+        return {names[name]: dataset for name, dataset in self.evaluated.items()}
+
+    def digests(self) -> dict[str, str]:
+        """Of the CSV and images of each split: a resumed run refuses others."""
+        return {f"{name} CSV or images": split.digest for name, split in self._splits().items()}
+
+    def skipped(self) -> pd.DataFrame:
+        """The rows without a readable image: split, id, reason (validation rows with training)."""
+        parts = [
+            split.skipped.assign(split=name)
+            for name, split in self._splits().items()
+            if name != "validation" or split.csv_files != self.train.csv_files
+        ]
+        return pd.concat(parts)[["split", "id", "reason"]]
 
     def facts(self) -> Evaluation:
         """What results.json says of the data: the test rows left out, where any could be."""
@@ -81,7 +100,7 @@ def load_data(
         selection = train_rows()
         rows = selection(whole.table, whole.labels, whole.class_names, seed)
     validation = None
-    if is_bound("validation", "FashionDataset", "csv_file"):
+    if _is_given("validation"):
         with gin.config_scope("validation"):
             validation = dataset()
     elif validation_fraction > 0:
@@ -93,6 +112,8 @@ def load_data(
     if validation is not None:
         _refuse_shared_ids(train, validation, "validation")
     test, dropped = _test_split(dataset, Path(whole.csv_files[0])), None
+    if test is not None:
+        _refuse_shared_ids(train, test, "test")
     if test is not None and test_rows is not None:
         selection = test_rows()
         if not is_in_memory():  # a dry run decodes one batch only
@@ -103,14 +124,23 @@ def load_data(
     return RunData(train, validation, test, dropped)
 
 
+def _is_given(split: str) -> bool:
+    """Whether the split has a CSV of its own, which binding it to None takes away."""
+    if not is_bound(split, "FashionDataset", "csv_file"):
+        return False
+    with gin.config_scope(split):
+        return gin.get_bindings("FashionDataset").get("csv_file") is not None
+
+
 def _test_split(dataset: Callable[..., FashionDataset], train_csv: Path) -> FashionDataset | None:
     """The bound test split, else the test.csv beside the training CSV, else none (and says so)."""
+    if is_bound("test", "FashionDataset", "csv_file") and not _is_given("test"):
+        return None
+    beside = train_csv.with_name("test.csv")
+    given = _is_given("test")
     with gin.config_scope("test"):
-        if is_bound("test", "FashionDataset", "csv_file"):
-            if gin.get_bindings("FashionDataset").get("csv_file") is None:
-                return None
+        if given:
             return dataset()
-        beside = train_csv.with_name("test.csv")
         if beside != train_csv and beside.is_file():
             return dataset(csv_file=str(beside))
     logger.info(

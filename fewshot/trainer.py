@@ -1,7 +1,7 @@
 """The trainer: any objective, on any device that lightning-fabric knows."""
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import gin
 import torch
@@ -57,14 +57,21 @@ class Trainer:
         """Whether this is the one process that writes files."""
         return bool(self.fabric.is_global_zero)
 
+    def prepare(self, fit: Fit) -> Callable[[], Summary]:
+        """Build all that training needs and write nothing; call the result to train.
+
+        Raises UserError for bindings that cannot work, before anything is begun.
+        """
+        if fit.num_epochs == 0:
+            return lambda: Summary(0, 0, None, 0.0, "none", False, [])
+        return TrainingRun(fit, self.fabric, self.options).train
+
     def fit(self, fit: Fit) -> Summary:
         """Train, leave the chosen model in the folder's model.mdl, and say what was done.
 
         With fit.num_epochs = 0 nothing is trained or written.
         """
-        if fit.num_epochs == 0:
-            return Summary(0, 0, None, 0.0, "none", False, [])
-        return TrainingRun(fit, self.fabric, self.options).train()
+        return self.prepare(fit)()
 
     @contextlib.contextmanager
     def inference(self, objective: nn.Module) -> Iterator[None]:

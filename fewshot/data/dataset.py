@@ -24,6 +24,7 @@ from fewshot.interfaces import IntArray
 logger = logging.getLogger("fewshot")
 
 LISTED = 10
+MOST_SKIPPED = 0.9  # beyond this the CSV and the images do not belong together
 STATISTICS_CHUNK = 1024
 
 
@@ -126,10 +127,11 @@ class FashionDataset:
 
     def _report_skipped(self, table: pd.DataFrame, store: ImageStore) -> None:
         names = ", ".join(str(path) for path in self.csv_files)
-        if len(self.skipped) == len(table):
+        if len(self.skipped) > MOST_SKIPPED * len(table):
+            found = len(table) - len(self.skipped) or "none"
             tried = [f"{store.place(i)} ({why})" for i, why in self.skipped.head(3).to_numpy()]
             raise UserError(
-                f"{names}: none of the {len(table)} rows has a readable image under "
+                f"{names}: {found} of the {len(table)} rows has a readable image under "
                 f"FashionDataset.root_dir {self.root_dir}.\nTried first: {', '.join(tried)}.\n"
                 f"Bind the root_dir that belongs to this CSV."
             )

@@ -79,7 +79,7 @@ def save_model(objective: Objective, path: Path | str) -> None:
         "csv_digest": objective.spec.csv_digest,
     }
     place = Path(path)
-    unfinished = place.with_name(f".{place.name}.{os.getpid()}")
+    unfinished = place.with_name(f".{place.name}.unfinished")
     try:
         with unfinished.open("wb") as file:
             torch.save(content, file)
