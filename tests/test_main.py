@@ -218,3 +218,39 @@ def test_a_method_and_its_config_from_anywhere_run_with_no_edit_elsewhere(shop, 
     assert stored.objective == "BrightnessNet"
     assert stored.class_names == ("Bags", "Hats", "Socks")
     assert results(folder)["selected_by"] == "validation/knn_top1"
+
+
+def test_rows_without_images_are_listed_and_a_resumed_run_keeps_its_origin(shop, tmp_path):
+    csv = tmp_path / "photos.csv"
+    csv.write_text((shop.root / "train.csv").read_text() + "gone,Bags\n")
+    data = [f"FashionDataset.csv_file = '{csv}'", "test/FashionDataset.csv_file = None"]
+    bindings = [*shop.bindings(), *SMALL, *data]
+    folder = run(tmp_path, "skipping", ["configs/transfer.gin"], bindings)
+    assert (folder / "skipped.csv").read_text() == "split,id,reason\ntraining,gone,no image\n"
+    main(config.resumed_run(str(folder), dry_run=False))
+    kept = json.loads((folder / "environment.json").read_text())
+    assert len(kept["resumed"]) == 1
+    assert results(folder)["config"] == [str(REPOSITORY / "configs" / "transfer.gin")]
+
+
+def test_test_rows_must_not_be_training_rows(shop, tmp_path):
+    leak = [f"test/FashionDataset.csv_file = '{shop.root}/train.csv'"]
+    with pytest.raises(UserError, match="ids are in both the training and the test rows"):
+        run(tmp_path, "leak", ["configs/transfer.gin"], [*shop.bindings(), *SMALL, *leak])
+
+
+def test_a_refused_schedule_leaves_no_folder(shop, tmp_path):
+    wrong = ["main.schedule_every = 'minute'"]
+    with pytest.raises(UserError, match="bind 'step' or 'epoch'"):
+        run(tmp_path, "wrong", ["configs/transfer.gin"], [*shop.bindings(), *SMALL, *wrong])
+    assert not (tmp_path / "wrong").exists()
+
+
+def test_a_changed_test_csv_is_refused_on_resume(shop, tmp_path):
+    csv = tmp_path / "test.csv"
+    csv.write_text((shop.root / "test.csv").read_text())
+    data = [f"test/FashionDataset.csv_file = '{csv}'"]
+    folder = run(tmp_path, "changing", ["configs/transfer.gin"], [*shop.bindings(), *SMALL, *data])
+    csv.write_text("\n".join(csv.read_text().splitlines()[:-1]) + "\n")
+    with pytest.raises(UserError, match="test CSV or images"):
+        main(config.resumed_run(str(folder), dry_run=False))

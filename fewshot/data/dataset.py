@@ -133,8 +133,8 @@ class FashionDataset:
             raise UserError(
                 f"{names}: {found} of the {len(table)} rows has a readable image under "
                 f"FashionDataset.root_dir {self.root_dir}.\nTried first: {', '.join(tried)}.\n"
-                f"Bind the root_dir that belongs to this CSV, or the CSV that belongs to this root_dir "
-                f"(for the test split: test/FashionDataset.csv_file)."
+                f"Bind the root_dir that belongs to this CSV, or the CSV that belongs to that "
+                f"folder (for the test split: test/FashionDataset.csv_file)."
             )
         if len(self.skipped):
             named = [f"{i} ({why})" for i, why in self.skipped.to_numpy()]

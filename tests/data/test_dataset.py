@@ -173,7 +173,8 @@ def test_no_readable_image_at_all_names_root_and_paths(root):
         f"{root}/train.csv: none of the 4 rows has a readable image under "
         f"FashionDataset.root_dir {root}.\n"
         f"Tried first: {root}/images/7.png (the file is empty), {root}/images/3.jpg (no image), "
-        f"{root}/images/9.jpg (no image).\nBind the root_dir that belongs to this CSV."
+        f"{root}/images/9.jpg (no image).\nBind the root_dir that belongs to this CSV, or the "
+        "CSV that belongs to that folder (for the test split: test/FashionDataset.csv_file)."
     )
 
 
@@ -237,3 +238,12 @@ def test_gin_binds_it(root):
         assert gin.get_configurable("FashionDataset")().image_size == (4, 4)
     finally:
         gin.clear_config()
+
+
+def test_a_csv_most_of_whose_images_are_missing_is_taken_for_another_data_sets(tmp_path):
+    (tmp_path / "images").mkdir()
+    Image.new("RGB", (8, 8)).save(tmp_path / "images" / "0.jpg")
+    rows = "".join(f"{number},Bags\n" for number in range(20))
+    (tmp_path / "test.csv").write_text(f"id,articleType\n{rows}")
+    with pytest.raises(UserError, match=r"test\.csv: 1 of the 20 rows has a readable image under"):
+        FashionDataset(tmp_path / "test.csv", tmp_path, image_size=(8, 8))
