@@ -386,3 +386,10 @@ def test_two_processes_write_one_run(tmp_path):
 def test_automatic_precision_follows_the_hardware(tiles, precision, monkeypatch):
     monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: tiles)
     assert Trainer(accelerator="cpu").precision == precision
+
+
+@pytest.mark.parametrize("figure", ["test/top1", "top1"])
+def test_a_model_is_never_chosen_by_the_test_split(figure, tmp_path):
+    fit = make_fit(tmp_path / "run", select_by=figure, validate=figures(0.5))
+    with pytest.raises(UserError, match="The test split chooses nothing"):
+        Trainer(accelerator="cpu").prepare(fit)

@@ -192,6 +192,11 @@ class TrainingRun:
 
 def _select_by(fit: Fit) -> str:
     """What chooses the model: 'last' where there is no validation to ask."""
+    if fit.select_by != LAST and ("/" not in fit.select_by or fit.select_by.startswith("test/")):
+        raise UserError(
+            f"main.select_by is {fit.select_by!r}: bind a figure of the validation split, such as "
+            "'validation/top1', or 'last'. The test split chooses nothing."
+        )
     if fit.validate is None and fit.select_by != LAST and not fit.select_by.startswith("train/"):
         logger.info("there is no validation: the last model is kept, not main.select_by's choice")
         return LAST
