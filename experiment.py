@@ -2,12 +2,10 @@
 
 import argparse
 import shlex
-import signal
 import sys
 from pathlib import Path
 
-from fewshot.console import message, say, show, show_log
-from fewshot.errors import UserError
+from fewshot.console import exit_code, show
 
 
 def parse(argv: list[str]) -> argparse.Namespace:
@@ -60,17 +58,7 @@ def start(args: argparse.Namespace) -> None:
 def run(argv: list[str]) -> int:
     """The exit code: 0 done, 2 the user's input is wrong, 130 interrupted."""
     args = parse(argv)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    show_log()
-    try:
-        start(args)
-    except UserError as error:
-        say(f"error: {message(error)}")
-        return 2
-    except KeyboardInterrupt as interrupt:
-        say(f"interrupted; {interrupt}" if interrupt.args else "interrupted")
-        return 130
-    return 0
+    return exit_code(lambda: start(args))
 
 
 if __name__ == "__main__":

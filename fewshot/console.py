@@ -2,7 +2,9 @@
 
 import logging
 import os
+import signal
 import sys
+from collections.abc import Callable
 
 from fewshot.errors import UserError
 
@@ -41,3 +43,18 @@ def show(text: str) -> None:
 def message(error: UserError) -> str:
     """The error's own text, without the calls that gin adds to whatever passes through it."""
     return str(error).partition("\n  In call to configurable ")[0]
+
+
+def exit_code(work: Callable[[], None]) -> int:
+    """Of work done to its end: 0 done, 2 the input is wrong, 130 interrupted (and resumable)."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    show_log()
+    try:
+        work()
+    except UserError as error:
+        say(f"error: {message(error)}")
+        return 2
+    except KeyboardInterrupt as interrupt:
+        say(f"interrupted; {interrupt}" if interrupt.args else "interrupted")
+        return 130
+    return 0

@@ -104,3 +104,11 @@ def measure_features(
             "choose another backbone."
         )
     return features.shape[1]
+
+
+def parts(model: nn.Module) -> list[nn.Module]:
+    """The model's parts in order; where one is a list of stages, each of these."""
+    found: list[nn.Module] = []
+    for child in model.children():
+        found.extend(child if isinstance(child, nn.Sequential) and len(child) else [child])
+    return found

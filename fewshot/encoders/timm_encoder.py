@@ -47,10 +47,7 @@ class TimmEncoder(Encoder):
 
     def blocks(self) -> list[nn.Module]:
         """The model's parts; where one is a list of stages, each of these."""
-        found: list[nn.Module] = []
-        for child in self.model.children():
-            found.extend(child if isinstance(child, nn.Sequential) and len(child) else [child])
-        return found
+        return surgery.parts(self.model)
 
     def forward(self, images: Tensor) -> Tensor:
         """Float [B, C, H, W] -> [B, num_features]."""

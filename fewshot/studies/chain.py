@@ -12,10 +12,10 @@ from pathlib import Path
 import pandas as pd
 
 from fewshot.artifacts import ExperimentFolder
-from fewshot.console import show
+from fewshot.console import exit_code, show
 from fewshot.errors import UserError
 from fewshot.reports.tables import console
-from fewshot.studies.command import exit_code, study_parser
+from fewshot.studies.command import study_parser
 from fewshot.studies.runs import Run, complete, figures
 
 

@@ -1,11 +1,6 @@
-"""What the command lines of all studies share: arguments, the log, interrupts, exit codes."""
+"""What the command lines of all studies share: their arguments."""
 
 import argparse
-import signal
-from collections.abc import Callable
-
-from fewshot.console import message, say, show_log
-from fewshot.errors import UserError
 
 
 def study_parser(program: str, description: str | None) -> argparse.ArgumentParser:
@@ -22,18 +17,3 @@ def study_parser(program: str, description: str | None) -> argparse.ArgumentPars
         help="parent of the study's folder (default: experiments)",
     )  # fmt: skip
     return parser
-
-
-def exit_code(study: Callable[[], None]) -> int:
-    """Of a study run to its end: 0 done, 2 the input is wrong, 130 interrupted (and resumable)."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    show_log()
-    try:
-        study()
-    except UserError as error:
-        say(f"error: {message(error)}")
-        return 2
-    except KeyboardInterrupt as interrupt:
-        say(f"interrupted; {interrupt}" if interrupt.args else "interrupted")
-        return 130
-    return 0

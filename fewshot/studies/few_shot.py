@@ -18,10 +18,10 @@ import pandas as pd
 
 from fewshot.artifacts import ExperimentFolder
 from fewshot.binding.locating import REPOSITORY
-from fewshot.console import message, show
+from fewshot.console import exit_code, message, show
 from fewshot.errors import UserError
 from fewshot.reports.tables import console, markdown
-from fewshot.studies.command import exit_code, study_parser
+from fewshot.studies.command import study_parser
 from fewshot.studies.runs import Run, complete, read_results
 from fewshot.studies.seeds import interval
 

@@ -17,11 +17,11 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import stats
 
-from fewshot.console import show
+from fewshot.console import exit_code, show
 from fewshot.errors import UserError
 from fewshot.reports.tables import console, markdown
 from fewshot.studies.chain import chain
-from fewshot.studies.command import exit_code, study_parser
+from fewshot.studies.command import study_parser
 from fewshot.studies.runs import Run, figure
 
 Values = NDArray[np.float64]

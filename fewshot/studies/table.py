@@ -16,11 +16,11 @@ from typing import Any
 import pandas as pd
 
 from fewshot.artifacts import ExperimentFolder
-from fewshot.console import message, show
+from fewshot.console import exit_code, message, show
 from fewshot.errors import UserError
 from fewshot.reports.tables import console, markdown
 from fewshot.studies.chain import model_of
-from fewshot.studies.command import exit_code, study_parser
+from fewshot.studies.command import study_parser
 from fewshot.studies.plan import Plan, PlannedRun, read_plan
 from fewshot.studies.runs import complete, figure, is_completed
 

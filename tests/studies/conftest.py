@@ -20,7 +20,7 @@ TINY = [
 @pytest.fixture(autouse=True)
 def no_log_handler(monkeypatch):
     """The handler would outlive the captured stderr that it writes to."""
-    monkeypatch.setattr("fewshot.studies.command.show_log", lambda: None)
+    monkeypatch.setattr("fewshot.console.show_log", lambda: None)
 
 
 @pytest.fixture

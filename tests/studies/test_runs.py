@@ -109,7 +109,7 @@ def test_a_study_that_is_stopped_stops_its_run_once_and_waits_for_it(tmp_path, n
     program = textwrap.dedent(
         f"""
         import sys
-        from fewshot.studies.command import exit_code
+        from fewshot.console import exit_code
         from fewshot.studies.runs import _exit_code
         def study():
             code = _exit_code([sys.executable, "-c", {child!r}, {str(tmp_path / "up")!r}])
