@@ -37,6 +37,7 @@ format: .venv/.dev  ## put the code in the project's format
 bench: .venv/.dev  ## the timings of benchmarks/RESULTS.md
 	$(PY) -m benchmarks.training_step
 	$(PY) -m benchmarks.episodes
+	$(PY) -m benchmarks.time_to_accuracy
 
 clean:  ## remove the environment and caches of the tools
 	rm -rf .venv .pytest_cache .ruff_cache .mypy_cache .hypothesis

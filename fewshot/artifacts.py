@@ -1,6 +1,5 @@
 """The experiment folder: where one run's files live, each of them written whole or not at all."""
 
-import errno
 import json
 import math
 import os
@@ -12,32 +11,7 @@ import numpy as np
 import pandas as pd
 
 from fewshot.errors import UserError
-
-_CANNOT_WRITE = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT}
-
-
-def write_atomically(path: Path, writer: Callable[[Path], None]) -> None:
-    """Let `writer` fill a hidden file beside `path`, flush it to disk, then put it in place.
-
-    The hidden file keeps the suffix, from which some writers infer the format, and has a fixed
-    name, so that one left behind by a killed process is overwritten by the next write. Raises
-    UserError when the disk is full or the folder may not be written.
-    """
-    part = path.with_name(f".{path.stem}.part{path.suffix}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        writer(part)
-        with part.open("rb+") as file:
-            os.fsync(file.fileno())
-        part.replace(path)
-    except BaseException as error:
-        part.unlink(missing_ok=True)
-        if isinstance(error, OSError) and error.errno in _CANNOT_WRITE:
-            raise UserError(
-                f"{path} cannot be written ({error.strerror}): free some space or choose another "
-                "--output-dir."
-            ) from error
-        raise
+from fewshot.files import write_atomically
 
 
 def json_ready(value: Any) -> Any:

@@ -7,8 +7,8 @@ from typing import Any
 
 import torch
 
-from fewshot.artifacts import write_atomically
 from fewshot.errors import UserError
+from fewshot.files import write_atomically
 
 VERSION = 1
 

@@ -9,17 +9,18 @@ PACKAGE = Path(__file__).parent.parent / "fewshot"
 BASE = {"errors", "seeding", "interfaces"}
 ALLOWED = {
     "errors": set(),
+    "files": {"errors"},
     "seeding": set(),
     "interfaces": set(),
     "data": BASE | {"data"},
     "encoders": BASE | {"encoders"},
-    "objectives": BASE | {"encoders", "objectives"},
+    "objectives": BASE | {"files", "encoders", "objectives"},
     "heads": {"errors", "heads"},
-    "reports": {"errors", "reports"},
+    "reports": {"errors", "files", "reports"},
     "evaluation": BASE | {"heads", "reports", "evaluation"},
-    "artifacts": BASE,
-    "checkpoint": BASE | {"artifacts"},
-    "training": BASE | {"artifacts", "checkpoint", "training"},
+    "artifacts": BASE | {"files"},
+    "checkpoint": BASE | {"files", "artifacts"},
+    "training": BASE | {"files", "artifacts", "checkpoint", "training"},
     "trainer": BASE | {"training"},
 }
 

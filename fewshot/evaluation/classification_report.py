@@ -27,30 +27,44 @@ def csv_writer(table: pd.DataFrame) -> Callable[[Path], None]:
 
 def classification_artifacts(found: Classified, prefix: str) -> dict[str, Callable[[Path], None]]:
     """per_class.csv, predictions.csv and confusion_matrix.png, their names prefixed."""
+    return {
+        f"{prefix}per_class.csv": lambda path: found.per_class().to_csv(path, index=False),
+        f"{prefix}predictions.csv": lambda path: found.predictions().to_csv(path, index=False),
+        f"{prefix}confusion_matrix.png": _confusion_writer(found),
+    }
 
+
+def _confusion_writer(found: Classified) -> Callable[[Path], None]:
     def draw(path: Path) -> None:
         from fewshot.reports.plots import confusion_matrix  # matplotlib is slow to import
 
         confusion_matrix(found.confusion(), found.classes, path)
 
-    return {
-        f"{prefix}per_class.csv": lambda path: found.per_class().to_csv(path, index=False),
-        f"{prefix}predictions.csv": lambda path: found.predictions().to_csv(path, index=False),
-        f"{prefix}confusion_matrix.png": draw,
-    }
+    return draw
 
 
 def classification_report(
-    results: Mapping[str, Classified], prefix: str = "", title: str = "Per class"
+    results: Mapping[str, Classified],
+    prefix: str = "",
+    title: str = "Per class",
+    every_confusion: bool = False,
 ) -> Evaluation:
-    """The Evaluation of one classifier on several splits; files are of the reported split."""
+    """The Evaluation of one classifier on several splits; files are of the reported split.
+
+    every_confusion: also the other splits' confusion matrices, as <split>_confusion_matrix.png.
+    """
     metrics = {split: prefixed(found.metrics(), prefix) for split, found in results.items()}
     split = reported_split(results)
     if split is None:
         return Evaluation(metrics)
     found = results[split]
+    others = {
+        f"{prefix}{name}_confusion_matrix.png": _confusion_writer(other)
+        for name, other in results.items()
+        if every_confusion and name != split
+    }
     return Evaluation(
         metrics,
-        classification_artifacts(found, prefix),
+        classification_artifacts(found, prefix) | others,
         {f"{title}, {split} split": found.per_class()},
     )

@@ -29,10 +29,15 @@ def embed(
 
 
 def score(
-    objective: Any, dataset: Dataset, chunk: int = 512, rows: IntArray | None = None
+    objective: Any,
+    dataset: Dataset,
+    chunk: int = 512,
+    rows: IntArray | None = None,
+    mirrored: bool = False,
 ) -> Tensor:
     """Scores float32 [N, number of class names], otherwise as `embed`.
 
+    mirrored: the mean of the scores of each image and of its left-right mirror image.
     Raises UserError for an objective that does not classify.
     """
     if getattr(objective, "scores", None) is None:
@@ -40,7 +45,13 @@ def score(
             f"{type(objective).__name__} gives embeddings but no class scores: evaluate it with "
             "KNNClassification in place of Classification."
         )
-    return _through(objective.scores, objective, dataset, chunk, rows, "scoring")
+
+    def both(images: Tensor) -> Tensor:
+        scores: Tensor = (objective.scores(images) + objective.scores(images.flip(-1))) / 2
+        return scores
+
+    function = both if mirrored else objective.scores
+    return _through(function, objective, dataset, chunk, rows, "scoring")
 
 
 def _through(

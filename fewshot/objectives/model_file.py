@@ -1,6 +1,5 @@
 """model.mdl: a trained objective as plain values and tensors; reading one executes nothing."""
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ from torch import Tensor, nn
 
 from fewshot.encoders.state import check_fits
 from fewshot.errors import UserError
+from fewshot.files import write_atomically
 from fewshot.objectives.classifier_head import Head
 from fewshot.objectives.objective import Objective
 
@@ -78,16 +78,7 @@ def save_model(objective: Objective, path: Path | str) -> None:
         "std": objective.inputs.std,
         "csv_digest": objective.spec.csv_digest,
     }
-    place = Path(path)
-    unfinished = place.with_name(f".{place.name}.unfinished")
-    try:
-        with unfinished.open("wb") as file:
-            torch.save(content, file)
-            file.flush()
-            os.fsync(file.fileno())
-        unfinished.replace(place)
-    finally:
-        unfinished.unlink(missing_ok=True)
+    write_atomically(Path(path), lambda part: torch.save(content, part))
 
 
 def load_model(path: Path | str) -> StoredModel:

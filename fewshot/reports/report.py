@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from fewshot.errors import UserError
+from fewshot.files import write_atomically
 from fewshot.reports.contents import read_run
 from fewshot.reports.markdown_report import markdown_report
 from fewshot.reports.page import html_page
@@ -22,24 +23,16 @@ def write_report(folder: Path) -> None:
     run = read_run(folder)
     if run.history:
         selected = run.results.get("best_epoch") or None
-        _replace(folder / "curves.png", lambda path: learning_curves(run.history, path, selected))
+        write_atomically(
+            folder / "curves.png", lambda path: learning_curves(run.history, path, selected)
+        )
         run = read_run(folder)
-    _replace(folder / "report.md", _text_writer(markdown_report(run)))
-    _replace(folder / "report.html", _text_writer(html_page(run)))
+    write_atomically(folder / "report.md", _text_writer(markdown_report(run)))
+    write_atomically(folder / "report.html", _text_writer(html_page(run)))
 
 
 def _text_writer(text: str) -> Callable[[Path], object]:
     return lambda path: path.write_text(text, encoding="utf-8")
-
-
-def _replace(path: Path, writer: Callable[[Path], object]) -> None:
-    """Fill a hidden file beside `path`, then put it in place."""
-    part = path.with_name(f".{path.stem}.part{path.suffix}")
-    try:
-        writer(part)
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def main(arguments: Sequence[str]) -> int:

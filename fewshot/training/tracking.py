@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fewshot.artifacts import ExperimentFolder, json_ready
+from fewshot.files import writing
 
 if TYPE_CHECKING:
     from torch.utils.tensorboard import SummaryWriter
@@ -60,12 +61,16 @@ class MetricsLog:
     def record(
         self, split: str, epoch: int, step: int, seconds: float, figures: Mapping[str, Any]
     ) -> None:
-        """Append one row and hand it to the operating system at once."""
+        """Append one row and hand it to the operating system at once.
+
+        Raises UserError when the disk is full.
+        """
         if not self._folder.writes:
             return
         row = {"split": split, "epoch": epoch, "step": step, "seconds": round(seconds, 3)}
         row |= json_ready(figures)
-        with self._folder.metrics.open("a", encoding="utf-8") as file:
+        path = self._folder.metrics
+        with writing(path), path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(row, allow_nan=False) + "\n")
         self._emit(row)
 

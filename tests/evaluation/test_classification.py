@@ -51,8 +51,30 @@ def test_without_a_test_split_the_files_are_of_validation(datasets):
     assert set(evaluation.metrics) == {"train", "validation"}
     assert set(evaluation.artifacts) == {
         "c_per_class.csv", "c_predictions.csv", "c_confusion_matrix.png",
+        "c_train_confusion_matrix.png",
     }  # fmt: skip
     assert {"n", "c_top1", "c_top5", "c_seen"} <= set(evaluation.metrics["train"])
+
+
+def test_every_split_has_its_own_confusion_matrix(datasets, tmp_path):
+    evaluation = Classification(include_train=True)(PixelClassifier("abcd"), datasets)
+    pictures = set()
+    for split in ("train_", "validation_", ""):
+        path = tmp_path / f"{split}confusion_matrix.png"
+        evaluation.artifacts[path.name](path)
+        pictures.add(path.read_bytes())
+    assert len(pictures) == 3
+
+
+def test_mirrored_scores_are_the_mean_of_both_sides(datasets):
+    objective, test = PixelClassifier("abcd"), datasets["test"]
+    images = test.images(np.arange(len(test)))
+    scores = (objective.scores(images) + objective.scores(images.flip(-1))) / 2
+    names = np.array(test.class_names)[test.labels]
+    right = np.array(list("abcd"))[scores.argmax(1).numpy()] == names
+    found = Classification(mirrored=True)(objective, datasets).metrics["test"]["top1"]
+    assert found == pytest.approx(right.mean())
+    assert found != Classification()(objective, datasets).metrics["test"]["top1"]
 
 
 def test_nothing_to_score_is_no_report(datasets):

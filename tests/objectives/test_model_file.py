@@ -64,7 +64,7 @@ def test_an_interrupted_save_leaves_the_old_file_whole(tmp_path, trained, monkey
     before = path.read_bytes()
 
     def interrupted(content, file):
-        file.write(b"half")
+        file.write_bytes(b"half")
         raise KeyboardInterrupt
 
     monkeypatch.setattr(torch, "save", interrupted)

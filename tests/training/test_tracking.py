@@ -6,6 +6,7 @@ from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from fewshot.artifacts import ExperimentFolder
+from fewshot.errors import UserError
 from fewshot.training.tracking import MetricsLog, epoch_line, scalars
 
 
@@ -23,6 +24,12 @@ def _events(folder):
         tag: [(event.step, pytest.approx(event.value)) for event in events.Scalars(tag)]
         for tag in events.Tags()["scalars"]
     }
+
+
+def test_a_full_disk_is_said(folder):
+    folder.metrics.symlink_to("/dev/full")
+    with pytest.raises(UserError, match=r"metrics\.jsonl cannot be written \(No space left"):
+        MetricsLog(folder).record("train", 1, 4, 0.1, {"loss": 0.5})
 
 
 def test_rows_are_json_with_nan_as_null(folder):

@@ -1,0 +1,45 @@
+"""Files that are written whole or not at all, and errors that name what cannot be written."""
+
+import contextlib
+import errno
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from fewshot.errors import UserError
+
+_CANNOT_WRITE = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT}
+
+
+@contextlib.contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Turns the OSErrors of a full disk and of a folder that may not be written into UserErrors."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _CANNOT_WRITE:
+            raise
+        raise UserError(
+            f"{path} cannot be written ({error.strerror}): free some space or choose another "
+            "--output-dir."
+        ) from error
+
+
+def write_atomically(path: Path, writer: Callable[[Path], object]) -> None:
+    """Let `writer` fill a hidden file beside `path`, flush it to disk, then put it in place.
+
+    The hidden file keeps the suffix, from which some writers infer the format, and has a fixed
+    name, so that one left behind by a killed process is overwritten by the next write. Raises
+    UserError as `writing` does.
+    """
+    part = path.with_name(f".{path.stem}.part{path.suffix}")
+    with writing(path):
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            writer(part)
+            with part.open("rb+") as file:
+                os.fsync(file.fileno())
+            part.replace(path)
+        except BaseException:
+            part.unlink(missing_ok=True)
+            raise
