@@ -8,10 +8,11 @@ usual loop      CifarNet, 15 epochs: PIL images through torchvision transforms a
 ours            `experiment.py -c configs/fashion_mnist/fast.gin` with so many epochs, each seed a
                 process of its own
 
-Both train on the same 54,000 images; the 6,000 others and the test images are scored with the
-clock stopped, the test images once, by the model of the last epoch. Prints seconds, accuracies
-and two ratios: against all 15 epochs, the one to hold (at least 8), and against the first epoch
-whose validation accuracy was 0.9033, which someone who stops in time would have needed.
+Both train on 54,000 images, on the CPU, and are validated on the 6,000 others: the usual loop
+after every epoch with the clock stopped, ours once with the clock running. The test images are
+scored once, by the model of the last epoch. Prints seconds, accuracies and two ratios: against
+all 15 epochs, the one to hold (at least 8), and against the first epoch whose validation accuracy
+was 0.9033, which someone who stops in time would have needed.
 """
 
 import argparse
@@ -120,6 +121,7 @@ def ours(epochs: int, seed: int, place: Path) -> Timed:
         f"main.num_epochs = {epochs}",
         f"main.seed = {seed}",
         f"Trainer.validate_every = {epochs}",
+        "Trainer.accelerator = 'cpu'",
     ]
     run = Run(f"fast-seed{seed}", [str(CONFIGS / "fashion_mnist" / "fast.gin")], bindings)
     folder = complete(run, place)
@@ -145,6 +147,8 @@ def main() -> None:
     )
     if statistics.mean(tests) < TARGET:
         sys.exit(f"ours did not reach {TARGET}: give it more --epochs")
+    if theirs.test < TARGET:
+        print(f"the usual loop did not reach {TARGET}: its seconds are too few")
     stopped = "never" if theirs.reached is None else f"{theirs.reached / seconds:.1f}"
     print(
         f"ratio {theirs.seconds / seconds:.1f} (against its first epoch with {TARGET} on "

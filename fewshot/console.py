@@ -47,7 +47,9 @@ def message(error: UserError) -> str:
 
 def exit_code(work: Callable[[], None]) -> int:
     """Of work done to its end: 0 done, 2 the input is wrong, 130 interrupted (and resumable)."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for asked_to_stop in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(asked_to_stop) != signal.SIG_IGN:  # as nohup sets it
+            signal.signal(asked_to_stop, signal.default_int_handler)
     show_log()
     try:
         work()

@@ -115,7 +115,8 @@ class Dataset(Protocol):
 class Evaluator(Protocol):
     """Objective and datasets -> figures, tables, pictures; knows nothing of training.
 
-    monitors: whether it is cheap enough to run on validation during training.
+    monitors: whether it is cheap enough to run on validation during training. One that sets
+    needs_labels = True is refused before training where no training row has a label.
     """
 
     monitors: bool

@@ -157,7 +157,19 @@ def _build(
             )
     with gin.config_scope("validation"):
         monitors = [e for e in (factory() for factory in evaluators) if e.monitors]
-    return Parts(data, built, batches, monitors, [factory() for factory in evaluators], trainer)
+    final = [factory() for factory in evaluators]
+    if not (data.train.labels >= 0).any():
+        _refuse_labels_asked_for(final)
+    return Parts(data, built, batches, monitors, final, trainer)
+
+
+def _refuse_labels_asked_for(evaluators: Sequence[Evaluator]) -> None:
+    for evaluator in evaluators:
+        if getattr(evaluator, "needs_labels", False):
+            raise UserError(
+                f"{type(evaluator).__name__} compares with labels, and no training row has one: "
+                "bind FashionDataset.label_column, or go without: add -c configs/probe/none.gin."
+            )
 
 
 def _validation(parts: Parts) -> Callable[[], Mapping[str, Mapping[str, Any]]] | None:

@@ -113,7 +113,7 @@ def test_what_gin_adds_to_a_message_is_not_shown(requests, capsys):
     assert capsys.readouterr().err == "error: the CSV is empty: give another.\n"
 
 
-@pytest.mark.parametrize("signalled", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("signalled", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_an_interrupt_says_how_to_go_on(requests, tmp_path, capsys, signalled):
     def begin(request):
         request.folder.mkdir(parents=True)

@@ -77,6 +77,18 @@ def test_the_test_split_is_scored_once_and_only_after_training(transfer):
     assert right == pytest.approx(results(transfer)["test"]["top1"])
 
 
+def test_scoring_the_training_split_leaves_the_mean_over_the_steps_alone(shop, tmp_path):
+    bindings = [*shop.bindings(), *SMALL, "Classification.include_train = True"]
+    folder = run(tmp_path, "scored", ["configs/transfer.gin"], bindings)
+    rows = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    named = {row["split"]: row for row in rows}
+    assert {"lr", "loss", "top1"} <= named["train"].keys()
+    assert "n" not in named["train"]
+    assert named["train_evaluated"]["n"] == results(folder)["train"]["n"]
+    for split in ("train_", "validation_", ""):
+        assert (folder / f"{split}confusion_matrix.png").is_file()
+
+
 def test_running_config_gin_again_repeats_the_experiment(transfer, tmp_path):
     again = run(tmp_path, "again", [str(transfer / "config.gin")], [])
     first, second = load_model(transfer / "model.mdl"), load_model(again / "model.mdl")

@@ -12,7 +12,8 @@ ALLOWED = {
     "files": {"errors"},
     "seeding": set(),
     "interfaces": set(),
-    "data": BASE | {"data"},
+    "console": {"errors"},
+    "data": BASE | {"console", "data"},  # console: for its command lines
     "encoders": BASE | {"encoders"},
     "objectives": BASE | {"files", "encoders", "objectives"},
     "heads": {"errors", "heads"},

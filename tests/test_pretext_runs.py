@@ -41,6 +41,22 @@ def test_pretraining_logs_a_probe_of_the_features(name, figures, shop, tmp_path)
     assert (folder / "reconstructions.png").is_file() == (name == "autoencoder")
 
 
+@pytest.mark.parametrize("name", ["rotation", "exemplar", "autoencoder", "simclr", "vicreg"])
+def test_pretraining_needs_no_labels(name, shop, tmp_path):
+    configs = [f"configs/{name}.gin", "configs/probe/none.gin"]
+    unlabelled = [*shop.bindings(), *TINY, "FashionDataset.label_column = None"]
+    folder = run(tmp_path, name, configs, unlabelled)
+    assert results(folder)["selected_by"] == "last"
+    assert (folder / "model.mdl").is_file()
+
+
+def test_a_probe_that_asks_for_labels_is_refused_before_training(shop, tmp_path):
+    unlabelled = [*shop.bindings(), *TINY, "FashionDataset.label_column = None"]
+    with pytest.raises(UserError, match=r"KNNClassification compares .*-c configs/probe/none\.gin"):
+        run(tmp_path, "asks", ["configs/rotation.gin"], unlabelled)
+    assert not (tmp_path / "asks").exists()
+
+
 def test_probes_leave_the_encoder_alone(shop, tmp_path):
     bindings = [*shop.bindings(), *TINY, "Trainer.keep_every = 1"]
     folder = run(tmp_path, "pretext", ["configs/rotation.gin"], bindings)

@@ -53,6 +53,8 @@ class TorchvisionEncoder(Encoder):
         if small_images:
             surgery.shrink_less(model, what)
         surgery.adapt_first_convolution(model, in_channels)
+        if hasattr(model, "transform_input"):  # GoogLeNet and Inception rescale what they see
+            model.transform_input = in_channels == 3  # type: ignore[assignment]
         self.model = model
         self.num_features = surgery.measure_features(
             model, in_channels, image_size, f"{what} '{name}'"

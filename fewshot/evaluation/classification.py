@@ -21,6 +21,7 @@ class Classification:
     """
 
     monitors = True
+    needs_labels = True
 
     def __init__(
         self, prefix: str = "", include_train: bool = False, mirrored: bool = False

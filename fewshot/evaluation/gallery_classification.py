@@ -38,6 +38,7 @@ class GalleryClassification:
     """
 
     monitors = True
+    needs_labels = True
     title = "Per class"
 
     def __init__(

@@ -31,6 +31,7 @@ class Retrieval:
     """
 
     monitors = False
+    needs_labels = True
 
     def __init__(
         self,

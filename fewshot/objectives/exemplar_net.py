@@ -11,7 +11,7 @@ from torch.nn import functional as F
 from fewshot.errors import UserError
 from fewshot.interfaces import Batch, DataSpec
 from fewshot.objectives.objective import Objective
-from fewshot.objectives.views import view_keys
+from fewshot.objectives.views import check_augmented, view_keys
 
 
 @gin.register
@@ -36,11 +36,7 @@ class ExemplarNet(Objective):
         super().__init__(spec, encoder, inputs)
         if views < 1:
             raise UserError(f"ExemplarNet.views is {views}: bind 1 or more.")
-        if not self.inputs.transforms:
-            raise UserError(
-                "ExemplarNet learns from distorted views, but Inputs.augment is not bound: bind "
-                "transforms, e.g. Inputs.augment = [@RandomCrop, @HorizontalFlip]."
-            )
+        check_augmented(self)
         self.views = views
         head = head or gin.get_configurable("LinearHead")
         self.head = head(self.encoder.num_features, spec.rows)

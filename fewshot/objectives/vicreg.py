@@ -9,7 +9,7 @@ from torch import Tensor
 
 from fewshot.interfaces import Batch, DataSpec
 from fewshot.objectives.objective import Objective
-from fewshot.objectives.views import loss_of_views
+from fewshot.objectives.views import check_augmented, loss_of_views
 
 
 @gin.register
@@ -30,6 +30,7 @@ class VICReg(Objective):
         projection_size: int = 512,
     ) -> None:
         super().__init__(spec, encoder, inputs)
+        check_augmented(self)
         from lightly.loss import VICRegLoss  # 4 s to import: only where it is used
         from lightly.models.modules.heads import VICRegProjectionHead
 

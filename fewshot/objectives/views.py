@@ -16,6 +16,15 @@ def view_keys(keys: Tensor, view: int) -> Tensor:
     return torch.cat([keys, torch.full_like(keys[:, :1], view)], dim=1)
 
 
+def check_augmented(objective: Objective) -> None:
+    """Raise UserError where nothing is drawn, so that all views of an image would be alike."""
+    if not objective.inputs.transforms:
+        raise UserError(
+            f"{type(objective).__name__} learns from distorted views, but Inputs.augment is not "
+            "bound: bind transforms, e.g. Inputs.augment = [@RandomCrop, @HorizontalFlip]."
+        )
+
+
 def two_views(objective: Objective, batch: Batch) -> tuple[Tensor, Tensor]:
     """The encoder's features of two views, [B, D] each, from one pass over both.
 

@@ -2,7 +2,6 @@
 
 import json
 import logging
-import signal
 import subprocess
 import sys
 from collections.abc import Iterable, Sequence
@@ -146,5 +145,5 @@ def _exit_code(command: list[str]) -> int:
     try:
         return process.wait()
     except KeyboardInterrupt:
-        process.send_signal(signal.SIGINT)
+        process.terminate()  # what runs in the background of a script ignores SIGINT
         return process.wait()

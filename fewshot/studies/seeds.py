@@ -101,7 +101,7 @@ def run_study(given: argparse.Namespace) -> None:
     for values, what in ((given.seeds, "--seeds"), ([arm.name for arm in arms], "the experiments")):
         if len(set(values)) < len(values):
             raise UserError(f"{what} name one twice: {', '.join(map(str, values))}.")
-    place = Path(given.output_dir) / (given.name or f"seeds-{arms[0].name}")
+    place = Path(given.output_dir).expanduser().absolute() / (given.name or f"seeds-{arms[0].name}")
     found = {
         arm.name: np.array(
             [arm.value(seed, given.figure, given.parameter, place) for seed in given.seeds]

@@ -156,7 +156,8 @@ class TrainingRun:
         if validated and self.fit.validate is not None:
             found = self.fit.validate() if self.fabric.is_global_zero else {}
             for split, named in self.fabric.broadcast(found).items():
-                figures[split] = figures.get(split, {}) | dict(named)
+                # what an evaluator finds on the training rows is not the mean over the steps
+                figures["train_evaluated" if split == "train" else split] = dict(named)
         number, seconds = progress.epoch + 1, time.monotonic() - self.began
         for split, named in figures.items():
             self.log.record(split, number, progress.total_steps, seconds, named)

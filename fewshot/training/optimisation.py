@@ -117,7 +117,23 @@ def build_schedule(factory: Factory | None, optimizer: Optimizer, sizes: Schedul
     fillings: dict[str, Any] = sizes.fillings()
     if needs_figure(factory):
         fillings["mode"] = sizes.mode
-    return _call(factory, optimizer, fillings, "main.schedule")
+    schedule = _call(factory, optimizer, fillings, "main.schedule")
+    _check_factors(optimizer, _name(_original(factory)))
+    return schedule
+
+
+def _check_factors(optimizer: Optimizer, schedule: str) -> None:
+    """Refuse a schedule that has just given one rate to groups whose rates differ by a factor."""
+    groups = optimizer.param_groups
+    plain = [group["lr"] for group in groups if group.get("lr_factor", 1.0) == 1.0]
+    for group in groups:
+        factor = group.get("lr_factor", 1.0)
+        if factor != 1.0 and plain and group["lr"] == plain[0] > 0:
+            raise UserError(
+                f"{schedule} gives every parameter the same learning rate, so that the factor "
+                f"{factor:g} of some, the objective's proxies, would be lost: bind a schedule that "
+                "multiplies, e.g. main.schedule = @WarmupCosine, or a proxy_lr_factor of 1."
+            )
 
 
 def needs_figure(schedule: Any) -> bool:

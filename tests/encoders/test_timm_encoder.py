@@ -43,6 +43,21 @@ def test_a_weights_file_gives_that_models_features(tmp_path, suffix):
         TimmEncoder(name="resnet14t", **COLOUR, weights_file=str(path))
 
 
+def test_a_weights_file_is_adapted_to_grey_images(tmp_path):
+    torch.manual_seed(0)
+    trained = timm.create_model("resnet18", num_classes=7).eval()
+    path = tmp_path / "weights.pth"
+    torch.save(trained.state_dict(), path)
+    grey = torch.rand(2, 1, 64, 64)
+    encoder = TimmEncoder(
+        name="resnet18", in_channels=1, image_size=(64, 64), weights_file=str(path)
+    ).eval()
+    expected = trained.forward_head(
+        trained.forward_features(grey.expand(-1, 3, -1, -1)), pre_logits=True
+    )
+    torch.testing.assert_close(encoder(grey), expected, rtol=1e-4, atol=1e-4)
+
+
 def test_without_a_network_the_message_says_what_to_do(monkeypatch):
     create = timm.create_model
 

@@ -55,6 +55,13 @@ def test_a_vision_transformer_is_built_for_the_image_size():
     assert encoder.model.encoder.pos_embedding.shape == (1, 2, 768)
 
 
+@pytest.mark.parametrize("channels", [1, 3])
+def test_googlenet_rescales_colour_as_its_weights_expect(channels):
+    encoder = TorchvisionEncoder(name="googlenet", in_channels=channels, image_size=(64, 64))
+    assert encoder.model.transform_input == (channels == 3)
+    assert encoder.eval()(torch.randn(2, channels, 64, 64)).shape == (2, 1024)
+
+
 def test_small_images_keep_the_resolution_in_a_resnet_stem():
     encoder = ResNet18(in_channels=1, image_size=(32, 32), small_images=True)
     assert encoder.model.conv1.weight.shape == (64, 1, 3, 3)

@@ -104,6 +104,12 @@ def test_a_model_file_holds_all_of_it_and_features_are_the_encoders(method, tmp_
     torch.testing.assert_close(again(shown)[0], objective(shown)[0])
 
 
+@pytest.mark.parametrize("method", [SimCLR, VICReg])
+def test_views_without_augmentation_are_refused(method):
+    with pytest.raises(UserError, match=rf"{method.__name__} learns from distorted views, but Inp"):
+        method(spec(), ToyEncoder, Inputs)
+
+
 def test_spread_tells_a_collapse():
     objective = SimCLR(spec(), ToyEncoder, cropping)
 

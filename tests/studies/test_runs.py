@@ -96,7 +96,8 @@ def test_a_study_that_is_stopped_stops_its_run_once_and_waits_for_it(tmp_path, n
     """In a process of its own, since the signal goes to whoever runs the study."""
     child = textwrap.dedent(
         """
-        import sys, time
+        import signal, sys, time
+        signal.signal(signal.SIGTERM, signal.default_int_handler)  # as exit_code does
         try:
             open(sys.argv[1], "w").close()
             time.sleep(30)

@@ -68,6 +68,44 @@ def test_bindings_reach_the_optimizer_and_groups_keep_their_own():
     assert [group["lr"] for group in optimizer.param_groups] == [0.5, 0.01]
 
 
+class NetOfTwoRates(Net):
+    def parameter_groups(self):
+        return [
+            {"params": self.a.parameters()},
+            {"params": self.b.parameters(), "lr_factor": 10},
+        ]
+
+
+def test_a_factor_multiplies_the_rate_under_a_schedule_that_multiplies():
+    optimizer = build_optimizer(
+        bound("torch.optim.SGD", "torch.optim.SGD.lr = 0.1"), NetOfTwoRates()
+    )
+    schedule = build_schedule(WarmupCosine, optimizer, _sizes())
+    for _ in range(20):
+        optimizer.step()
+        schedule.step()
+    first, second = (group["lr"] for group in optimizer.param_groups)
+    assert second == pytest.approx(10 * first)
+
+
+@pytest.mark.parametrize("name", ["OneCycleLR.max_lr = 0.1", "CyclicLR.max_lr = 0.1"])
+def test_a_schedule_that_would_lose_a_factor_is_refused(name):
+    optimizer = build_optimizer(
+        bound("torch.optim.SGD", "torch.optim.SGD.lr = 0.1"), NetOfTwoRates()
+    )
+    lines = [f"torch.optim.lr_scheduler.{name}"]
+    if name.startswith("Cyclic"):
+        lines += [
+            "torch.optim.lr_scheduler.CyclicLR.base_lr = 0.01",
+            "torch.optim.lr_scheduler.CyclicLR.cycle_momentum = False",
+        ]
+    else:
+        lines += ["torch.optim.lr_scheduler.OneCycleLR.cycle_momentum = False"]
+    factory = bound(f"torch.optim.lr_scheduler.{name.partition('.')[0]}", *lines)
+    with pytest.raises(UserError, match=r"LR gives every parameter the same .* factor 10 of some"):
+        build_schedule(factory, optimizer, _sizes())
+
+
 def test_adam_is_the_default_and_takes_bindings(caplog):
     caplog.set_level("INFO", "fewshot")
     gin.parse_config("torch.optim.Adam.lr = 0.02")

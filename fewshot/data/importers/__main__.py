@@ -1,17 +1,16 @@
 """`python -m fewshot.data.importers fashion-mnist DIR [--source S] [--top N]`."""
 
 import argparse
-import logging
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from fewshot.console import exit_code, show
 from fewshot.data.importers.cats_vs_dogs import CatsVsDogs
 from fewshot.data.importers.cifar10 import Cifar10
 from fewshot.data.importers.deep_fashion import DeepFashion
 from fewshot.data.importers.fashion_mnist import FashionMNIST
 from fewshot.data.importers.image_folder import ImageFolder
-from fewshot.errors import UserError
 
 IMPORTERS = {
     "fashion-mnist": FashionMNIST,
@@ -36,17 +35,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--top", type=int, metavar="N", help="frequent types, as create_splits.sh")
     parsed = parser.parse_args(arguments)
-    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    return exit_code(lambda: _run(parsed))
+
+
+def _run(parsed: argparse.Namespace) -> None:
+    """Make root_dir, and print what to bind."""
     options = {} if parsed.top is None else {"top": parsed.top}
-    try:
-        IMPORTERS[parsed.layout](source=parsed.source, **options)(parsed.directory)
-    except UserError as error:
-        print(f"importers: {error}", file=sys.stderr)
-        return 2
+    IMPORTERS[parsed.layout](source=parsed.source, **options)(parsed.directory)
     directory = Path(parsed.directory).expanduser().absolute()
-    print(f"FashionDataset.root_dir = '{directory}'")
-    print(f"FashionDataset.csv_file = '{directory / 'train.csv'}'")
-    return 0
+    show(f"FashionDataset.root_dir = '{directory}'")
+    show(f"FashionDataset.csv_file = '{directory / 'train.csv'}'")
+    if (directory / "validation.csv").is_file():
+        show(f"validation/FashionDataset.csv_file = '{directory / 'validation.csv'}'")
 
 
 if __name__ == "__main__":

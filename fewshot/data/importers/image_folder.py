@@ -74,7 +74,13 @@ class ImageFolder:
 def _images(source: Path) -> Iterator[tuple[Path, str, str]]:
     """(path, class, partition) of each image, sorted by path."""
     folders = _subfolders(source)
-    nested = bool(folders) and all(folder.name.lower() in PARTITIONS for folder in folders)
+    others = [folder.name for folder in folders if folder.name.lower() not in PARTITIONS]
+    if len(others) < len(folders) and others:
+        raise UserError(
+            f"ImageFolder.source {source} holds folders named as parts of the data beside others: "
+            f"{', '.join(others[:5])}. Move those away, or name the folders of classes otherwise."
+        )
+    nested = bool(folders) and not others
     for outer in folders if nested else [source]:
         part = PARTITIONS[outer.name.lower()] if nested else "train"
         for class_folder in _subfolders(outer):

@@ -101,8 +101,14 @@ def write_styles(
     """Write styles.csv (id, articleType, year, split) and the split CSVs beside it.
 
     parts: 'train', 'validation' or 'test' of each row; top: as create_splits, at most the number
-    of classes.
+    of classes. Raises UserError when no row is for training or none for testing.
     """
+    for part in ("train", "test"):
+        if part not in parts:
+            raise UserError(
+                f"none of the {len(parts)} images to import is in the {part} part: check the "
+                "source's folders or lists."
+            )
     years = [YEARS[part] for part in parts]
     table = pd.DataFrame({"id": ids, "articleType": labels, "year": years, "split": parts})
     styles = folder / "styles.csv"

@@ -61,6 +61,13 @@ def test_partition_folders_are_kept(tmp_path, save_image, folders, expected):
     assert (tmp_path / "root/validation.csv").exists() == ("validation" in expected)
 
 
+def test_parts_beside_other_folders_are_refused(tmp_path, save_image):
+    for folder in ("train/bag", "test/bag", "__MACOSX/bag"):
+        save_image(tmp_path / f"source/{folder}/1.jpg")
+    with pytest.raises(UserError, match=r"parts of the data beside others: __MACOSX\. Move those"):
+        ImageFolder(tmp_path / "source")(tmp_path / "root")
+
+
 def test_train_alone_gives_up_a_share(tmp_path, save_image):
     for number in range(4):
         save_image(tmp_path / f"source/train/bag/{number}.png")

@@ -3,6 +3,12 @@ import pytest
 from fewshot.data.importers.__main__ import main
 
 
+@pytest.fixture(autouse=True)
+def no_log_handler(monkeypatch):
+    """The handler would outlive the captured stderr that it writes to."""
+    monkeypatch.setattr("fewshot.console.show_log", lambda: None)
+
+
 def test_the_command_imports_and_says_what_to_bind(sample, tmp_path, capsys):
     command = ["fashion-mnist", str(tmp_path / "root"), "--source", str(sample), "--top", "3"]
     assert main(command) == 0
@@ -11,6 +17,14 @@ def test_the_command_imports_and_says_what_to_bind(sample, tmp_path, capsys):
         f"FashionDataset.csv_file = '{tmp_path}/root/train.csv'\n"
     )
     assert (tmp_path / "root/train_top3.csv").is_file()
+
+
+def test_a_validation_part_is_to_be_bound_too(tmp_path, save_image, capsys):
+    for folder in ("train/bag", "val/bag", "test/bag"):
+        save_image(tmp_path / f"source/{folder}/1.jpg")
+    assert main(["image-folder", f"{tmp_path}/root", "--source", f"{tmp_path}/source"]) == 0
+    last = capsys.readouterr().out.splitlines()[-1]
+    assert last == f"validation/FashionDataset.csv_file = '{tmp_path}/root/validation.csv'"
 
 
 @pytest.mark.parametrize("layout", ["image-folder", "deep-fashion", "cats-vs-dogs", "cifar-10"])

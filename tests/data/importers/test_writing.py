@@ -107,6 +107,14 @@ def test_source_is_checked(tmp_path):
         checked_source(tmp_path / "no", "Thing", "pictures")
 
 
+@pytest.mark.parametrize("missing", ["train", "test"])
+def test_a_part_without_images_is_named(tmp_path, missing):
+    parts = [part for part in ("train", "validation", "test") if part != missing]
+    with pytest.raises(UserError, match=rf"none of the 2 images .* is in the {missing} part"):
+        write_styles(tmp_path, ["a", "b"], ["X", "Y"], parts, top=20)
+    assert not list(tmp_path.iterdir())
+
+
 def test_styles_and_splits(tmp_path):
     parts = ["train", "validation", "test", "train", "test"]
     write_styles(tmp_path, list("abcde"), ["X", "X", "X", "Y,Z", "Y,Z"], parts, top=20)

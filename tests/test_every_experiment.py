@@ -1,0 +1,42 @@
+"""Every experiment of configs/: objective, optimiser and schedule are built as main does."""
+
+from pathlib import Path
+
+import gin
+import pytest
+
+from fewshot import config
+from fewshot.interfaces import DataSpec
+from fewshot.training.optimisation import ScheduleSizes, build_optimizer, build_schedule
+
+EXPERIMENTS = [
+    path
+    for path in sorted(Path("configs").glob("**/*.gin"))
+    if "# command   python" in path.read_text(encoding="utf-8")
+]
+ANY_MODEL = ["TransferNet.encoder = @SmallResNet", "TransferNet.head = None"]
+
+
+def spec():
+    """What the bound data would say of itself."""
+    data = gin.get_bindings("FashionDataset")
+    size = data.get("image_size", (64, 64))
+    channels = data.get("channels", 3)
+    names = tuple("abcdefghij")
+    return DataSpec(names, channels, size, (0.5,) * channels, (0.25,) * channels, rows=100)
+
+
+@pytest.mark.parametrize("path", EXPERIMENTS, ids=lambda path: str(path.relative_to("configs")))
+def test_an_experiment_is_built(path):
+    config.load([str(path)], [])
+    if gin.get_bindings("TransferNet").get("encoder") is None:
+        # it goes on from a saved model, for which a new one stands here
+        config.load([str(path)], [*ANY_MODEL, "TransferNet.new_head = None"])
+    main = gin.get_bindings("main")
+    objective = main["objective"](spec())
+    if main.get("num_epochs") == 0:
+        return
+    optimizer = build_optimizer(main.get("optimizer"), objective)
+    sizes = ScheduleSizes(2, 10, main.get("schedule_every", "step"), "max")
+    schedule = build_schedule(main.get("schedule"), optimizer, sizes)
+    assert (schedule is None) == (main.get("schedule") is None)
