@@ -31,7 +31,7 @@ def accuracy_curves(rows: Sequence[Mapping[str, Any]]) -> list[Curve]:
 
 
 def _is_accuracy(key: str) -> bool:
-    return key != "mean_class_top1" and (
+    return not key.endswith("mean_class_top1") and (
         key in _ACCURACIES or key.endswith(tuple(f"_{name}" for name in _ACCURACIES))
     )
 

@@ -10,7 +10,14 @@ ROWS = [
     {"split": "train", "epoch": 1, "step": 5, "loss": 2.0, "top1": 0.2},
     {"split": "train", "epoch": 1, "step": 10, "loss": 1.0, "top1": 0.4},
     {"split": "train", "epoch": 2, "step": 20, "loss": 0.5, "top1": None},
-    {"split": "validation", "epoch": 2, "loss": 0.7, "knn_top1": 0.6, "mean_class_top1": 0.1},
+    {
+        "split": "validation",
+        "epoch": 2,
+        "loss": 0.7,
+        "knn_top1": 0.6,
+        "mean_class_top1": 0.1,
+        "knn_mean_class_top1": 0.1,
+    },
     {"split": "test", "epoch": 2, "loss": 0.8, "top1": 0.55},
 ]
 
