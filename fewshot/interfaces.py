@@ -116,7 +116,8 @@ class Evaluator(Protocol):
     """Objective and datasets -> figures, tables, pictures; knows nothing of training.
 
     monitors: whether it is cheap enough to run on validation during training. One that sets
-    needs_labels = True is refused before training where no training row has a label.
+    needs_labels = True is refused before training where no training row has a label; one that
+    has `check(objective, datasets)` is asked to refuse, before training, what it would after it.
     """
 
     monitors: bool

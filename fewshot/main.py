@@ -92,6 +92,9 @@ def main(
     if request.dry_run:
         describe(data.train, parts.objective, parts.sampler, seed, parts.trainer.device)
         return
+    for evaluator in parts.evaluators:
+        if hasattr(evaluator, "check"):
+            evaluator.check(parts.objective, data.evaluated)
     origin = _start(folder, request, seed, parts)
     summary = train()
     if not parts.trainer.is_main_process:

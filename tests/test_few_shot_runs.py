@@ -120,3 +120,10 @@ def test_training_goes_on_from_a_model_and_its_types_are_remembered(
     stored = load_model(folder / "model.mdl")
     assert stored.class_names == ("New Bags", "New Hats", "New Socks")
     assert stored.trained_classes == ("Bags", "Hats", *stored.class_names, "Socks")
+
+
+def test_too_few_novel_images_are_said_before_training(novel, tmp_path):
+    many = ["FewShotEvaluation.n_query = 400", "n_way = 3", "n_shot = 2", "n_query = 3"]
+    with pytest.raises(UserError, match=r"fewer distinct images than n_shot \+ n_query = 2 \+ 400"):
+        run(tmp_path, "early", ["configs/few_shot/prototypical.gin"], [*novel, *many])
+    assert not (tmp_path / "early").exists()

@@ -39,6 +39,11 @@ class Pool:
 
     def check(self, n_way: int, n_shot: int, n_query: int) -> None:
         """Raises UserError when there are too few classes, or a class has too few images."""
+        if len(self.class_names) < 2:
+            raise UserError(
+                f"episodes need two classes or more, and there are {len(self.class_names)}: bind "
+                "another CSV of novel classes."
+            )
         if n_way > len(self.class_names):
             raise UserError(
                 f"FewShotEvaluation.n_way is {n_way}, but there are {len(self.class_names)} "
@@ -52,7 +57,7 @@ class Pool:
             raise UserError(
                 f"classes with fewer distinct images than n_shot + n_query = {n_shot} + {n_query}: "
                 f"{', '.join(small[:5])}{more}. Lower FewShotEvaluation.n_shot or n_query, or "
-                "leave these classes out of the CSV."
+                f"leave these classes out of the CSV (create_splits.sh --min-per-class {needed})."
             )
 
 

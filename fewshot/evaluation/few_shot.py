@@ -1,6 +1,5 @@
 """N-way K-shot accuracy on classes the model has never seen."""
 
-import logging
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -9,17 +8,14 @@ import numpy as np
 from torch import Tensor
 
 from fewshot.errors import UserError
-from fewshot.evaluation.classification_metrics import labelled
 from fewshot.evaluation.classification_report import reported_split
 from fewshot.evaluation.episodes import Pool, draw_episodes
 from fewshot.evaluation.few_shot_report import FewShotResult, Setting, few_shot_report, head_name
 from fewshot.evaluation.few_shot_scores import score_episodes
-from fewshot.evaluation.fingerprints import fingerprints
 from fewshot.evaluation.gallery import stratified_rows
 from fewshot.evaluation.inference import embed
+from fewshot.evaluation.novel import NovelImages, novel_images
 from fewshot.interfaces import Dataset, Evaluation
-
-logger = logging.getLogger("fewshot")
 
 _BASE_ROWS = 10_000
 
@@ -34,7 +30,8 @@ class FewShotEvaluation:
     numbers or 'all'; n_shot: numbers; every combination is evaluated. n_query: queries a class.
     seed: of the episodes, which are the same for every head, model and batch size; images that
     are exact twins count once, so support and query never share one. centre: subtract the mean
-    training embedding where there is a training split.
+    training embedding where there is a training split, but for heads whose `centred` is False.
+    prefix: put before figures and files, so that two of these evaluators keep apart.
     """
 
     def __init__(
@@ -47,6 +44,7 @@ class FewShotEvaluation:
         n_episodes: int = 1000,
         seed: int = 0,
         centre: bool = True,
+        prefix: str = "",
     ) -> None:
         defaults = ("NearestPrototype", "SimpleShot")
         factories = [gin.get_configurable(name) for name in defaults] if heads is None else heads
@@ -55,30 +53,48 @@ class FewShotEvaluation:
             raise UserError("FewShotEvaluation.heads is empty or has a head twice: name each once.")
         self.dataset = dataset
         self.monitors = dataset is None
-        self.n_way = (n_way,) if isinstance(n_way, int | str) else tuple(n_way)
-        self.n_shot = (n_shot,) if isinstance(n_shot, int) else tuple(n_shot)
+        self.n_way = tuple(n_way) if isinstance(n_way, list | tuple) else (n_way,)
+        self.n_shot = tuple(n_shot) if isinstance(n_shot, list | tuple) else (n_shot,)
         self.n_query = n_query
         self.n_episodes = n_episodes
         self.seed = seed
         self.centre = centre
+        self.prefix = prefix
+        self._own: Dataset | None = None
         self._check()
+
+    def check(self, objective: Any, datasets: Mapping[str, Dataset]) -> None:
+        """Raise, before anything is trained, what evaluating the datasets would raise."""
+        for split, dataset in self._novel(datasets).items():
+            self._images(objective, split, dataset, datasets.get("train"))
 
     def __call__(self, objective: Any, datasets: Mapping[str, Dataset]) -> Evaluation:
         """Evaluate; raises UserError for overlapping classes, too few classes or images."""
-        novel = {name: data for name, data in datasets.items() if name != "train"}
-        if self.dataset is not None:
-            novel = {"novel": self.dataset()}
         train = datasets.get("train")
-        if train is not None:
-            for split, dataset in novel.items():
-                refuse_shared_images(train.ids.tolist(), dataset.ids.tolist(), split)
         mean = self._base_mean(objective, train)
         results = {
-            split: self._evaluate(objective, split, dataset, mean)
-            for split, dataset in novel.items()
+            split: self._evaluate(objective, self._images(objective, split, dataset, train), mean)
+            for split, dataset in self._novel(datasets).items()
         }
         reported = "novel" if "novel" in results else reported_split(results)
-        return few_shot_report(results, reported)
+        return few_shot_report(results, reported, self.prefix)
+
+    def _novel(self, datasets: Mapping[str, Dataset]) -> dict[str, Dataset]:
+        if self.dataset is None:
+            return {name: data for name, data in datasets.items() if name != "train"}
+        if self._own is None:
+            self._own = self.dataset()
+        return {"novel": self._own}
+
+    def _images(
+        self, objective: Any, split: str, dataset: Dataset, train: Dataset | None
+    ) -> NovelImages:
+        """What a split's episodes are drawn from, enough for every setting."""
+        trained = getattr(objective, "trained_classes", objective.class_names)
+        found = novel_images(dataset, split, trained, train)
+        for n_way in dict.fromkeys(setting.n_way for setting in self._settings(found.pool)):
+            found.pool.check(n_way, max(self.n_shot), self.n_query)
+        return found
 
     def _check(self) -> None:
         counts: dict[str, Sequence[Any]] = {
@@ -89,6 +105,8 @@ class FewShotEvaluation:
         }
         for name, values in counts.items():
             least = 2 if name in ("n_way", "n_episodes") else 1
+            if not values and (name != "n_way" or not self.n_way):
+                raise UserError(f"FewShotEvaluation.{name} is empty: bind at least one number.")
             for value in values:
                 if not isinstance(value, int) or value < least:
                     also = " or 'all'" if name == "n_way" else ""
@@ -104,61 +122,25 @@ class FewShotEvaluation:
         labels = train.labels if (train.labels >= 0).all() else np.zeros_like(train.labels)
         return embed(objective, train, rows=stratified_rows(labels, _BASE_ROWS)).mean(0)
 
-    def _evaluate(
-        self, objective: Any, split: str, dataset: Dataset, mean: Tensor | None
-    ) -> FewShotResult:
-        rows = labelled(dataset, split)
-        trained = getattr(objective, "trained_classes", objective.class_names)
-        refuse_overlap(trained, rows.labels.tolist(), split)
-        _, first = np.unique(fingerprints(dataset, rows.rows), return_index=True)
-        kept = np.sort(first)
-        if len(kept) < len(rows.rows):
-            dropped = len(rows.rows) - len(kept)
-            logger.info("%s: %d exact twins of other images left out", split, dropped)
-        names, labels = np.unique(rows.labels[kept].astype(str), return_inverse=True)
-        pool = Pool(labels, tuple(names.tolist()))
-        settings = self._settings(pool)
-        features = embed(objective, dataset, rows=rows.rows[kept])
-        if mean is not None:
-            features = features - mean
-        result = FewShotResult(pool.class_names, len(kept), {}, {}, self.heads)
-        ids = rows.ids[kept].astype(str).tolist()
-        for setting in settings:
+    def _evaluate(self, objective: Any, images: NovelImages, mean: Tensor | None) -> FewShotResult:
+        pool = images.pool
+        features = embed(objective, images.dataset, rows=images.rows)
+        centred = features if mean is None else features - mean
+        result = FewShotResult(pool.class_names, len(images.rows), {}, {}, self.heads)
+        ids = images.ids.astype(str).tolist()
+        for setting in self._settings(pool):
             episodes = draw_episodes(
                 pool, setting.n_way, setting.n_shot, self.n_query, self.n_episodes, self.seed
             )
             result.digests[setting] = episodes.digest(ids)
             for name, head in self.heads.items():
-                scores = score_episodes(head, features, episodes, len(pool.class_names))
+                seen = centred if getattr(head, "centred", True) else features
+                scores = score_episodes(head, seen, episodes, len(pool.class_names))
                 result.scores[setting, name] = scores
         return result
 
     def _settings(self, pool: Pool) -> list[Setting]:
-        """Every combination, checked before anything is embedded."""
+        """Every combination."""
         total = len(pool.class_names)
         ways = dict.fromkeys(total if way == "all" else int(way) for way in self.n_way)
-        for n_way in ways:
-            pool.check(n_way, max(self.n_shot), self.n_query)
         return [Setting(n_way, n_shot) for n_way in ways for n_shot in self.n_shot]
-
-
-def refuse_overlap(trained: Sequence[str], novel: Sequence[str], split: str) -> None:
-    """Raises UserError when a class of the split was trained on."""
-    shared = sorted(set(trained) & set(novel))
-    if shared:
-        more = f" and {len(shared) - 5} more" if len(shared) > 5 else ""
-        raise UserError(
-            f"classes of the {split} split that the model was trained on: "
-            f"{', '.join(shared[:5])}{more}. Few-shot episodes are of classes never trained on: "
-            "remove them from its CSV."
-        )
-
-
-def refuse_shared_images(trained: Sequence[Any], novel: Sequence[Any], split: str) -> None:
-    """Raises UserError when an image of the split is a training row, with or without a label."""
-    shared = sorted({str(name) for name in trained} & {str(name) for name in novel})
-    if shared:
-        raise UserError(
-            f"{len(shared)} images of the {split} split are training rows, for example "
-            f"{', '.join(shared[:5])}: remove them from one of the two CSVs."
-        )

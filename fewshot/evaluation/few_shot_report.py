@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from fewshot.evaluation.classification_report import csv_writer
+from fewshot.evaluation.classification_report import csv_writer, prefixed
 from fewshot.evaluation.few_shot_scores import EpisodeScores
 from fewshot.interfaces import Evaluation
 
@@ -39,13 +39,13 @@ class FewShotResult:
         transductive = getattr(self.heads[name], "transductive", False)
         return "transductive" if transductive else "inductive"
 
-    def metrics(self) -> dict[str, Any]:
-        """n, n_classes, and {kind: {"5way_1shot": {head: {mean, ci95, n}}}}."""
-        found: dict[str, Any] = {"n": self.n, "n_classes": len(self.class_names)}
+    def metrics(self, prefix: str) -> dict[str, Any]:
+        """n, n_classes, and {kind: {"5way_1shot": {head: {mean, ci95, n}}}}, but for n prefixed."""
+        found: dict[str, Any] = {"n_classes": len(self.class_names)}
         for (setting, name), scores in self.scores.items():
             key = f"{setting.n_way}way_{setting.n_shot}shot"
             found.setdefault(self.kind(name), {}).setdefault(key, {})[name] = scores.summary()
-        return found
+        return {"n": self.n, **prefixed(found, prefix)}
 
     def table(self, kind: str) -> pd.DataFrame:
         """A row a head of the kind, a column a setting, each cell {mean, ci95, n}."""
@@ -56,15 +56,31 @@ class FewShotResult:
         return pd.DataFrame(table)
 
     def per_class(self) -> pd.DataFrame:
-        """head, n_way, n_shot, class, n (queries over all episodes), top1."""
+        """kind, head, n_way, n_shot, class, n (queries over all episodes), top1."""
         parts = []
         for (setting, name), scores in self.scores.items():
             n = scores.confusion.sum(1)
             right = scores.confusion.diagonal()
             top1 = np.divide(right, n, out=np.full(len(n), np.nan), where=n > 0)
-            start = {"head": name, "n_way": setting.n_way, "n_shot": setting.n_shot}
+            start = self._start(setting, name)
             parts.append(pd.DataFrame({**start, "class": self.class_names, "n": n, "top1": top1}))
         return pd.concat(parts, ignore_index=True)
+
+    def confusions(self) -> pd.DataFrame:
+        """kind, head, n_way, n_shot, class, predicted, n: the pairs that occurred."""
+        parts = []
+        names = np.array(self.class_names)
+        for (setting, name), scores in self.scores.items():
+            true, predicted = np.nonzero(scores.confusion)
+            cells = {"class": names[true], "predicted": names[predicted]}
+            cells["n"] = scores.confusion[true, predicted]
+            parts.append(pd.DataFrame({**self._start(setting, name), **cells}))
+        return pd.concat(parts, ignore_index=True)
+
+    def _start(self, setting: Setting, name: str) -> dict[str, Any]:
+        """The first columns of a row."""
+        shape = {"n_way": setting.n_way, "n_shot": setting.n_shot}
+        return {"kind": self.kind(name), "head": name, **shape}
 
     def write_episodes(self, path: Path) -> None:
         """Accuracies [M, E] with names [M] ("head, setting") and digests [M] of their episodes."""
@@ -94,19 +110,25 @@ def head_name(head: Any) -> str:
     return type(head).__name__ + (f"({', '.join(options)})" if options else "")
 
 
-def few_shot_report(results: Mapping[str, FewShotResult], split: str | None) -> Evaluation:
+def few_shot_report(
+    results: Mapping[str, FewShotResult], split: str | None, prefix: str = ""
+) -> Evaluation:
     """The Evaluation of all splits; files and tables are of the given one."""
-    metrics = {name: result.metrics() for name, result in results.items()}
+    metrics = {name: result.metrics(prefix) for name, result in results.items()}
     if split is None:
         return Evaluation(metrics)
     result = results[split]
     artifacts: dict[str, Callable[[Path], None]] = {
-        "episodes.npz": result.write_episodes,
-        "few_shot_per_class.csv": csv_writer(result.per_class()),
-        "few_shot_confusion_matrix.png": result.draw_confusion,
+        f"{prefix}episodes.npz": result.write_episodes,
+        f"{prefix}few_shot_per_class.csv": csv_writer(result.per_class()),
+        f"{prefix}few_shot_confusions.csv": csv_writer(result.confusions()),
+        f"{prefix}few_shot_confusion_matrix.png": result.draw_confusion,
     }
     kinds = dict.fromkeys(result.kind(name) for name in result.heads)
     tables = {
-        f"Few-shot accuracy, {kind} heads, {split} classes": result.table(kind) for kind in kinds
+        f"{prefix.replace('_', ' ')}Few-shot accuracy, {kind} heads, {split} classes".strip(): (
+            result.table(kind)
+        )
+        for kind in kinds
     }
     return Evaluation(metrics, artifacts, tables)

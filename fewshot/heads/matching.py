@@ -32,6 +32,7 @@ class MatchingAttention:
     """Attention over the support, as in matching networks (https://arxiv.org/abs/1606.04080)."""
 
     transductive: ClassVar[bool] = False
+    centred: ClassVar[bool] = False  # cosines are of the features as they were trained
 
     def __call__(self, support: Tensor, labels: Tensor, query: Tensor, n_classes: int) -> Tensor:
         """Scores [..., Q, n_classes]; see `matching_attention`."""

@@ -28,9 +28,11 @@ from fewshot.studies.seeds import interval
 logger = logging.getLogger("fewshot")
 
 _NOTE = (
-    "mean is over splits and seeds. Three different 95 % intervals, each a half width: "
-    "ci95_episodes over the episodes of one run (the mean of the runs' own), ci95_seeds over seeds "
-    "(each seed's mean over splits), ci95_splits over splits (each split's mean over seeds)."
+    "mean is over the n_runs, of splits and seeds; a row with fewer runs than others is of other "
+    "splits or seeds than those, and cannot be held against them. Three different 95 % intervals, "
+    "each a half width: ci95_episodes over the episodes of one run (the mean of the runs' own), "
+    "ci95_seeds over seeds (each seed's mean over splits), ci95_splits over splits (each split's "
+    "mean over seeds)."
 )
 _ROW = ["kind", "setting", "encoder", "head"]
 _ENCODERS = (
@@ -50,8 +52,12 @@ def planned(
     seeds: Sequence[int],
     splits: Sequence[Path],
     bindings: Sequence[str] = (),
+    also: Sequence[str] = (),
 ) -> Iterator[tuple[dict[str, Any], Run]]:
-    """What each run is (encoder, split, seed) and the run, whole tables of one seed first."""
+    """What each run is (encoder, split, seed) and the run, whole tables of one seed first.
+
+    also: configs that are put behind each encoder's.
+    """
     for seed in seeds:
         for split in splits or (None,):
             for config in configs:
@@ -65,7 +71,7 @@ def planned(
                         f"novel/FashionDataset.csv_file = {str(split / 'novel.csv')!r}",
                     ]
                 what = {"encoder": encoder, "split": split.name if split else "", "seed": seed}
-                yield what, Run(name, [config], bound)
+                yield what, Run(name, [config, *also], bound)
 
 
 def accuracies(folder: ExperimentFolder) -> pd.DataFrame:
@@ -106,6 +112,7 @@ def summary(found: pd.DataFrame) -> pd.DataFrame:
                 "ci95_seeds": interval(over["seed"])[2],
                 "ci95_splits": interval(over["split"])[2],
                 "n_episodes": int(runs["n"].iloc[0]),
+                "n_runs": len(runs),
                 "n_seeds": len(over["seed"]),
                 "n_splits": len(over["split"]),
             }
@@ -129,6 +136,10 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "encoders", metavar="A.gin", nargs="*", default=default,
         help=f"experiments that train an encoder (default: {', '.join(_ENCODERS)})",
+    )  # fmt: skip
+    parser.add_argument(
+        "-c", "--config", metavar="FILE", action="append", default=[],
+        help="one more config for every run, behind the encoder's; repeatable",
     )  # fmt: skip
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2], metavar="N")
     parser.add_argument("--splits", type=Path, nargs="+", default=[], metavar="DIR")
@@ -161,7 +172,7 @@ def run_study(given: argparse.Namespace) -> None:
     splits = [split.expanduser().absolute() for split in given.splits]
     place = Path(given.output_dir).expanduser().absolute() / given.name
     found, failed = [], []
-    for what, run in planned(given.encoders, given.seeds, splits, given.parameter):
+    for what, run in planned(given.encoders, given.seeds, splits, given.parameter, given.config):
         try:
             found.append(accuracies(complete(run, place)).assign(**what))
         except UserError as error:  # the others are not kept from running

@@ -4,7 +4,7 @@ import json
 import logging
 import subprocess
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -63,11 +63,6 @@ def complete(run: Run, output_dir: str | Path) -> ExperimentFolder:
     if code != 0 or not is_completed(folder):
         raise RuntimeError(f"the run '{run.name}' ended with exit code {code}; see above")
     return folder
-
-
-def complete_all(runs: Iterable[Run], output_dir: str | Path) -> dict[str, ExperimentFolder]:
-    """Every run's folder by name, completed one after the other; see `complete`."""
-    return {run.name: complete(run, output_dir) for run in runs}
 
 
 def is_completed(folder: ExperimentFolder) -> bool:

@@ -81,7 +81,7 @@ def test_too_small_classes_are_named():
     assert str(error.value) == (
         "classes with fewer distinct images than n_shot + n_query = 2 + 4: 'class 1' 4, "
         "'class 3' 5. Lower FewShotEvaluation.n_shot or n_query, or leave these classes out of "
-        "the CSV."
+        "the CSV (create_splits.sh --min-per-class 6)."
     )
     with pytest.raises(UserError, match="'class 4' 1 and 3 more"):
         draw_episodes(pool([1] * 8), 2, 1, 1, 3, 0)

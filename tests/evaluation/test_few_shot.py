@@ -89,6 +89,81 @@ def test_features_are_centred_by_the_training_mean():
     torch.testing.assert_close(seen[0] + 7, seen[1])
 
 
+def test_a_head_may_take_features_as_they_were_trained():
+    seen = []
+
+    class Recording(NearestPrototype):
+        centred = False
+
+        def __call__(self, support, labels, query, n_classes):
+            seen.append(support)
+            return super().__call__(support, labels, query, n_classes)
+
+    train = FakeDataset(np.full((4, 8), 7), [None] * 4)
+    for centre in (True, False):
+        options = {**SMALL, "n_shot": 1, "centre": centre}
+        FewShotEvaluation(novel, [Recording], **options)(PixelObjective(), {"train": train})
+    assert torch.equal(seen[0], seen[1])
+
+
+def test_what_would_be_refused_after_training_is_refused_before_it():
+    train = FakeDataset(np.zeros((3, 8)), list("xyz"))
+    evaluator = FewShotEvaluation(novel, **{**SMALL, "n_query": 100})
+    with pytest.raises(UserError, match=r"1 \+ 100|2 \+ 100"):
+        evaluator.check(PixelObjective("xyz"), {"train": train})
+    with pytest.raises(UserError, match="that the model was trained on: a"):
+        FewShotEvaluation(novel, **SMALL).check(PixelObjective("a"), {"train": train})
+    assert FewShotEvaluation(novel, **SMALL).check(PixelObjective("xyz"), {"train": train}) is None
+
+
+def test_twins_of_training_images_are_left_out():
+    images, labels = random_rows(40, 8, 0, "abc")
+    train = FakeDataset(images[:4], ["x"] * 4, first_id=500)
+    evaluation = run(
+        dataset=lambda: FakeDataset(images, labels), n_shot=1, datasets={"train": train}
+    )
+    assert evaluation.metrics["novel"]["n"] == 36
+
+
+def test_two_evaluators_keep_apart_by_a_prefix():
+    evaluation = run(prefix="hard_")
+    assert set(evaluation.metrics["novel"]) == {"n", "hard_n_classes", "hard_inductive"}
+    assert all(name.startswith("hard_") for name in evaluation.artifacts)
+
+
+def test_confusions_add_up_to_the_queries(tmp_path):
+    evaluation = run(heads=[NearestPrototype, BDCSPN], n_shot=1)
+    path = tmp_path / "confusions.csv"
+    evaluation.artifacts["few_shot_confusions.csv"](path)
+    table = pd.read_csv(path)
+    assert table.groupby(["kind", "head"])["n"].sum().to_dict() == {
+        ("inductive", "NearestPrototype"): 30 * 9,
+        ("transductive", "BDCSPN"): 30 * 9,
+    }
+    right = table.query("head == 'NearestPrototype' and `class` == predicted")["n"].sum()
+    mean = evaluation.metrics["novel"]["inductive"]["3way_1shot"]["NearestPrototype"]["mean"]
+    assert right / (30 * 9) == pytest.approx(mean)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"n_shot": ()}, "n_shot is empty"),
+        ({"n_way": ()}, "n_way is empty"),
+        ({"n_way": 5.0}, r"n_way is 5\.0: use a whole number"),
+    ],
+)
+def test_empty_and_broken_numbers_are_refused(options, message):
+    with pytest.raises(UserError, match=message):
+        FewShotEvaluation(novel, **{**SMALL, **options})
+
+
+def test_all_of_a_single_class_is_no_episode():
+    images, _ = random_rows(40, 8, 0, "abc")
+    with pytest.raises(UserError, match="need two classes or more, and there are 1"):
+        run(dataset=lambda: FakeDataset(images, ["a"] * 40), n_way="all")
+
+
 def test_twins_never_meet():
     images, labels = random_rows(40, 8, 0, "abc")
     doubled = FakeDataset(np.concatenate([images, images]), labels + labels)
