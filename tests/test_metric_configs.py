@@ -12,7 +12,7 @@ from fewshot.interfaces import Batch, DataSpec
 from fewshot.seeding import generator
 
 FOLDER = Path("configs/metric")
-INGREDIENTS = {"base.gin", "protocol.gin"}
+INGREDIENTS = {"base.gin", "balanced.gin", "protocol.gin"}
 EXPERIMENTS = [path for path in sorted(FOLDER.rglob("*.gin")) if path.name not in INGREDIENTS]
 LABELLED = [path for path in EXPERIMENTS if path.stem not in ("classifier", "random")]
 NAMES = tuple("abcdefgh")

@@ -8,10 +8,11 @@ import gin
 import numpy as np
 from torch import Tensor
 
+from fewshot.errors import UserError
 from fewshot.evaluation.classification_report import reported_split
 from fewshot.evaluation.gallery import embed_gallery, stratified_rows
 from fewshot.evaluation.inference import embed, score
-from fewshot.evaluation.projection import project
+from fewshot.evaluation.projection import check_method, project
 from fewshot.heads.knn import KNN
 from fewshot.interfaces import Dataset, Evaluation, IntArray
 
@@ -30,6 +31,9 @@ class EmbeddingMap:
     monitors = False
 
     def __init__(self, method: str = "tsne", max_points: int = 5_000, seed: int = 0) -> None:
+        check_method(method)
+        if max_points < 1:
+            raise UserError(f"EmbeddingMap.max_points is {max_points}: use 1 or more.")
         self.method = method
         self.max_points = max_points
         self.seed = seed

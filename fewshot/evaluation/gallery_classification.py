@@ -30,31 +30,48 @@ Groups = Mapping[str, Sequence[str] | Callable[[], Dataset]]
 class GalleryClassification:
     """A head over embeddings: the training split is the gallery, every other split is classified.
 
-    head: factory of a head, e.g. @NearestPrototype. max_references: a stratified part of the
-    gallery of at most so many rows, for monitoring. prefix: put before every figure's and file's
-    name. groups: {name: class names, or a factory of a dataset that has those classes}; the test
-    rows of a group are reported as `groups/<name>/joint` (against the whole gallery) and `closed`
-    (against the part of the gallery that belongs to the group).
+    head: factory of a head, e.g. @LogisticRegression (default @NearestPrototype). max_references:
+    a stratified part of the gallery of at most so many rows, for monitoring. prefix: put before
+    every figure's and file's name. groups: {name: class names, or a factory of a dataset that has
+    those classes}; the test rows of a group are reported as `groups/<name>/joint` (against the
+    whole gallery) and `closed` (against the part of the gallery that belongs to the group).
     """
 
     monitors = True
     needs_labels = True
-    title = "Per class"
 
     def __init__(
         self,
-        head: Callable[[], Head],
+        head: Callable[[], Head] | None = None,
         max_references: int | None = None,
         prefix: str = "",
         groups: Groups | None = None,
     ) -> None:
-        self.head = head()
+        self.head = (head or gin.get_configurable("NearestPrototype"))()
+        self.title = f"{type(self.head).__name__}, per class"
         self.max_references = max_references
         self.prefix = prefix
         self.groups = {
             name: set(group().class_names if callable(group) else group)
             for name, group in (groups or {}).items()
         }
+
+    def check(self, _objective: Any, datasets: Mapping[str, Dataset]) -> None:
+        """Raise, before anything is trained, what a group without enough rows would raise."""
+        train, test = class_counts(datasets.get("train")), class_counts(datasets.get("test"))
+        for name, group in self.groups.items() if test else ():
+            rows = [
+                sum(n for label, n in split.items() if label in group) for split in (test, train)
+            ]
+            self._check_group(name, *rows)
+
+    def _check_group(self, name: str, test_rows: int, train_rows: int) -> None:
+        least = max(1, getattr(self.head, "k", 1))
+        if test_rows == 0 or train_rows < least:
+            raise UserError(
+                f"group '{name}' of {type(self).__name__}.groups has {test_rows} test rows and "
+                f"{train_rows} training rows, and needs 1 and {least}: name classes that have them."
+            )
 
     def __call__(self, objective: Any, datasets: Mapping[str, Dataset]) -> Evaluation:
         """Evaluate every split but "train"; raises UserError without labels or gallery."""
@@ -95,11 +112,7 @@ class GalleryClassification:
         group = self.groups[name]
         kept = np.flatnonzero([label in group for label in rows.labels])
         closed = gallery.only(group)
-        if len(kept) == 0 or not closed.class_names:
-            raise UserError(
-                f"group '{name}' of {type(self).__name__}.groups has {len(kept)} test rows and "
-                f"{len(closed.features)} training rows: name classes that have both."
-            )
+        self._check_group(name, len(kept), len(closed.features))
         part = Labelled(rows.rows[kept], rows.ids[kept], rows.labels[kept])
         some = query[torch.from_numpy(kept).to(query.device)]
         return {
@@ -116,8 +129,6 @@ class KNNClassification(GalleryClassification):
     those of the `KNN` head; the rest as in `GalleryClassification`.
     """
 
-    title = "k-NN, per class"
-
     def __init__(
         self,
         k: int = 5,
@@ -131,3 +142,4 @@ class KNNClassification(GalleryClassification):
         super().__init__(
             lambda: KNN(k, weights, metric, class_balanced), max_references, prefix, groups
         )
+        self.title = "k-NN, per class"

@@ -1,5 +1,7 @@
 """Features drawn on a plane: PCA, t-SNE or UMAP, the same picture every time."""
 
+from typing import Any
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -15,15 +17,22 @@ _PERPLEXITY = 30.0
 _FEWEST_FOR_NEIGHBOURS = 10
 
 
+def check_method(method: str) -> None:
+    """Raises UserError for a method that does not exist, or whose library is not installed."""
+    if method not in METHODS:
+        raise UserError(f"EmbeddingMap.method is '{method}': use one of {', '.join(METHODS)}.")
+    if method == "umap":
+        _umap_class()
+
+
 def project(features: FloatArray, method: str = "tsne", seed: int = 0) -> FloatArray:
     """Features [N, D] -> points [N, 2], deterministic for a seed.
 
     method: 'tsne' (https://www.jmlr.org/papers/v9/vandermaaten08a.html, started from the principal
     axes), 'umap' (https://arxiv.org/abs/1802.03426) or 'pca'; fewer than 10 rows are always drawn
-    by PCA. Raises UserError for another method, or for 'umap' where umap-learn is not installed.
+    by PCA. Raises UserError as `check_method`.
     """
-    if method not in METHODS:
-        raise UserError(f"EmbeddingMap.method is '{method}': use one of {', '.join(METHODS)}.")
+    check_method(method)
     features = np.asarray(features, dtype=np.float64)
     if method == "pca" or len(features) < _FEWEST_FOR_NEIGHBOURS:
         return _pca(features)
@@ -49,6 +58,13 @@ def _tsne(features: FloatArray, seed: int) -> FloatArray:
 
 
 def _umap(features: FloatArray, seed: int) -> FloatArray:
+    neighbours = min(15, len(features) - 1)
+    # One thread: with more, equal seeds give unequal maps.
+    model = _umap_class()(n_neighbors=neighbours, random_state=seed, n_jobs=1)
+    return np.asarray(model.fit_transform(features))
+
+
+def _umap_class() -> Any:
     try:
         from umap import UMAP
     except ImportError as error:
@@ -56,7 +72,4 @@ def _umap(features: FloatArray, seed: int) -> FloatArray:
             "EmbeddingMap.method is 'umap', but umap-learn is not installed: pip install "
             "umap-learn, or use 'tsne' or 'pca'."
         ) from error
-    neighbours = min(15, len(features) - 1)
-    # One thread: with more, equal seeds give unequal maps.
-    model = UMAP(n_neighbors=neighbours, random_state=seed, n_jobs=1)
-    return np.asarray(model.fit_transform(features))
+    return UMAP

@@ -61,12 +61,18 @@ def knn(
     return _break_ties(share, nearest)
 
 
-def _check(k: int, weights: str, metric: str, references: int) -> None:
+def _check_options(k: int, weights: str, metric: str) -> None:
+    if k < 1:
+        raise UserError(f"KNN.k is {k}: use 1 or more.")
     if weights not in WEIGHTS:
         raise UserError(f"KNN.weights is '{weights}': use one of {', '.join(WEIGHTS)}.")
     if metric not in METRICS:
         raise UserError(f"KNN.metric is '{metric}': use one of {', '.join(METRICS)}.")
-    if not 1 <= k <= references:
+
+
+def _check(k: int, weights: str, metric: str, references: int) -> None:
+    _check_options(k, weights, metric)
+    if k > references:
         raise UserError(
             f"KNN.k is {k}, but there are {references} references: use k from 1 to {references}."
         )
@@ -176,6 +182,9 @@ class KNN:
     metric: str = "euclidean"
     class_balanced: bool = False
     transductive: ClassVar[bool] = False
+
+    def __post_init__(self) -> None:
+        _check_options(self.k, self.weights, self.metric)
 
     def __call__(self, support: Tensor, labels: Tensor, query: Tensor, n_classes: int) -> Tensor:
         """Scores [..., Q, n_classes]; see `knn`."""

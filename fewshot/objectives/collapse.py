@@ -100,9 +100,9 @@ class CollapseGuard(nn.Module):
                 f"the embedding has collapsed: {figures}. All images get nearly the same "
                 "embedding, as happens with too high a learning rate or with the hardest "
                 "negatives from the start. Lower the optimizer's lr, train on semi-hard triplets "
-                "(TripletNet.loss = @pml.TripletMarginLoss, TripletNet.miner = "
-                "@pml.TripletMarginMiner, TripletMarginMiner.type_of_triplets = 'semihard'), or "
-                "use a smaller margin."
+                "(main.sampler = @BalancedBatches, TripletNet.loss = @pml.TripletMarginLoss, "
+                "TripletNet.miner = @pml.TripletMarginMiner, "
+                "pml.TripletMarginMiner.type_of_triplets = 'semihard'), or use a smaller margin."
             )
         return (
             f"the loss sits at the margin: {figures}. Positives are as far from their anchors as "

@@ -64,11 +64,11 @@ def loss_of_labelled(
     """The loss over the pairs or triplets in a batch, those that a miner chose if there is one.
 
     A batch that holds nothing to compare is a loss of 0, unless the loss has proxies to compare
-    with. Logs `active`, see `hard_share`, `empty`, 1 for such a batch and 0 for others, so that
-    its mean is the share of them, and with a miner `mined`, the pairs or triplets it chose.
+    with. Logs `hard_anchors`, see `hard_share`; `empty`, 1 for such a batch and 0 for others, so
+    that its mean is the share of them; and with a miner `mined`, the pairs or triplets it chose.
     """
-    chosen = None if miner is None else miner(embedding, labels)
-    logs = {"active": hard_share(embedding, labels)}
+    chosen = None if miner is None else _called("TripletNet.miner", miner, embedding, labels)
+    logs = {"hard_anchors": hard_share(embedding, labels)}
     if chosen is None:
         # Sorted labels have a pair alike, and a pair different, where neighbours are.
         steps = labels.sort().values.diff()
@@ -81,9 +81,21 @@ def loss_of_labelled(
     logs["empty"] = torch.tensor(float(empty), device=embedding.device)
     if empty and next(loss.parameters(), None) is None:
         return embedding.sum() * 0, logs
-    value: Tensor = loss(embedding, labels, chosen)
+    value: Tensor = _called("TripletNet.loss", loss, embedding, labels, chosen)
     # Some losses are 0 without a graph, or of shape [1].
     return value.reshape(()) + embedding.sum() * 0, logs
+
+
+def _called(binding: str, part: nn.Module, *arguments: Any) -> Any:
+    """What a loss or miner gives; UserError where the library refuses the combination."""
+    try:
+        return part(*arguments)
+    except (TypeError, ValueError, AssertionError, NotImplementedError) as error:
+        reason = str(error).strip().splitlines() or [type(error).__name__]
+        raise UserError(
+            f"{binding} ({type(part).__name__}) cannot be computed here: {reason[0]}. Bind another "
+            "TripletNet.loss, or another TripletNet.miner or None with this one."
+        ) from error
 
 
 @torch.no_grad()

@@ -1,5 +1,6 @@
 """Metric learning: an embedding in which images of one class are near each other."""
 
+import logging
 from collections.abc import Callable
 from typing import Any
 
@@ -14,6 +15,8 @@ from fewshot.objectives.collapse import CollapseGuard
 from fewshot.objectives.metric_losses import build_filled, loss_of_labelled, loss_of_triplets
 from fewshot.objectives.objective import Objective
 from fewshot.objectives.triplet_loss import TripletLoss
+
+logger = logging.getLogger("fewshot")
 
 Factory = Callable[..., Any]
 
@@ -69,6 +72,17 @@ class TripletNet(Objective):
                 f"TripletNet.miner is bound, but {type(self.loss).__name__} takes the triplets "
                 "that the sampler draws: unbind the miner, or bind a loss on labelled batches "
                 "(TripletNet.loss = @pml.TripletMarginLoss, main.sampler = @BalancedBatches)."
+            )
+        measured = getattr(self.loss, "distance", None)
+        if not normalize and getattr(measured, "normalize_embeddings", False):
+            logger.warning(
+                "TripletNet.normalize is False, but %s compares embeddings scaled to length 1: "
+                "their lengths, which nearest neighbours go by, are not trained. Bind a distance "
+                "that does not scale (pml.%s.distance = @pml.LpDistance(), "
+                "pml.LpDistance.normalize_embeddings = False), or KNNClassification.metric = "
+                "'cosine'.",
+                type(self.loss).__name__,
+                type(self.loss).__name__,
             )
         margin: float | None = getattr(self.loss, "margin", None)
         self.guard = CollapseGuard(None if self.layout == "image" else margin)

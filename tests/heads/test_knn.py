@@ -116,7 +116,7 @@ def test_autocast_does_not_lower_the_precision():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"k": 0}, "KNN.k is 0, but there are 300 references: use k from 1 to 300."),
+        ({"k": 0}, "KNN.k is 0: use 1 or more."),
         ({"k": 301}, "KNN.k is 301, but there are 300 references: use k from 1 to 300."),
         ({"weights": "even"}, "KNN.weights is 'even': use one of uniform, distance."),
         ({"metric": "l1"}, "KNN.metric is 'l1': use one of euclidean, cosine."),

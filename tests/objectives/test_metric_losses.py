@@ -76,7 +76,7 @@ def test_nothing_to_compare_is_a_zero_loss_on_the_graph_and_a_count(factory, lab
     assert value.item() == 0
     assert torch.equal(raw.grad, torch.zeros_like(raw))
     assert logs["empty"] == 1
-    assert logs["active"] == 0
+    assert logs["hard_anchors"] == 0
 
 
 @pytest.mark.parametrize("factory", WITH_PROXIES, ids=name)
@@ -120,7 +120,7 @@ def test_batch_hard_against_a_loop():
         wrong += far >= near
     active = [violation for violation in violations if violation > 0]
     assert value.item() == pytest.approx(sum(active) / len(active), rel=1e-4)
-    assert logs["active"].item() == pytest.approx(wrong / 12)
+    assert logs["hard_anchors"].item() == pytest.approx(wrong / 12)
     assert (
         hard_share(torch.eye(4).repeat_interleave(3, 0), torch.arange(4).repeat_interleave(3)) == 0
     )

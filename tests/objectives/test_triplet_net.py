@@ -5,6 +5,7 @@ import torch
 from pytorch_metric_learning import losses, miners
 from torch import nn
 
+from fewshot.binding.third_party import FAMILIES
 from fewshot.data.samplers import TripletBatches
 from fewshot.data.structured_samplers import BalancedBatches
 from fewshot.encoders.encoder import Encoder
@@ -97,6 +98,28 @@ def test_drawn_triplets_are_learned():
     assert nearest_neighbour_accuracy(net) > 0.95
 
 
+LOSSES = [name for name in FAMILIES["pml"].names if name.endswith("Loss")]
+
+
+@pytest.mark.filterwarnings("ignore")  # the library has its own
+@pytest.mark.parametrize("miner", [None, miners.TripletMarginMiner, miners.PairMarginMiner])
+@pytest.mark.parametrize("name", LOSSES)
+def test_every_loss_is_stepped_or_refused_in_words(name, miner):
+    try:
+        net = build(embedding_size=8, loss=getattr(losses, name), miner=miner)
+        value, _ = net(batch_of(balanced().batches(0)[0], *data()))
+    except UserError as error:
+        assert "TripletNet." in str(error)
+    else:
+        assert torch.isfinite(value)
+        value.backward()
+
+
+def test_lengths_that_are_not_trained_are_said(caplog):
+    build(embedding_size=8, loss=losses.MultiSimilarityLoss, normalize=False)
+    assert "their lengths, which nearest neighbours go by, are not trained" in caplog.text
+
+
 @pytest.mark.parametrize(
     ("loss", "miner"),
     [
@@ -113,7 +136,7 @@ def test_losses_on_labelled_batches_are_learned(loss, miner):
     assert net.layout == "image"
     found = train(net, balanced())
     assert nearest_neighbour_accuracy(net) > 0.9
-    assert found[-1][1]["active"] < found[0][1]["active"]
+    assert found[-1][1]["hard_anchors"] < found[0][1]["hard_anchors"]
     assert ("mined" in found[0][1]) == (miner is not None)
 
 
