@@ -14,7 +14,10 @@ EXPERIMENTS = [
     for path in sorted(Path("configs").glob("**/*.gin"))
     if "# command   python" in path.read_text(encoding="utf-8")
 ]
-ANY_MODEL = ["TransferNet.encoder = @SmallResNet", "TransferNet.head = None"]
+ANY_MODEL = {
+    "TransferNet": ["encoder = @SmallResNet", "head = None", "new_head = None"],
+    "TripletNet": ["encoder = @SmallResNet"],
+}
 
 
 def spec():
@@ -29,9 +32,10 @@ def spec():
 @pytest.mark.parametrize("path", EXPERIMENTS, ids=lambda path: str(path.relative_to("configs")))
 def test_an_experiment_is_built(path):
     config.load([str(path)], [])
-    if gin.get_bindings("TransferNet").get("encoder") is None:
+    name = gin.get_bindings("main")["objective"].__name__
+    if name in ANY_MODEL and gin.get_bindings(name).get("encoder") is None:
         # it goes on from a saved model, for which a new one stands here
-        config.load([str(path)], [*ANY_MODEL, "TransferNet.new_head = None"])
+        config.load([str(path)], [f"{name}.{binding}" for binding in ANY_MODEL[name]])
     main = gin.get_bindings("main")
     objective = main["objective"](spec())
     if main.get("num_epochs") == 0:

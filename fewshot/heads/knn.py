@@ -14,8 +14,10 @@ from fewshot.heads.geometry import full_precision
 WEIGHTS = ("uniform", "distance")
 METRICS = ("euclidean", "cosine")
 
+# Numbers in a block of references, of distances, or of differences: 64 MB in float32, of which a
+# few are alive at a time.
+_BLOCK = 2**24
 _QUERY_CHUNK = 1024
-_REFERENCE_CHUNK = 32768
 # Candidates kept beyond k: their distances are computed again by subtraction, so that the rounding
 # of the matrix product cannot change the k neighbours.
 _SPARE = 8
@@ -41,7 +43,7 @@ def knn(
     or 'distance' (votes count 1 / distance; references at distance 0 outvote all others).
     class_balanced: a vote also counts 1 / number of references of its class. The result is exact;
     beyond its arguments and the scores, an unbatched call takes about 300 MB however many
-    references there are. Raises UserError for an unknown option or k above S.
+    references there are, and however wide. Raises UserError for an unknown option or k above S.
     """
     _check(k, weights, metric, support.shape[-2])
     with full_precision(support):
@@ -93,7 +95,7 @@ def _search(
     rows = torch.zeros_like(best, dtype=torch.int64)
     nearest = query.new_full((len(query), n_classes), torch.inf)
     # In order of class, so that the nearest of each class is the minimum of a slice.
-    for some in labels.argsort(stable=True).split(_REFERENCE_CHUNK):
+    for some in labels.argsort(stable=True).split(_rows_of_a_block(support)):
         references = _origin_moved(support[some], centre, metric)
         lengths = references.square().sum(1)
         present, sizes = labels[some].unique_consecutive(return_counts=True)
@@ -119,6 +121,11 @@ def _search(
     return squared[:, :k], rows.gather(1, kept)[:, :k], nearest
 
 
+def _rows_of_a_block(support: Tensor) -> int:
+    """How many rows of the support make a block, their distances to a part of the queries, too."""
+    return max(1, _BLOCK // max(_QUERY_CHUNK, support.shape[1]))
+
+
 def _placed(query: Tensor, support: Tensor, metric: str) -> tuple[Tensor, Tensor]:
     """The queries as they are compared, and the origin they are compared about."""
     # Distances do not change with the origin; near it, the products they come from are exact.
@@ -135,9 +142,10 @@ def _by_subtraction(
     query: Tensor, support: Tensor, rows: Tensor, centre: Tensor, metric: str
 ) -> Tensor:
     """Squared distances [Q, n] of each query to its own rows [Q, n] of the support."""
+    step = max(1, _rows_of_a_block(support) // max(1, rows.shape[1]))
     parts = [
         (_origin_moved(support[some], centre, metric) - part.unsqueeze(1)).square().sum(2)
-        for part, some in zip(query.split(_QUERY_CHUNK), rows.split(_QUERY_CHUNK), strict=True)
+        for part, some in zip(query.split(step), rows.split(step), strict=True)
     ]
     return torch.cat(parts) if parts else query.new_empty(rows.shape)
 

@@ -42,8 +42,8 @@ class CollapseGuard(nn.Module):
     """Warns when the embedding has collapsed or the loss sits at the margin for a window of steps.
 
     margin: the value that the loss has when d(a, p) = d(a, n), or None where there is none;
-    window: steps that are averaged. It warns once, and again only after a recovery. All it
-    remembers is in its state, so that a resumed run warns alike.
+    window: steps that are averaged, so that a run of fewer is not judged. It warns once, and again
+    only after a recovery. All it remembers is in its state, so that a resumed run warns alike.
     """
 
     effective_rank: Tensor
@@ -72,12 +72,12 @@ class CollapseGuard(nn.Module):
         if self._steps % self.window == 0:
             # The singular values are too slow to take at every step.
             self.effective_rank.copy_(effective_rank(embedding))
-            if self._steps > 0:
-                self._judge(embedding.shape[1])
             self._sums.zero_()
         now = spread(embedding)
         self._sums += torch.stack([loss.detach().float(), now])
         self._steps += 1
+        if self._steps % self.window == 0:
+            self._judge(embedding.shape[1])
         return {"spread": now, "effective_rank": self.effective_rank.clone()}
 
     def _judge(self, width: int) -> None:
@@ -107,6 +107,6 @@ class CollapseGuard(nn.Module):
         return (
             f"the loss sits at the margin: {figures}. Positives are as far from their anchors as "
             "negatives are, so nothing is learned yet. Change the optimizer's lr (too high is "
-            "likelier than too low), use a smaller TripletLoss.margin, and check that "
+            "likelier than too low), use a smaller margin of the loss, and check that "
             "FashionDataset.label_column is what the images show."
         )

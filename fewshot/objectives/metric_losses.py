@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from fewshot.errors import UserError
+from fewshot.objectives.triplet_loss import TripletLoss
 
 
 def build_filled(binding: str, factory: Callable[..., Any], known: Mapping[str, Any]) -> nn.Module:
@@ -63,8 +64,8 @@ def loss_of_labelled(
 ) -> tuple[Tensor, dict[str, Tensor]]:
     """The loss over the pairs or triplets in a batch, those that a miner chose if there is one.
 
-    A batch that holds nothing to compare is a loss of 0, unless the loss has proxies to compare
-    with. Logs `hard_anchors`, see `hard_share`; `empty`, 1 for such a batch and 0 for others, so
+    A batch that holds nothing to compare is a loss of 0, unless the loss has proxies or a memory to
+    compare with. Logs `hard_anchors`, see `hard_share`; `empty`, 1 for such a batch and 0 else, so
     that its mean is the share of them; and with a miner `mined`, the pairs or triplets it chose.
     """
     chosen = None if miner is None else _called("TripletNet.miner", miner, embedding, labels)
@@ -79,11 +80,50 @@ def loss_of_labelled(
         logs["mined"] = torch.tensor(float(mined), device=embedding.device)
         empty = mined == 0
     logs["empty"] = torch.tensor(float(empty), device=embedding.device)
-    if empty and next(loss.parameters(), None) is None:
+    compares_beyond = [*loss.parameters(), *loss.buffers()]  # with proxies, or with a memory
+    if empty and not compares_beyond:
         return embedding.sum() * 0, logs
     value: Tensor = _called("TripletNet.loss", loss, embedding, labels, chosen)
+    # DynamicSoftMarginLoss keeps its histogram with the graph of the batch, which is freed.
+    remember(loss, {k: v.detach() for k, v in remembered(loss).items() if isinstance(v, Tensor)})
     # Some losses are 0 without a graph, or of shape [1].
     return value.reshape(()) + embedding.sum() * 0, logs
+
+
+def margin_at_collapse(loss: nn.Module) -> float | None:
+    """The value of a triplet loss when all embeddings are one; None where there is no such value.
+
+    The library's triplet loss averages over active triplets, so it is the margin there, too.
+    """
+    if isinstance(loss, TripletLoss):
+        return loss.margin
+    # A second to import, which a loss of the library has cost already.
+    from pytorch_metric_learning.losses import TripletMarginLoss
+
+    if not isinstance(loss, TripletMarginLoss) or loss.smooth_loss:
+        return None
+    return float(loss.margin)
+
+
+def remembered(loss: nn.Module) -> dict[str, Any]:
+    """What a loss keeps from batch to batch outside of its state dict, by dotted name.
+
+    The library's memory keeps its place in the queue, and its dynamic margin a histogram, in plain
+    attributes; those that are settings are equal in a loss built alike.
+    """
+    return {
+        f"{name}.{key}" if name else key: value
+        for name, module in loss.named_modules()
+        for key, value in vars(module).items()
+        if isinstance(value, bool | int | float | Tensor) and key != "training"
+    }
+
+
+def remember(loss: nn.Module, state: Mapping[str, Any]) -> None:
+    """Take back what `remembered` gave, into a loss built alike."""
+    for path, value in state.items():
+        name, _, key = path.rpartition(".")
+        setattr(loss.get_submodule(name), key, value)
 
 
 def _called(binding: str, part: nn.Module, *arguments: Any) -> Any:

@@ -5,6 +5,9 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
+import gin
+from torch import nn
+
 from fewshot.encoders.encoder import Encoder, build_encoder
 from fewshot.encoders.recorded import rebuild
 from fewshot.encoders.state import check_fits
@@ -43,11 +46,29 @@ def reused_inputs(stored: StoredModel, inputs: Factory, spec: DataSpec) -> Input
     return built
 
 
-def reused_encoder(stored: StoredModel, bound: Factory | None, **sizes: Any) -> Encoder:
+def reusing(
+    stored: StoredModel, objective: str, encoder: Factory | None, inputs: Factory | None
+) -> tuple[Factory, Factory]:
+    """Factories of a stored model's encoder and inputs, for the objective of that name."""
+    bound_inputs = inputs or gin.get_configurable("Inputs")
+    return (
+        lambda **sizes: reused_encoder(stored, objective, encoder, **sizes),
+        lambda spec: reused_inputs(stored, bound_inputs, spec),
+    )
+
+
+def inherited_classes(stored: StoredModel, class_names: tuple[str, ...]) -> tuple[str, ...]:
+    """Every class that the weights will have learned from: these, and those of the stored model."""
+    return tuple(sorted({*class_names, *stored.trained_classes}))
+
+
+def reused_encoder(
+    stored: StoredModel, objective: str, bound: Factory | None, **sizes: Any
+) -> Encoder:
     """The stored encoder with its weights, rebuilt, or built by the bound factory if that agrees.
 
-    sizes: in_channels, image_size. Raises UserError where the bound one is another, or a tensor
-    does not fit.
+    objective: its name in bindings, for errors. sizes: in_channels, image_size. Raises UserError
+    where the bound one is another, or a tensor does not fit.
     """
     if bound is None:
         encoder = build_encoder(stored.encoder.name, stored.encoder.arguments | sizes)
@@ -58,9 +79,9 @@ def reused_encoder(stored: StoredModel, bound: Factory | None, **sizes: Any) -> 
         there = _described(stored.encoder.name, stored.encoder.arguments)
         if here != there:
             raise UserError(
-                f"TransferNet.encoder is {here}, but '{stored.path}' holds {there}: bind "
-                "TransferNet.encoder = None to rebuild the stored one, or another "
-                "TransferNet.saved_model_path."
+                f"{objective}.encoder is {here}, but '{stored.path}' holds {there}: bind "
+                f"{objective}.encoder = None to rebuild the stored one, or another "
+                f"{objective}.saved_model_path."
             )
     load_encoder_state(encoder, stored)
     return encoder
@@ -103,6 +124,31 @@ def reused_head(
         return _kept(stored)
     logger.info("new head %s in place of that of '%s': %s", head.name, stored.path, reason)
     return head
+
+
+def reuse_projection(stored: StoredModel, projection: nn.Module) -> None:
+    """Put a stored TripletNet's projection into one of the same shape; of others take nothing.
+
+    Raises UserError where the stored embedding is of another size.
+    """
+    if stored.objective != "TripletNet":
+        logger.info(
+            "new projection: '%s' is a model of %s and has none", stored.path, stored.objective
+        )
+        return
+    state = {
+        key.removeprefix("projection."): value
+        for key, value in stored.head.state.items()
+        if key.startswith("projection.")
+    }
+    size = len(state["weight"]) if "weight" in state else None
+    if size != getattr(projection, "out_features", None):
+        raise UserError(
+            f"the embedding of '{stored.path}' has "
+            f"{'no projection' if size is None else f'{size} numbers'}: bind "
+            f"TripletNet.embedding_size = {size}."
+        )
+    projection.load_state_dict(state)
 
 
 def _kept(stored: StoredModel) -> Head:

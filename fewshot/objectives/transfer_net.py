@@ -9,9 +9,9 @@ from torch import Tensor, nn
 from fewshot.errors import UserError
 from fewshot.interfaces import Batch, DataSpec
 from fewshot.objectives.classifier_head import Head, LinearHead
-from fewshot.objectives.model_file import StoredModel, load_model
+from fewshot.objectives.model_file import load_model
 from fewshot.objectives.objective import Objective
-from fewshot.objectives.reuse import reused_encoder, reused_head, reused_inputs
+from fewshot.objectives.reuse import inherited_classes, reused_head, reusing
 
 Factory = Callable[..., Any]
 
@@ -45,11 +45,10 @@ class TransferNet(Objective):
         if stored is None:
             _check_fresh(encoder, new_head)
         else:
-            encoder, inputs = _reusing(stored, encoder, inputs)
+            encoder, inputs = reusing(stored, "TransferNet", encoder, inputs)
         super().__init__(spec, encoder, inputs)
         if stored is not None:
-            seen = {*self.trained_classes, *stored.trained_classes}
-            self.trained_classes = tuple(sorted(seen))
+            self.trained_classes = inherited_classes(stored, self.trained_classes)
         if stored is not None and new_head is False:
             self.class_names = stored.class_names
         else:
@@ -116,17 +115,6 @@ def _check_classes(class_names: tuple[str, ...]) -> None:
             f"TransferNet needs training rows of at least two classes, and the data have {found}: "
             "bind another FashionDataset.label_column or FashionDataset.csv_file."
         )
-
-
-def _reusing(
-    stored: StoredModel, encoder: Factory | None, inputs: Factory | None
-) -> tuple[Factory, Factory]:
-    """Factories of a stored model's encoder and inputs."""
-    bound_inputs = inputs or gin.get_configurable("Inputs")
-    return (
-        lambda **sizes: reused_encoder(stored, encoder, **sizes),
-        lambda spec: reused_inputs(stored, bound_inputs, spec),
-    )
 
 
 def _frozen_parts(encoder: Any, frozen: bool | int) -> list[nn.Module]:

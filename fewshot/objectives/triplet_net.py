@@ -12,8 +12,17 @@ from torch.nn import functional as F
 from fewshot.errors import UserError
 from fewshot.interfaces import Batch, DataSpec
 from fewshot.objectives.collapse import CollapseGuard
-from fewshot.objectives.metric_losses import build_filled, loss_of_labelled, loss_of_triplets
+from fewshot.objectives.metric_losses import (
+    build_filled,
+    loss_of_labelled,
+    loss_of_triplets,
+    margin_at_collapse,
+    remember,
+    remembered,
+)
+from fewshot.objectives.model_file import load_model
 from fewshot.objectives.objective import Objective
+from fewshot.objectives.reuse import inherited_classes, reuse_projection, reusing
 from fewshot.objectives.triplet_loss import TripletLoss
 
 logger = logging.getLogger("fewshot")
@@ -32,6 +41,8 @@ class TripletNet(Objective):
     loss says which batches it needs (`layout`). miner: factory of a miner that chooses the pairs or
     triplets of a labelled batch, such as @pml.BatchHardMiner. proxy_lr_factor: learning rate of the
     loss's own parameters (the proxies of @pml.ProxyAnchorLoss, ...) over that of the network.
+    saved_model_path: a model.mdl of any objective, whose encoder and input format are taken, and
+    of a TripletNet the projection, too; encoder None rebuilds the stored one.
     Raises UserError without labels, and for a miner where triplets are drawn beforehand.
     """
 
@@ -45,7 +56,11 @@ class TripletNet(Objective):
         loss: Factory | None = None,
         miner: Factory | None = None,
         proxy_lr_factor: float = 1.0,
+        saved_model_path: str | None = None,
     ) -> None:
+        stored = None if saved_model_path is None else load_model(saved_model_path)
+        if stored is not None:
+            encoder, inputs = reusing(stored, "TripletNet", encoder, inputs)
         super().__init__(spec, encoder, inputs)
         if not spec.class_names:
             raise UserError(
@@ -58,6 +73,9 @@ class TripletNet(Objective):
         self.projection: nn.Module = nn.Identity()
         if embedding_size is not None:
             self.projection = nn.Linear(self.encoder.num_features, width)
+        if stored is not None:
+            self.trained_classes = inherited_classes(stored, self.trained_classes)
+            reuse_projection(stored, self.projection)
         known = {
             "num_classes": len(spec.class_names),
             "embedding_size": width,
@@ -84,8 +102,7 @@ class TripletNet(Objective):
                 type(self.loss).__name__,
                 type(self.loss).__name__,
             )
-        margin: float | None = getattr(self.loss, "margin", None)
-        self.guard = CollapseGuard(None if self.layout == "image" else margin)
+        self.guard = CollapseGuard(margin_at_collapse(self.loss))
 
     def _embedding(self, images: Tensor) -> Tensor:
         embedding: Tensor = self.projection(self.encoder(self.inputs.normalise(images)))
@@ -122,6 +139,14 @@ class TripletNet(Objective):
         groups = [{"params": network}] if network else []
         return [*groups, {"params": proxies, "lr_factor": self.proxy_lr_factor}]
 
+    def get_extra_state(self) -> dict[str, Any]:
+        """What the loss keeps from batch to batch outside of its own state dict."""
+        return remembered(self.loss)
+
+    def set_extra_state(self, state: dict[str, Any]) -> None:
+        """Take back what `get_extra_state` gave."""
+        remember(self.loss, state)
+
     def head_state(self) -> dict[str, Tensor]:
-        """Projection and proxies; what the guard remembers is of the run, not of the model."""
-        return {k: v for k, v in super().head_state().items() if not k.startswith("guard.")}
+        """The projection; what the loss and the guard remember is of the run, not of the model."""
+        return {k: v for k, v in super().head_state().items() if k.startswith("projection.")}

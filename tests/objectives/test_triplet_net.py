@@ -9,9 +9,12 @@ from fewshot.binding.third_party import FAMILIES
 from fewshot.data.samplers import TripletBatches
 from fewshot.data.structured_samplers import BalancedBatches
 from fewshot.encoders.encoder import Encoder
+from fewshot.encoders.small_resnet import SmallResNet
 from fewshot.errors import UserError
 from fewshot.interfaces import Batch, DataSpec
 from fewshot.objectives.inputs import Inputs
+from fewshot.objectives.model_file import save_model
+from fewshot.objectives.transfer_net import TransferNet
 from fewshot.objectives.triplet_loss import TripletLoss
 from fewshot.objectives.triplet_net import TripletNet
 
@@ -173,13 +176,87 @@ def test_proxies_get_a_learning_rate_of_their_own():
     assert len(build(proxy_lr_factor=100.0).parameter_groups()) == 1
 
 
-def test_the_models_head_is_projection_and_proxies():
+def test_the_model_keeps_the_projection_and_not_what_the_loss_remembers():
     net = build(loss=losses.ProxyAnchorLoss, embedding_size=8)
-    assert set(net.head_state()) == {"projection.weight", "projection.bias", "loss.proxies"}
-    other = build(loss=losses.ProxyAnchorLoss, embedding_size=8)
-    nn.init.zeros_(other.loss.proxies)
+    assert set(net.head_state()) == {"projection.weight", "projection.bias"}
+    other = build(embedding_size=8)
+    nn.init.zeros_(other.projection.weight)
     other.load_head_state(net.head_state())
-    assert torch.equal(other.loss.proxies, net.loss.proxies)
+    assert torch.equal(other.projection.weight, net.projection.weight)
+
+
+def saved(net, tmp_path):
+    save_model(net, tmp_path / "model.mdl")
+    return str(tmp_path / "model.mdl")
+
+
+def test_a_saved_embedding_is_taken_up_whole(tmp_path):
+    net, (images, _) = build(embedding_size=5), data()
+    net.eval()
+    path = saved(net, tmp_path)
+    again = TripletNet(SPEC, embedding_size=5, saved_model_path=path).eval()
+    assert torch.equal(again.embed(images), net.embed(images))
+    # evaluated on other classes, it still knows those it learned from
+    fresh = DataSpec(("cap", "tie"), 1, (6, 6), (0.5,), (0.25,), rows=48)
+    other = TripletNet(fresh, embedding_size=5, saved_model_path=path)
+    assert set(other.trained_classes) == {*NAMES, "cap", "tie"}
+
+
+def test_of_another_method_the_encoder_alone_is_taken(tmp_path, caplog):
+    caplog.set_level("INFO", logger="fewshot")
+    classifier = TransferNet(SPEC, encoder=Flat)
+    net = TripletNet(SPEC, embedding_size=5, saved_model_path=saved(classifier, tmp_path))
+    assert torch.equal(net.encoder.layers[1].weight, classifier.encoder.layers[1].weight)
+    assert "is a model of TransferNet and has none" in caplog.text
+
+
+@pytest.mark.parametrize(("stored", "asked"), [(5, 8), (5, None), (None, 8)])
+def test_a_saved_embedding_of_another_size_is_refused(tmp_path, stored, asked):
+    path = saved(build(embedding_size=stored), tmp_path)
+    with pytest.raises(UserError, match=rf"bind TripletNet\.embedding_size = {stored}\.$"):
+        TripletNet(SPEC, embedding_size=asked, saved_model_path=path)
+
+
+def test_another_encoder_than_the_saved_one_is_refused_by_the_name_it_is_bound_to(tmp_path):
+    path = saved(build(), tmp_path)
+    with pytest.raises(UserError, match=r"TripletNet\.encoder = None to rebuild the stored one"):
+        TripletNet(SPEC, encoder=SmallResNet, saved_model_path=path)
+
+
+def memory(embedding_size):
+    return losses.CrossBatchMemory(
+        losses.ContrastiveLoss(), embedding_size=embedding_size, memory_size=100
+    )
+
+
+@pytest.mark.parametrize("loss", [memory, losses.DynamicSoftMarginLoss])
+def test_what_a_loss_remembers_survives_a_resume(loss):
+    whole, first, second = (build(loss=loss) for _ in range(3))
+    went_on = train(whole, balanced(), steps=6)
+    train(first, balanced(), steps=3)
+    second.load_state_dict(first.state_dict())
+    images, labels = data()
+    batch = batch_of(balanced().batches(3)[0], images, labels, 3)
+    assert second(batch)[0].item() == went_on[3][0]
+
+
+def test_a_batch_without_a_pair_goes_into_the_memory_all_the_same():
+    net, (images, labels) = build(loss=memory), data()
+    net(batch_of(np.array([0, 1, 2]), images, labels))  # three classes, one image each
+    assert net.loss.queue_idx == 3
+
+
+@pytest.mark.parametrize(
+    ("loss", "margin"),
+    [
+        (TripletLoss, 0.2),
+        (losses.TripletMarginLoss, 0.05),
+        (lambda: losses.TripletMarginLoss(smooth_loss=True), None),
+        (losses.ContrastiveLoss, None),
+    ],
+)
+def test_the_guard_knows_the_margin_of_triplet_losses(loss, margin):
+    assert build(loss=loss).guard.margin == margin
 
 
 def test_a_resumed_net_goes_on_alike():
