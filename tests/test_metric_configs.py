@@ -47,7 +47,7 @@ def batch_of(rows, labels=None):
     index = torch.from_numpy(rows)
     labels = index % 8 if labels is None else labels
     # brightness says the class, noise hides it
-    noise = generator(0, *rows.tolist()).integers(0, 60, (len(rows), 1, 12, 12))
+    noise = generator(0, *rows.tolist()).integers(0, 80, (len(rows), 1, 12, 12))
     images = (noise + 24 * labels.numpy()[:, None, None, None]).astype(np.uint8)
     keys = torch.stack([index * 0, index * 0, torch.arange(len(rows))], dim=1)
     return Batch(torch.from_numpy(images), labels, index, keys)
