@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 import torch
+from easyfsl.methods import LaplacianShot as EasyLaplacianShot
 from easyfsl.methods import PrototypicalNetworks
 from easyfsl.methods import SimpleShot as EasySimpleShot
 from sklearn.linear_model import LogisticRegression as ReferenceRegression
@@ -9,7 +10,7 @@ from torch.nn import functional as F
 from fewshot.heads.knn import KNN
 from fewshot.heads.logistic_regression import LogisticRegression, logistic_regression
 from fewshot.heads.prototypes import NearestPrototype, SimpleShot, nearest_prototype, simple_shot
-from fewshot.heads.transductive.bd_cspn import BDCSPN, bd_cspn
+from fewshot.heads.transductive.bd_cspn import BDCSPN, bd_cspn, rectified
 from fewshot.heads.transductive.laplacian_shot import LaplacianShot, laplacian_shot
 
 HEADS = [KNN(3), NearestPrototype(), SimpleShot(), LogisticRegression(), BDCSPN(), LaplacianShot()]
@@ -112,7 +113,21 @@ def test_bd_cspn_is_its_definition():
     torch.testing.assert_close(bd_cspn(support[0], labels[0], query[0], 4), expected)
 
 
-def test_laplacian_shot_lowers_its_own_energy():
+def test_laplacian_shot_updates_as_easyfsl_does():
+    support, labels, query, _ = episodes(n=1, n_query=10)
+    means, moved = rectified(support[0], labels[0], query[0], 4, temperature=10.0)
+    theirs = EasyLaplacianShot(torch.nn.Identity(), knn=4)  # counts the query itself
+    expected = theirs.bound_updates(
+        torch.cdist(moved, means).square(), theirs.compute_pairwise_affinities(moved).double()
+    )
+    found = laplacian_shot(support[0], labels[0], query[0], 4).exp()
+    # theirs stops as soon as the energy changes by less than a millionth
+    torch.testing.assert_close(found, expected, atol=1e-3, rtol=0)
+    without = laplacian_shot(support[0], labels[0], query[0], 4, strength=0.0).exp()
+    assert (found - without).abs().max() > 0.05
+
+
+def test_laplacian_shot_settles():
     support, labels, query, _ = episodes(n=1, n_query=10)
     arguments = (support[0], labels[0], query[0], 4)
     one, many = (laplacian_shot(*arguments, n_steps=n).exp() for n in (0, 50))
