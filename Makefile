@@ -34,7 +34,7 @@ format: .venv/.dev  ## put the code in the project's format
 	$(PY) -m ruff check --fix .
 	$(PY) -m ruff format .
 
-bench: .venv/.dev  ## the timings of benchmarks/RESULTS.md
+bench: .venv/.dev  ## most timings of benchmarks/RESULTS.md, which names the commands of the others
 	$(PY) -m benchmarks.training_step
 	$(PY) -m benchmarks.episodes
 	$(PY) -m benchmarks.time_to_accuracy

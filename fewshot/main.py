@@ -161,9 +161,25 @@ def _build(
     with gin.config_scope("validation"):
         monitors = [e for e in (factory() for factory in evaluators) if e.monitors]
     final = [factory() for factory in evaluators]
+    _refuse_twins(final)
     if not (data.train.labels >= 0).any():
         _refuse_labels_asked_for(final)
     return Parts(data, built, batches, monitors, final, trainer)
+
+
+def _refuse_twins(evaluators: Sequence[Evaluator]) -> None:
+    """Two evaluators of one kind and prefix would write the same figures and files."""
+    known: set[tuple[type, str]] = set()
+    for evaluator in evaluators:
+        twin = (type(evaluator), getattr(evaluator, "prefix", ""))
+        if twin in known:
+            name = type(evaluator).__name__
+            own = f"a/{name}.prefix = 'a_' for @a/{name}" if hasattr(evaluator, "prefix") else ""
+            raise UserError(
+                f"main.evaluators names {name} twice, and both would write the same figures and "
+                f"files: {f'bind a prefix on one of them, e.g. {own}' if own else 'name it once'}."
+            )
+        known.add(twin)
 
 
 def _refuse_labels_asked_for(evaluators: Sequence[Evaluator]) -> None:

@@ -16,7 +16,7 @@ EXPERIMENTS = [
 ]
 ANY_MODEL = {
     "TransferNet": ["encoder = @SmallResNet", "head = None", "new_head = None"],
-    "TripletNet": ["encoder = @SmallResNet"],
+    "TripletNet": ["encoder = @SmallResNet", "new_projection = None"],
 }
 
 
@@ -38,6 +38,12 @@ def test_an_experiment_is_built(path):
         config.load([str(path)], [f"{name}.{binding}" for binding in ANY_MODEL[name]])
     main = gin.get_bindings("main")
     objective = main["objective"](spec())
+    gin.bind_parameter("KNNClassification.groups", None)  # they are read from files
+    for factory in main["evaluators"]:
+        evaluator = factory()
+        assert isinstance(evaluator.monitors, bool)
+    for rows in ("train_rows", "test_rows"):
+        assert main.get(rows) is None or main[rows]() is not None
     if main.get("num_epochs") == 0:
         return
     optimizer = build_optimizer(main.get("optimizer"), objective)

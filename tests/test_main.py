@@ -133,6 +133,16 @@ def test_triplets_and_nearest_neighbours(shop, tmp_path):
     assert results(folder)["test"]["top1"] > 0.9
     assert (folder / "embedding.png").is_file()
     assert (folder / "embedding.html").is_file()
+    saved = f"TripletNet.saved_model_path = '{folder}/model.mdl'"
+    again = run(
+        tmp_path,
+        "again",
+        ["configs/triplet_evaluate.gin"],
+        [*shop.bindings(), *SMALL, "main.num_epochs = 0", saved],
+    )
+    first, second = results(folder)["test"], results(again)["test"]
+    assert {name: second[name] for name in first} == first
+    assert second["retrieval_recall_at_1"] > 0.9
 
 
 def test_without_a_test_split_only_validation_is_reported(shop, tmp_path, caplog):
@@ -172,6 +182,15 @@ def test_a_dry_run_writes_nothing(shop, tmp_path, caplog):
     [
         (["main.sampler = @TripletBatches"], "TransferNet needs batches ordered 'image'"),
         (["main.evaluators = [@Classification, @KNNClassification]"], "bind a prefix"),
+        (
+            ["main.evaluators = [@Retrieval, @a/Retrieval]"],
+            "bind a prefix on one of them, e.g. a/R",
+        ),
+        (["main.evaluators = [@InferenceTime, @InferenceTime]"], "names InferenceTime twice"),
+        (
+            ["main.evaluators = [@KNNClassification]", "KNNClassification.k = 200"],
+            "KNNClassification.k is 200, but there are 54 references",
+        ),
         (["ShuffledBatches.batch_size = 500"], "batch_size"),
         (["main.select_by = 'validation/top2'"], "validation/top1"),
     ],

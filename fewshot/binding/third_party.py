@@ -83,13 +83,12 @@ FAMILIES = {
     "pytorch_optimizer": Family(
         ("pytorch_optimizer",),
         "A2Grad ADOPT AccSGD AdEMAMix AdaBelief AdaBound AdaDelta AdaFactor AdaMax AdaMod "
-        "AdaNorm AdaPNM AdaShift AdaSmooth Adai Adalite AdamG AdamP AdamS Adan AggMo Aida "
+        "AdaNorm AdaPNM AdaSmooth Adai Adalite AdamG AdamP AdamS Adan AggMo Aida "
         "Amos AvaGrad CAME DAdaptAdaGrad DAdaptAdam DAdaptAdan DAdaptLion DAdaptSGD DiffGrad "
-        "FAdam FTRL Fromage Grams Gravity GrokFastAdamW Kate Kron LARS LaProp Lamb Lion "
-        "Lookahead MADGRAD MARS MSVAG Muon Nero NovoGrad OrthoGrad PAdam PID PNM Prodigy "
+        "FAdam FTRL Fromage Grams Gravity GrokFastAdamW Kate LARS LaProp Lamb Lion "
+        "MADGRAD MARS MSVAG Muon Nero NovoGrad PAdam PID PNM Prodigy "
         "QHAdam QHM RAdam Ranger Ranger21 SGDP SGDSaI SGDW SM3 SOAP SPlus SRMM SWATS "
-        "ScalableShampoo ScheduleFreeAdamW ScheduleFreeRAdam ScheduleFreeSGD "
-        "ScheduleFreeWrapper Shampoo SignSGD StableAdamW TRAC Tiger VSGD Yogi",
+        "Shampoo SignSGD StableAdamW Tiger VSGD Yogi",
     ),
 }
 

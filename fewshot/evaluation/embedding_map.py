@@ -25,18 +25,22 @@ class EmbeddingMap:
 
     method: 'tsne', 'umap' or 'pca'. max_points: a stratified part of the rows is drawn where there
     are more (5,000 points take t-SNE about 20 s on 2 cores, 10,000 about 40 s). Predictions shown
-    are the objective's own, or else of the 5 nearest of at most 10,000 training rows.
+    are the objective's own, or else of the 5 nearest of at most 10,000 training rows. prefix: put
+    before the files' names.
     """
 
     monitors = False
 
-    def __init__(self, method: str = "tsne", max_points: int = 5_000, seed: int = 0) -> None:
+    def __init__(
+        self, method: str = "tsne", max_points: int = 5_000, seed: int = 0, prefix: str = ""
+    ) -> None:
         check_method(method)
         if max_points < 1:
             raise UserError(f"EmbeddingMap.max_points is {max_points}: use 1 or more.")
         self.method = method
         self.max_points = max_points
         self.seed = seed
+        self.prefix = prefix
 
     def __call__(self, objective: Any, datasets: Mapping[str, Dataset]) -> Evaluation:
         """Embed and project; the files are written when asked for."""
@@ -63,7 +67,8 @@ class EmbeddingMap:
             images = dataset.images(rows).permute(0, 2, 3, 1).numpy()
             embedding_html(points, labels, predictions, dataset.ids[rows].tolist(), images, path)
 
-        return Evaluation({}, {"embedding.png": draw, "embedding.html": page})
+        name = f"{self.prefix}embedding"
+        return Evaluation({}, {f"{name}.png": draw, f"{name}.html": page})
 
 
 def _names(class_names: tuple[str, ...], labels: IntArray) -> list[str]:

@@ -5,6 +5,7 @@ from typing import Any
 
 import gin
 import numpy as np
+import torch
 from torch import Tensor
 
 from fewshot.errors import UserError
@@ -66,7 +67,9 @@ class FewShotEvaluation:
     def check(self, objective: Any, datasets: Mapping[str, Dataset]) -> None:
         """Raise, before anything is trained, what evaluating the datasets would raise."""
         for split, dataset in self._novel(datasets).items():
-            self._images(objective, split, dataset, datasets.get("train"))
+            pool = self._images(objective, split, dataset, datasets.get("train")).pool
+            for setting in self._settings(pool):
+                self._try_heads(setting)
 
     def __call__(self, objective: Any, datasets: Mapping[str, Dataset]) -> Evaluation:
         """Evaluate; raises UserError for overlapping classes, too few classes or images."""
@@ -114,6 +117,14 @@ class FewShotEvaluation:
                         f"FewShotEvaluation.{name} is {value!r}: use a whole number of {least} "
                         f"or more{also}."
                     )
+
+    def _try_heads(self, setting: Setting) -> None:
+        """One episode of zeros each, for what a head refuses, such as too large a k."""
+        n_way, n_shot = setting
+        labels = torch.arange(n_way).repeat_interleave(n_shot)[None]
+        support = torch.zeros(1, n_way * n_shot, 2)
+        for head in self.heads.values():
+            head(support, labels, torch.zeros(1, n_way, 2), n_way)
 
     def _base_mean(self, objective: Any, train: Dataset | None) -> Tensor | None:
         if not self.centre or train is None:

@@ -17,9 +17,9 @@ from fewshot.evaluation.classification_metrics import (
     labelled,
 )
 from fewshot.evaluation.classification_report import classification_report, prefixed
-from fewshot.evaluation.gallery import Gallery, embed_gallery
+from fewshot.evaluation.gallery import Gallery, embed_gallery, stratified_rows
 from fewshot.evaluation.inference import embed
-from fewshot.heads.knn import KNN
+from fewshot.heads.knn import KNN, check_options, check_references
 from fewshot.interfaces import Dataset, Evaluation
 
 Head = Callable[[Tensor, Tensor, Tensor, int], Tensor]
@@ -39,6 +39,7 @@ class GalleryClassification:
 
     monitors = True
     needs_labels = True
+    owner = "KNN"  # by what name the head's k is bound
 
     def __init__(
         self,
@@ -57,8 +58,12 @@ class GalleryClassification:
         }
 
     def check(self, _objective: Any, datasets: Mapping[str, Dataset]) -> None:
-        """Raise, before anything is trained, what a group without enough rows would raise."""
-        train, test = class_counts(datasets.get("train")), class_counts(datasets.get("test"))
+        """Raise, before anything is trained, what too small a gallery or group would raise."""
+        gallery = datasets.get("train")
+        if gallery is not None and len(datasets) > 1:
+            references = len(stratified_rows(gallery.labels, self.max_references))
+            check_references(self.owner, getattr(self.head, "k", 1), references)
+        train, test = class_counts(gallery), class_counts(datasets.get("test"))
         for name, group in self.groups.items() if test else ():
             rows = [
                 sum(n for label, n in split.items() if label in group) for split in (test, train)
@@ -129,6 +134,8 @@ class KNNClassification(GalleryClassification):
     those of the `KNN` head; the rest as in `GalleryClassification`.
     """
 
+    owner = "KNNClassification"
+
     def __init__(
         self,
         k: int = 5,
@@ -139,6 +146,7 @@ class KNNClassification(GalleryClassification):
         prefix: str = "",
         groups: Groups | None = None,
     ) -> None:
+        check_options(self.owner, k, weights, metric)
         super().__init__(
             lambda: KNN(k, weights, metric, class_balanced), max_references, prefix, groups
         )

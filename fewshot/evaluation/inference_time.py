@@ -18,8 +18,9 @@ from fewshot.interfaces import Dataset, Evaluation
 class InferenceTime:
     """Milliseconds an image at batch 1, the model only: the median of `repeats` forward passes.
 
-    The image is already on the device. With compiled, the time under torch.compile is measured
-    too, compilation excluded. Figures stand under "inference" in results.json.
+    In float32, whatever the run's precision, and with the image already on the device. With
+    compiled, the time under torch.compile is measured too, compilation excluded. Figures stand
+    under "inference" in results.json.
     """
 
     monitors = False
@@ -39,6 +40,7 @@ class InferenceTime:
         forward = getattr(objective, "scores", None) or objective.embed
         figures: dict[str, Any] = {
             "device": device.type,
+            "precision": "float32",
             "threads": torch.get_num_threads(),
             "repeats": self.repeats,
             "milliseconds": self._median(forward, image),
@@ -49,7 +51,7 @@ class InferenceTime:
 
     def _median(self, forward: Callable[[Tensor], Tensor], image: Tensor) -> float:
         times = []
-        with torch.inference_mode():
+        with torch.inference_mode(), torch.autocast(image.device.type, enabled=False):
             for _ in range(self.warm_up):
                 forward(image)
             for _ in range(self.repeats):
@@ -70,7 +72,7 @@ def _compile(forward: Callable[[Tensor], Tensor], image: Tensor) -> Callable[[Te
     """The compiled forward pass; raises UserError where this machine cannot compile."""
     compiled = torch.compile(forward)
     try:
-        with torch.inference_mode():
+        with torch.inference_mode(), torch.autocast(image.device.type, enabled=False):
             compiled(image)
     except Exception as error:  # the compiler's own, of many kinds: it needs a C++ compiler
         reason = str(error).strip().splitlines()[0] if str(error).strip() else ""

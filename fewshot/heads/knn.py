@@ -45,7 +45,8 @@ def knn(
     beyond its arguments and the scores, an unbatched call takes about 300 MB however many
     references there are, and however wide. Raises UserError for an unknown option or k above S.
     """
-    _check(k, weights, metric, support.shape[-2])
+    check_options("KNN", k, weights, metric)
+    check_references("KNN", k, support.shape[-2])
     with full_precision(support):
         search = _search_episodes if support.ndim == 3 else _search
         squared, neighbours, nearest = search(support, labels, query, n_classes, k, metric)
@@ -63,20 +64,22 @@ def knn(
     return _break_ties(share, nearest)
 
 
-def _check_options(k: int, weights: str, metric: str) -> None:
+def check_options(owner: str, k: int, weights: str, metric: str) -> None:
+    """Raises UserError for options that do not exist, by the name they are bound to."""
     if k < 1:
-        raise UserError(f"KNN.k is {k}: use 1 or more.")
+        raise UserError(f"{owner}.k is {k}: use 1 or more.")
     if weights not in WEIGHTS:
-        raise UserError(f"KNN.weights is '{weights}': use one of {', '.join(WEIGHTS)}.")
+        raise UserError(f"{owner}.weights is '{weights}': use one of {', '.join(WEIGHTS)}.")
     if metric not in METRICS:
-        raise UserError(f"KNN.metric is '{metric}': use one of {', '.join(METRICS)}.")
+        raise UserError(f"{owner}.metric is '{metric}': use one of {', '.join(METRICS)}.")
 
 
-def _check(k: int, weights: str, metric: str, references: int) -> None:
-    _check_options(k, weights, metric)
+def check_references(owner: str, k: int, references: int) -> None:
+    """Raises UserError where there are fewer references than neighbours are asked for."""
     if k > references:
         raise UserError(
-            f"KNN.k is {k}, but there are {references} references: use k from 1 to {references}."
+            f"{owner}.k is {k}, but there are {references} references: use k from 1 to "
+            f"{references}."
         )
 
 
@@ -192,7 +195,7 @@ class KNN:
     transductive: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
-        _check_options(self.k, self.weights, self.metric)
+        check_options("KNN", self.k, self.weights, self.metric)
 
     def __call__(self, support: Tensor, labels: Tensor, query: Tensor, n_classes: int) -> Tensor:
         """Scores [..., Q, n_classes]; see `knn`."""

@@ -29,9 +29,12 @@ def effective_rank(embedding: Tensor) -> Tensor:
     """In how many directions the rows differ, from 1 to min(B - 1, D); 0 when they do not.
 
     The exponential of the entropy of the singular values of the centred rows, as shares of their
-    sum (Roy & Vetterli, https://ieeexplore.ieee.org/document/7098875). embedding: float [B, D].
+    sum (Roy & Vetterli, https://ieeexplore.ieee.org/document/7098875). embedding: float [B, D];
+    nan where it is not finite.
     """
     rows = embedding.float()
+    if not rows.isfinite().all():
+        return rows.new_full((), torch.nan)
     values: Tensor = torch.linalg.svdvals(rows - rows.mean(0))
     shares = values / values.sum().clamp(min=1e-12)
     rank = torch.exp(-torch.xlogy(shares, shares).sum())

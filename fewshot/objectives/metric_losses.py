@@ -91,18 +91,20 @@ def loss_of_labelled(
 
 
 def margin_at_collapse(loss: nn.Module) -> float | None:
-    """The value of a triplet loss when all embeddings are one; None where there is no such value.
+    """The mean loss of triplets that are not told apart; None where that is no sign of a fault.
 
-    The library's triplet loss averages over active triplets, so it is the margin there, too.
+    The library's triplet loss averages over active triplets alone unless it is given a MeanReducer:
+    of mined ones, a healthy embedding's are near the margin.
     """
     if isinstance(loss, TripletLoss):
         return loss.margin
     # A second to import, which a loss of the library has cost already.
     from pytorch_metric_learning.losses import TripletMarginLoss
+    from pytorch_metric_learning.reducers import MeanReducer
 
     if not isinstance(loss, TripletMarginLoss) or loss.smooth_loss:
         return None
-    return float(loss.margin)
+    return float(loss.margin) if isinstance(loss.reducer, MeanReducer) else None
 
 
 def remembered(loss: nn.Module) -> dict[str, Any]:
@@ -115,7 +117,8 @@ def remembered(loss: nn.Module) -> dict[str, Any]:
         f"{name}.{key}" if name else key: value
         for name, module in loss.named_modules()
         for key, value in vars(module).items()
-        if isinstance(value, bool | int | float | Tensor) and key != "training"
+        # numpy's numbers are floats, too, but a checkpoint must hold no object of a library
+        if (type(value) in (bool, int, float) or isinstance(value, Tensor)) and key != "training"
     }
 
 

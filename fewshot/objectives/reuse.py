@@ -126,29 +126,45 @@ def reused_head(
     return head
 
 
-def reuse_projection(stored: StoredModel, projection: nn.Module) -> None:
-    """Put a stored TripletNet's projection into one of the same shape; of others take nothing.
+def reuse_projection(
+    stored: StoredModel, projection: nn.Module, normalize: bool, new_projection: bool | None
+) -> None:
+    """Put a stored TripletNet's projection into one of the same shape (logged where it is new).
 
-    Raises UserError where the stored embedding is of another size.
+    new_projection: True always leaves it new, False refuses that. Raises UserError where the stored
+    embedding has another size or other lengths.
     """
-    if stored.objective != "TripletNet":
-        logger.info(
-            "new projection: '%s' is a model of %s and has none", stored.path, stored.objective
-        )
+    state = stored.head.state
+    if "normalized" not in state or new_projection:
+        if new_projection is False:
+            raise UserError(
+                f"TripletNet.new_projection is False, but '{stored.path}' is a model of "
+                f"{stored.objective} and has no projection: bind TripletNet.embedding_size = None "
+                "and TripletNet.new_projection = None to evaluate its encoder's features, or "
+                "another TripletNet.saved_model_path."
+            )
+        logger.info("new projection behind the encoder of '%s' (%s)", stored.path, stored.objective)
         return
-    state = {
-        key.removeprefix("projection."): value
-        for key, value in stored.head.state.items()
-        if key.startswith("projection.")
-    }
-    size = len(state["weight"]) if "weight" in state else None
+    weight = state.get("projection.weight")
+    size = None if weight is None else len(weight)
     if size != getattr(projection, "out_features", None):
         raise UserError(
             f"the embedding of '{stored.path}' has "
             f"{'no projection' if size is None else f'{size} numbers'}: bind "
-            f"TripletNet.embedding_size = {size}."
+            f"TripletNet.embedding_size = {size}, or TripletNet.new_projection = True to train on."
         )
-    projection.load_state_dict(state)
+    if bool(state["normalized"]) != normalize:
+        raise UserError(
+            f"TripletNet.normalize is {normalize}, but the embedding of '{stored.path}' was "
+            f"trained with {not normalize}: bind TripletNet.normalize = {not normalize}."
+        )
+    projection.load_state_dict(
+        {
+            key.removeprefix("projection."): value
+            for key, value in state.items()
+            if key.startswith("projection.")
+        }
+    )
 
 
 def _kept(stored: StoredModel) -> Head:

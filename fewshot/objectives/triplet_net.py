@@ -42,8 +42,10 @@ class TripletNet(Objective):
     triplets of a labelled batch, such as @pml.BatchHardMiner. proxy_lr_factor: learning rate of the
     loss's own parameters (the proxies of @pml.ProxyAnchorLoss, ...) over that of the network.
     saved_model_path: a model.mdl of any objective, whose encoder and input format are taken, and
-    of a TripletNet the projection, too; encoder None rebuilds the stored one.
-    Raises UserError without labels, and for a miner where triplets are drawn beforehand.
+    of a TripletNet the projection, too; encoder None rebuilds the stored one. new_projection: True
+    always makes a new one, False requires the stored one, to evaluate.
+    Raises UserError without labels, for a miner where triplets are drawn beforehand, and for a
+    saved model that does not fit.
     """
 
     def __init__(
@@ -57,10 +59,22 @@ class TripletNet(Objective):
         miner: Factory | None = None,
         proxy_lr_factor: float = 1.0,
         saved_model_path: str | None = None,
+        new_projection: bool | None = None,
     ) -> None:
+        if embedding_size is not None and embedding_size < 1:
+            raise UserError(
+                f"TripletNet.embedding_size is {embedding_size}: bind 1 or more, or None for the "
+                "encoder's features as they are."
+            )
         stored = None if saved_model_path is None else load_model(saved_model_path)
         if stored is not None:
             encoder, inputs = reusing(stored, "TripletNet", encoder, inputs)
+        elif encoder is None or new_projection is False:
+            raise UserError(
+                "TripletNet has neither an encoder to train nor a saved model: bind "
+                "TripletNet.saved_model_path = 'path/to/model.mdl', or TripletNet.encoder, e.g. "
+                "@SmallResNet, and TripletNet.new_projection = None."
+            )
         super().__init__(spec, encoder, inputs)
         if not spec.class_names:
             raise UserError(
@@ -68,14 +82,15 @@ class TripletNet(Objective):
                 "FashionDataset.label_column."
             )
         self.normalize = normalize
+        self.register_buffer("normalized", torch.tensor(normalize))  # is of the saved model
         self.proxy_lr_factor = proxy_lr_factor
-        width = embedding_size or self.encoder.num_features
+        width = self.encoder.num_features if embedding_size is None else embedding_size
         self.projection: nn.Module = nn.Identity()
         if embedding_size is not None:
             self.projection = nn.Linear(self.encoder.num_features, width)
         if stored is not None:
             self.trained_classes = inherited_classes(stored, self.trained_classes)
-            reuse_projection(stored, self.projection)
+            reuse_projection(stored, self.projection, normalize, new_projection)
         known = {
             "num_classes": len(spec.class_names),
             "embedding_size": width,
@@ -90,6 +105,12 @@ class TripletNet(Objective):
                 f"TripletNet.miner is bound, but {type(self.loss).__name__} takes the triplets "
                 "that the sampler draws: unbind the miner, or bind a loss on labelled batches "
                 "(TripletNet.loss = @pml.TripletMarginLoss, main.sampler = @BalancedBatches)."
+            )
+        if self.miner is not None and hasattr(self.loss, "embedding_memory"):
+            raise UserError(
+                "TripletNet.miner chooses among the images of a batch, but "
+                f"{type(self.loss).__name__} compares them with a memory: bind "
+                "TripletNet.miner = None, and the miner to pml.CrossBatchMemory.miner."
             )
         measured = getattr(self.loss, "distance", None)
         if not normalize and getattr(measured, "normalize_embeddings", False):
@@ -149,4 +170,5 @@ class TripletNet(Objective):
 
     def head_state(self) -> dict[str, Tensor]:
         """The projection; what the loss and the guard remember is of the run, not of the model."""
-        return {k: v for k, v in super().head_state().items() if k.startswith("projection.")}
+        kept = ("projection.", "normalized")
+        return {k: v for k, v in super().head_state().items() if k.startswith(kept)}

@@ -9,9 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import gin
+
 from fewshot import config
 from fewshot.artifacts import ExperimentFolder
 from fewshot.binding.locating import REPOSITORY
+from fewshot.binding.registry import parameters, resolve
 from fewshot.errors import UserError
 
 logger = logging.getLogger("fewshot")
@@ -26,8 +29,19 @@ class Run:
     bindings: Sequence[str] = ()
 
     def with_model(self, model: Path) -> "Run":
-        """The same run, starting from a saved model."""
-        return self.with_bindings([f"TransferNet.saved_model_path = {str(model)!r}"])
+        """The same run, starting from a saved model.
+
+        Raises UserError where the run's objective starts from none.
+        """
+        config.load([str(name) for name in self.configs], list(self.bindings))
+        objective = gin.get_bindings("main").get("objective")
+        name = getattr(objective, "__name__", "main.objective")
+        if objective is None or "saved_model_path" not in parameters(resolve(name)):
+            raise UserError(
+                f"the run '{self.name}' cannot start from a saved model, as {name} takes none: "
+                "name a config whose main.objective has a saved_model_path, such as @TransferNet."
+            )
+        return self.with_bindings([f"{name}.saved_model_path = {str(model)!r}"])
 
     def with_bindings(self, bindings: Sequence[str]) -> "Run":
         """The same run with more bindings, which win over those it has."""

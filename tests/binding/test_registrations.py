@@ -87,18 +87,18 @@ def test_a_misspelt_parameter_is_found_behind_kwargs_of_a_closed_family(tmp_path
 
 
 def test_our_name_wins_over_a_third_party_one(tmp_path):
-    def lookahead_of_test(k=1):
+    def ranger_of_test(k=1):
         return k
 
-    gin.external_configurable(lookahead_of_test, name="Lookahead", module="some.plugin")
+    gin.external_configurable(ranger_of_test, name="Ranger", module="some.plugin")
     try:
-        load_text(tmp_path, "Lookahead.k = 3\npytorch_optimizer.Lookahead.k = 5\n")
-        assert gin.get_bindings("some.plugin.Lookahead") == {"k": 3}
-        assert gin.get_bindings("pytorch_optimizer.Lookahead") == {"k": 5}
-        assert registry.short("some.plugin.Lookahead") == "Lookahead"
-        assert registry.unambiguous("some.plugin.Lookahead") == "some.plugin.Lookahead"
+        load_text(tmp_path, "Ranger.k = 3\npytorch_optimizer.Ranger.k = 5\n")
+        assert gin.get_bindings("some.plugin.Ranger") == {"k": 3}
+        assert gin.get_bindings("pytorch_optimizer.Ranger") == {"k": 5}
+        assert registry.short("some.plugin.Ranger") == "Ranger"
+        assert registry.unambiguous("some.plugin.Ranger") == "some.plugin.Ranger"
     finally:
-        gin.config._REGISTRY.pop("some.plugin.Lookahead")
+        gin.config._REGISTRY.pop("some.plugin.Ranger")
 
 
 def test_one_name_for_two_things_is_refused(tmp_path):

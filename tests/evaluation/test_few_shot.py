@@ -280,3 +280,9 @@ def test_compare_refuses_what_cannot_be_paired(folders, tmp_path):
         np.savez(file, names=np.array(["a"]))
     with pytest.raises(UserError, match=r"is not an episodes\.npz written by"):
         compare(folders[0], other)
+
+
+def test_a_head_that_refuses_a_setting_is_known_before_training():
+    evaluator = FewShotEvaluation(**{"dataset": novel, **SMALL, "heads": [lambda: KNN(4)]})
+    with pytest.raises(UserError, match=r"KNN\.k is 4, but there are 3 references"):
+        evaluator.check(PixelObjective("xyz"), {})

@@ -52,3 +52,16 @@ def test_a_machine_without_a_compiler(monkeypatch):
 def test_repeats():
     with pytest.raises(UserError, match=r"InferenceTime\.repeats is 0: use 1 or more"):
         InferenceTime(0)
+
+
+def test_the_runs_precision_is_left_out():
+    class Typed(PixelClassifier):
+        def scores(self, images):
+            self.dtype = torch.nn.functional.linear(torch.ones(1, 2), torch.ones(3, 2)).dtype
+            return super().scores(images)
+
+    objective = Typed("ab")
+    with torch.autocast("cpu", torch.bfloat16):
+        figures = InferenceTime(1, 0)(objective, {"test": random_dataset(5)}).metrics["inference"]
+    assert objective.dtype == torch.float32
+    assert figures["precision"] == "float32"

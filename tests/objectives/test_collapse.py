@@ -38,6 +38,7 @@ def test_effective_rank_of_a_line_a_cross_and_a_point():
     cross = torch.tensor([[1.0, 0, 0], [-1, 0, 0], [0, 1, 0], [0, -1, 0]])
     assert float(effective_rank(cross)) == pytest.approx(2, abs=1e-4)
     assert float(effective_rank(torch.full((4, 3), 0.1))) == 0
+    assert math.isnan(effective_rank(torch.full((4, 3), math.nan)))
 
 
 def watch(guard, losses_and_embeddings):

@@ -3,9 +3,11 @@ import numpy as np
 import pytest
 import torch
 from pytorch_metric_learning import losses, miners
+from pytorch_metric_learning.reducers import MeanReducer
 from torch import nn
 
 from fewshot.binding.third_party import FAMILIES
+from fewshot.checkpoint import load_checkpoint, save_checkpoint
 from fewshot.data.samplers import TripletBatches
 from fewshot.data.structured_samplers import BalancedBatches
 from fewshot.encoders.encoder import Encoder
@@ -178,7 +180,7 @@ def test_proxies_get_a_learning_rate_of_their_own():
 
 def test_the_model_keeps_the_projection_and_not_what_the_loss_remembers():
     net = build(loss=losses.ProxyAnchorLoss, embedding_size=8)
-    assert set(net.head_state()) == {"projection.weight", "projection.bias"}
+    assert set(net.head_state()) == {"projection.weight", "projection.bias", "normalized"}
     other = build(embedding_size=8)
     nn.init.zeros_(other.projection.weight)
     other.load_head_state(net.head_state())
@@ -207,13 +209,48 @@ def test_of_another_method_the_encoder_alone_is_taken(tmp_path, caplog):
     classifier = TransferNet(SPEC, encoder=Flat)
     net = TripletNet(SPEC, embedding_size=5, saved_model_path=saved(classifier, tmp_path))
     assert torch.equal(net.encoder.layers[1].weight, classifier.encoder.layers[1].weight)
-    assert "is a model of TransferNet and has none" in caplog.text
+    assert f"new projection behind the encoder of '{tmp_path}" in caplog.text
+    with pytest.raises(UserError, match="is a model of TransferNet and has no projection"):
+        TripletNet(SPEC, saved_model_path=str(tmp_path / "model.mdl"), new_projection=False)
+
+
+def test_nothing_to_evaluate_is_refused():
+    for arguments in ({}, {"new_projection": False, "encoder": Flat}):
+        with pytest.raises(UserError, match=r"bind TripletNet\.saved_model_path = 'path"):
+            TripletNet(SPEC, **arguments)
+
+
+def test_a_new_projection_is_made_on_request(tmp_path):
+    path = saved(build(embedding_size=5), tmp_path)
+    assert TripletNet(SPEC, embedding_size=8, saved_model_path=path, new_projection=True)
+
+
+def test_embeddings_of_free_length_are_taken_up_as_such(tmp_path):
+    net, (images, _) = build(embedding_size=5, normalize=False).eval(), data()
+    path = saved(net, tmp_path)
+    again = TripletNet(SPEC, embedding_size=5, normalize=False, saved_model_path=path).eval()
+    assert torch.equal(again.embed(images), net.embed(images))
+    with pytest.raises(
+        UserError, match=r"trained with False: bind TripletNet\.normalize = False\."
+    ):
+        TripletNet(SPEC, embedding_size=5, saved_model_path=path)
+
+
+@pytest.mark.parametrize("size", [0, -3])
+def test_an_impossible_embedding_size_is_refused(size):
+    with pytest.raises(UserError, match=rf"TripletNet\.embedding_size is {size}: bind 1 or more"):
+        build(embedding_size=size)
+
+
+def test_a_miner_beside_a_memory_is_refused():
+    with pytest.raises(UserError, match=r"and the miner to pml\.CrossBatchMemory\.miner\."):
+        build(loss=memory, miner=miners.MultiSimilarityMiner)
 
 
 @pytest.mark.parametrize(("stored", "asked"), [(5, 8), (5, None), (None, 8)])
 def test_a_saved_embedding_of_another_size_is_refused(tmp_path, stored, asked):
     path = saved(build(embedding_size=stored), tmp_path)
-    with pytest.raises(UserError, match=rf"bind TripletNet\.embedding_size = {stored}\.$"):
+    with pytest.raises(UserError, match=rf"bind TripletNet\.embedding_size = {stored},"):
         TripletNet(SPEC, embedding_size=asked, saved_model_path=path)
 
 
@@ -229,12 +266,20 @@ def memory(embedding_size):
     )
 
 
-@pytest.mark.parametrize("loss", [memory, losses.DynamicSoftMarginLoss])
-def test_what_a_loss_remembers_survives_a_resume(loss):
+REMEMBERING = [
+    memory,
+    *(losses.DynamicSoftMarginLoss, losses.ArcFaceLoss, losses.SubCenterArcFaceLoss),
+    *(losses.TupletMarginLoss, losses.TripletMarginLoss, losses.SoftTripleLoss),
+]
+
+
+@pytest.mark.parametrize("loss", REMEMBERING)
+def test_what_a_loss_remembers_survives_a_resume(loss, tmp_path):
     whole, first, second = (build(loss=loss) for _ in range(3))
     went_on = train(whole, balanced(), steps=6)
     train(first, balanced(), steps=3)
-    second.load_state_dict(first.state_dict())
+    save_checkpoint(tmp_path / "last.ckpt", {"objective": first.state_dict()}, {})
+    second.load_state_dict(load_checkpoint(tmp_path / "last.ckpt", {})["objective"])
     images, labels = data()
     batch = batch_of(balanced().batches(3)[0], images, labels, 3)
     assert second(batch)[0].item() == went_on[3][0]
@@ -250,8 +295,9 @@ def test_a_batch_without_a_pair_goes_into_the_memory_all_the_same():
     ("loss", "margin"),
     [
         (TripletLoss, 0.2),
-        (losses.TripletMarginLoss, 0.05),
-        (lambda: losses.TripletMarginLoss(smooth_loss=True), None),
+        (lambda: losses.TripletMarginLoss(reducer=MeanReducer()), 0.05),
+        (losses.TripletMarginLoss, None),  # its mean is over active triplets
+        (lambda: losses.TripletMarginLoss(smooth_loss=True, reducer=MeanReducer()), None),
         (losses.ContrastiveLoss, None),
     ],
 )
@@ -286,5 +332,5 @@ def test_mistakes_are_named():
     unlabelled = DataSpec((), 1, (6, 6), (0.5,), (0.25,), rows=48)
     with pytest.raises(UserError, match=r"the training rows have none: bind FashionDataset\.label"):
         TripletNet(unlabelled, encoder=Flat)
-    with pytest.raises(UserError, match=r"TripletNet\.encoder is not bound"):
+    with pytest.raises(UserError, match=r"TripletNet has neither an encoder"):
         TripletNet(SPEC)

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import textwrap
 import threading
+from pathlib import Path
 
 import pytest
 
@@ -72,16 +73,26 @@ def test_bindings_reach_the_process_in_order_and_with_the_model(tmp_path, monkey
         return 2
 
     monkeypatch.setattr(runs, "_exit_code", ended)
-    run = Run("a", ["x.gin", "y.gin"], ["main.seed = 1"])
+    for name, text in (("x", "main.objective = @TransferNet"), ("y", "main.num_epochs = 1")):
+        (tmp_path / f"{name}.gin").write_text(text)
+    files = [str(tmp_path / "x.gin"), str(tmp_path / "y.gin")]
+    run = Run("a", files, ["main.seed = 1"])
     run = run.with_bindings(["main.seed = 2"]).with_model(tmp_path / "model.mdl")
     with pytest.raises(UserError, match="the run 'a' was refused, for the reason above"):
         complete(run, tmp_path / "out")
     model = f"TransferNet.saved_model_path = '{tmp_path}/model.mdl'"
     assert commands[0][2:] == [
-        *("-c", "x.gin", "-c", "y.gin"),
+        *("-c", files[0], "-c", files[1]),
         *("-p", "main.seed = 1", "-p", "main.seed = 2", "-p", model),
         *("--name", "a", "--output-dir", str(tmp_path / "out")),
     ]
+
+
+def test_a_model_goes_to_the_objective_that_takes_it():
+    taken = Run("a", ["configs/triplet.gin"]).with_model(Path("m.mdl")).bindings
+    assert taken == ["TripletNet.saved_model_path = 'm.mdl'"]
+    with pytest.raises(UserError, match="cannot start from a saved model, as RotationNet takes"):
+        Run("a", ["configs/rotation.gin"]).with_model(Path("m.mdl"))
 
 
 @pytest.mark.parametrize(("code", "error"), [(130, KeyboardInterrupt), (1, RuntimeError)])
