@@ -6,7 +6,10 @@ import gin
 import pytest
 
 from fewshot import config
+from fewshot.encoders.small_resnet import SmallResNet
 from fewshot.interfaces import DataSpec
+from fewshot.objectives.model_file import save_model
+from fewshot.objectives.transfer_net import TransferNet
 from fewshot.training.optimisation import ScheduleSizes, build_optimizer, build_schedule
 
 EXPERIMENTS = [
@@ -30,9 +33,12 @@ def spec():
 
 
 @pytest.mark.parametrize("path", EXPERIMENTS, ids=lambda path: str(path.relative_to("configs")))
-def test_an_experiment_is_built(path):
+def test_an_experiment_is_built(path, tmp_path):
     config.load([str(path)], [])
     name = gin.get_bindings("main")["objective"].__name__
+    if name == "EnsembleNet":
+        save_model(TransferNet(spec(), encoder=SmallResNet), tmp_path / "model.mdl")
+        gin.bind_parameter("EnsembleNet.saved_model_path", [f"{tmp_path}/model.mdl"] * 2)
     if name in ANY_MODEL and gin.get_bindings(name).get("encoder") is None:
         # it goes on from a saved model, for which a new one stands here
         config.load([str(path)], [f"{name}.{binding}" for binding in ANY_MODEL[name]])
