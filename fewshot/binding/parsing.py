@@ -16,6 +16,7 @@ from fewshot.binding import registry
 from fewshot.binding.locating import find_config, find_include, read_text, shown
 from fewshot.binding.suggestions import did_you_mean
 from fewshot.binding.syntax import statements
+from fewshot.binding.values import check_value
 from fewshot.errors import UserError
 
 Key = tuple[str, str, str]  # scope, full name, parameter
@@ -117,6 +118,7 @@ class Loader:
             if parameter:
                 full = registry.resolve(name)
                 registry.check_parameter(full, parameter)
+                check_value(full, parameter, statement.value)
             else:  # a macro: its name may be scoped
                 scope, full, parameter = f"{scope}/{name}" if scope else name, MACRO, "value"
         except UserError as error:

@@ -97,6 +97,17 @@ def parameters(selector: str) -> dict[str, Any]:
     }
 
 
+def annotation(selector: str, parameter: str) -> Any:
+    """The declared type of a parameter; None where this project or a plug-in declares none."""
+    if family_of(selector) is not None:
+        return None
+    for function in _signatures(selector, gin.config._REGISTRY[selector].wrapped):
+        declared = inspect.signature(function).parameters.get(parameter)
+        if declared is not None and declared.annotation is not declared.empty:
+            return declared.annotation
+    return None
+
+
 def _signatures(selector: str, wrapped: Any) -> Iterator[Any]:
     """The constructor or function and, in a closed family, the constructors its **kwargs go to."""
     if not inspect.isclass(wrapped):

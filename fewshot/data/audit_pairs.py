@@ -114,10 +114,10 @@ class _Thumbnails:
 
     def __init__(self, looks: Looks) -> None:
         images = looks.thumbnails
-        self.pixels = images.reshape(len(images), -1)
+        self.pixels = images.reshape(len(images), THUMBNAIL * THUMBNAIL * 3)
         side = THUMBNAIL // _BLOCK
         blocks = images.reshape(-1, side, _BLOCK, side, _BLOCK, 3).mean((2, 4), dtype=np.float32)
-        self.blocks = blocks.reshape(len(images), -1)
+        self.blocks = blocks.reshape(len(images), side * side * 3)
         self.contrasts = np.array([pixels.std() for pixels in self.pixels], np.float32)
 
 

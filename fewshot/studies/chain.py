@@ -64,8 +64,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = parse(arguments)
     stems = [Path(given.first).stem, Path(given.second).stem]
     runs = [
-        Run(f"1-{stems[0]}", [given.first], [*given.parameter, *given.first_only]),
-        Run(f"2-{stems[1]}", [given.second], [*given.parameter, *given.second_only]),
+        Run(f"1-{stems[0]}", [given.first, *given.config], [*given.parameter, *given.first_only]),
+        Run(f"2-{stems[1]}", [given.second, *given.config], [*given.parameter, *given.second_only]),
     ]
 
     def study() -> None:

@@ -4,10 +4,14 @@ import argparse
 
 
 def study_parser(program: str, description: str | None) -> argparse.ArgumentParser:
-    """A parser with what every study takes: -p, --output-dir."""
+    """A parser with what every study takes: -c, -p, --output-dir."""
     parser = argparse.ArgumentParser(
         f"python -m fewshot.studies.{program}", description=description
     )
+    parser.add_argument(
+        "-c", "--config", metavar="FILE", action="append", default=[],
+        help="one more config for every run, behind its own; repeatable",
+    )  # fmt: skip
     parser.add_argument(
         "-p", "--parameter", metavar="BINDING", action="append", default=[],
         help="one binding for every run; repeatable, overrides the configs",

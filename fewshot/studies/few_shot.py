@@ -137,10 +137,6 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         "encoders", metavar="A.gin", nargs="*", default=default,
         help=f"experiments that train an encoder (default: {', '.join(_ENCODERS)})",
     )  # fmt: skip
-    parser.add_argument(
-        "-c", "--config", metavar="FILE", action="append", default=[],
-        help="one more config for every run, behind the encoder's; repeatable",
-    )  # fmt: skip
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2], metavar="N")
     parser.add_argument("--splits", type=Path, nargs="+", default=[], metavar="DIR")
     parser.add_argument("--name", default="few_shot", help="the study's folder (few_shot)")

@@ -42,13 +42,20 @@ class Arm:
             raise UserError(f"'{text}' names no experiment: write A.gin, or A.gin:B.gin for two.")
         return cls("+".join(Path(config).stem for config in configs), configs)
 
-    def value(self, seed: int, name: str, bindings: Sequence[str], output_dir: Path) -> float:
-        """The final figure of the last run with this seed."""
+    def value(
+        self,
+        seed: int,
+        name: str,
+        also: Sequence[str],
+        bindings: Sequence[str],
+        output_dir: Path,
+    ) -> float:
+        """The final figure of the last run with this seed; `also`: configs behind each run's."""
         bound = [*bindings, f"main.seed = {seed}"]
         # equal beginnings have one name, so that two arms share their pretraining
         names = itertools.accumulate((Path(c).stem for c in self.configs), "{}+{}".format)
         runs = [
-            Run(f"{started}-seed{seed}", [config], bound)
+            Run(f"{started}-seed{seed}", [config, *also], bound)
             for started, config in zip(names, self.configs, strict=True)
         ]
         return figure(chain(runs, output_dir)[-1], name)
@@ -104,7 +111,10 @@ def run_study(given: argparse.Namespace) -> None:
     place = Path(given.output_dir).expanduser().absolute() / (given.name or f"seeds-{arms[0].name}")
     found = {
         arm.name: np.array(
-            [arm.value(seed, given.figure, given.parameter, place) for seed in given.seeds]
+            [
+                arm.value(seed, given.figure, given.config, given.parameter, place)
+                for seed in given.seeds
+            ]
         )
         for arm in arms
     }

@@ -22,21 +22,27 @@ from fewshot.reports.tables import console, markdown
 from fewshot.studies.chain import model_of
 from fewshot.studies.command import study_parser
 from fewshot.studies.plan import Plan, PlannedRun, read_plan
-from fewshot.studies.runs import complete, figure, is_completed
+from fewshot.studies.runs import Run, complete, figure, is_completed
 
 logger = logging.getLogger("fewshot")
 
 
 def complete_plan(
-    wanted: Sequence[PlannedRun], bindings: Sequence[str], output_dir: Path
+    wanted: Sequence[PlannedRun],
+    bindings: Sequence[str],
+    output_dir: Path,
+    also: Sequence[str] = (),
 ) -> list[str]:
     """Complete the wanted runs, in this order; the names of those that could not be.
+
+    also: configs that are put behind each run's.
 
     One that is refused, or whose training diverged, does not keep the others from running.
     """
     failed: list[str] = []
     for planned in wanted:
-        run = planned.run(bindings)
+        own = planned.run(bindings)
+        run = Run(own.name, [*own.configs, *also], own.bindings)
         if planned.after in failed:
             logger.warning("%s is left out, since %s failed", planned.name, planned.after)
             failed.append(planned.name)
@@ -89,7 +95,7 @@ def run_study(given: argparse.Namespace) -> None:
     if not names:
         raise UserError(f"--only {' '.join(given.only)} names no run of: {', '.join(plan.runs)}.")
     wanted = [] if given.show else plan.with_needed(names)
-    failed = complete_plan(wanted, given.parameter, place)
+    failed = complete_plan(wanted, given.parameter, place, given.config)
     found = table(plan, place)
     if not given.show:
         place.mkdir(parents=True, exist_ok=True)

@@ -135,6 +135,12 @@ def test_wrong_input_exits_2_with_the_reason(shop, capsys):
     assert "Give another --output." in capsys.readouterr().err
 
 
+def test_a_csv_that_is_a_copy_of_the_other_is_all_findings(shop):
+    (shop / "copy.csv").write_text((shop / "train.csv").read_text())
+    report = audit([shop / "train.csv", shop / "copy.csv"], shop)
+    assert (report.findings["kind"] == "id in both").sum() == 9
+
+
 def test_images_in_one_array_are_compared_too(tmp_path):
     images = np.random.default_rng(0).integers(0, 256, (4, 28, 28), dtype=np.uint8)
     images[3] = images[0]
