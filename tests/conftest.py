@@ -1,5 +1,6 @@
 """A little shop: a folder of photos and its CSVs, small enough to train on in a second."""
 
+import signal
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,6 +10,11 @@ import pytest
 from PIL import Image
 
 COLOURS = {"Bags": (200, 40, 40), "Hats": (40, 200, 40), "Socks": (40, 40, 200)}
+
+
+# A job in the background ignores Ctrl-C, and its children would, too: tests that send it to
+# themselves or to a run they started would wait for ever.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @dataclass(frozen=True)
