@@ -12,9 +12,10 @@ from PIL import Image
 COLOURS = {"Bags": (200, 40, 40), "Hats": (40, 200, 40), "Socks": (40, 40, 200)}
 
 
-# A job in the background ignores Ctrl-C, and its children would, too: tests that send it to
-# themselves or to a run they started would wait for ever.
+# A job in the background ignores Ctrl-C, one under nohup the hangup, and their children would, too:
+# tests that send these to themselves or to a run they started would wait for ever.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 @dataclass(frozen=True)
