@@ -5,6 +5,7 @@ from typing import Any
 
 import gin
 
+from fewshot.errors import UserError
 from fewshot.evaluation.classification_metrics import class_counts, classify, labelled
 from fewshot.evaluation.classification_report import classification_report
 from fewshot.evaluation.inference import score
@@ -17,18 +18,27 @@ class Classification:
 
     prefix: put before every figure's and file's name, so that two classifiers of one run keep
     apart. include_train: also score the training split, and draw a confusion matrix of every
-    split. mirrored: average the scores of each image and of its mirror image, at twice the time.
+    split. mirrored: average the scores of each image and of its mirror image, at twice the time;
+    shift: also of the image moved by so many pixels up, down, left and right, at five times it.
+    Raises UserError for a negative shift.
     """
 
     monitors = True
     needs_labels = True
 
     def __init__(
-        self, prefix: str = "", include_train: bool = False, mirrored: bool = False
+        self,
+        prefix: str = "",
+        include_train: bool = False,
+        mirrored: bool = False,
+        shift: int = 0,
     ) -> None:
+        if shift < 0:
+            raise UserError(f"Classification.shift is {shift}: bind 0 or more pixels.")
         self.prefix = prefix
         self.include_train = include_train
         self.mirrored = mirrored
+        self.shift = shift
 
     def __call__(self, objective: Any, datasets: Mapping[str, Dataset]) -> Evaluation:
         """Evaluate every split; raises UserError when there are no scores or no labels."""
@@ -38,6 +48,8 @@ class Classification:
             if split == "train" and not self.include_train:
                 continue
             rows = labelled(dataset, split)
-            scores = score(objective, dataset, rows=rows.rows, mirrored=self.mirrored)
+            scores = score(
+                objective, dataset, rows=rows.rows, mirrored=self.mirrored, shift=self.shift
+            )
             results[split] = classify(scores, objective.class_names, rows, n_train, logits=True)
         return classification_report(results, self.prefix, every_confusion=self.include_train)

@@ -9,6 +9,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from fewshot.errors import UserError
+from fewshot.evaluation.test_time import averaged
 from fewshot.interfaces import Dataset, IntArray
 
 
@@ -34,10 +35,11 @@ def score(
     chunk: int = 512,
     rows: IntArray | None = None,
     mirrored: bool = False,
+    shift: int = 0,
 ) -> Tensor:
     """Scores float32 [N, number of class names], otherwise as `embed`.
 
-    mirrored: the mean of the scores of each image and of its left-right mirror image.
+    mirrored, shift: the mean over variants of each image, as test_time.averaged has them.
     Raises UserError for an objective that does not classify.
     """
     if getattr(objective, "scores", None) is None:
@@ -45,12 +47,7 @@ def score(
             f"{type(objective).__name__} gives embeddings but no class scores: evaluate it with "
             "KNNClassification in place of Classification."
         )
-
-    def both(images: Tensor) -> Tensor:
-        scores: Tensor = (objective.scores(images) + objective.scores(images.flip(-1))) / 2
-        return scores
-
-    function = both if mirrored else objective.scores
+    function = averaged(objective.scores, mirrored, shift)
     return _through(function, objective, dataset, chunk, rows, "scoring")
 
 

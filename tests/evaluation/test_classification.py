@@ -2,12 +2,15 @@ import gin
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from sklearn.neighbors import KNeighborsClassifier
+from torch.nn import functional as F
 
 from fewshot.errors import UserError
 from fewshot.evaluation.classification import Classification
 from fewshot.evaluation.gallery import stratified_rows
 from fewshot.evaluation.gallery_classification import GalleryClassification, KNNClassification
+from fewshot.evaluation.test_time import averaged
 from fewshot.heads.prototypes import NearestPrototype
 from tests.evaluation.fakes import FakeDataset, PixelClassifier, PixelObjective, random_dataset
 
@@ -75,6 +78,24 @@ def test_mirrored_scores_are_the_mean_of_both_sides(datasets):
     found = Classification(mirrored=True)(objective, datasets).metrics["test"]["top1"]
     assert found == pytest.approx(right.mean())
     assert found != Classification()(objective, datasets).metrics["test"]["top1"]
+
+
+def test_shifted_scores_are_the_mean_over_five_places(datasets):
+    images = datasets["test"].images(np.arange(4)).float()
+
+    def places(corners):
+        padded = F.pad(images, (1, 1, 1, 1), mode="replicate")
+        height, width = images.shape[2:]
+        return [padded[:, :, t : t + height, f : f + width].flatten(1) for t, f in corners]
+
+    moved = places([(1, 1), (0, 1), (2, 1), (1, 0), (1, 2)])
+    found = averaged(lambda seen: seen.flatten(1), mirrored=False, shift=1)(images)
+    torch.testing.assert_close(found, torch.stack(moved).mean(0))
+
+
+def test_a_negative_shift_is_refused():
+    with pytest.raises(UserError, match=r"Classification\.shift is -1: bind 0 or more pixels"):
+        Classification(shift=-1)
 
 
 def test_nothing_to_score_is_no_report(datasets):
