@@ -87,12 +87,18 @@ def _read(csv_files: Sequence[str | Path], label_column: str) -> Listed:
 
 
 def write_audit(found: Audit, root_dir: Path, directory: Path, pairs: int) -> None:
-    """Write audit.csv and audit.png, with at most so many pairs; raises UserError if it cannot."""
+    """Write audit.csv, and audit.png of at most so many pairs where there are any.
+
+    An older audit.png is removed. Raises UserError where the folder cannot be written.
+    """
     try:
         directory.mkdir(parents=True, exist_ok=True)
         write_table(found.findings, directory / "audit.csv")
         store = open_store(root_dir.expanduser().absolute())
-        write_sheet(_shown(store, found.findings, pairs), directory / "audit.png")
+        shown = _shown(store, found.findings, pairs)
+        (directory / "audit.png").unlink(missing_ok=True)
+        if shown:
+            write_sheet(shown, directory / "audit.png")
     except OSError as error:
         raise UserError(
             f"cannot write to {directory}: {error.strerror}. Give another --output."
@@ -162,7 +168,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"audit: {error}", file=sys.stderr)
         return 2
     print(found.summary())
-    print(f"{parsed.output / 'audit.csv'} and {parsed.output / 'audit.png'}")
+    written = [parsed.output / name for name in ("audit.csv", "audit.png")]
+    print(" and ".join(str(path) for path in written if path.exists()))
     return int(parsed.strict and len(found.findings) > 0)
 
 

@@ -44,6 +44,11 @@ def read_sheet(path: Path, required: Sequence[str]) -> Sheet:
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
+        if b"\0" in data[:1024]:
+            raise UserError(
+                f"{path} is not a text file: give a CSV, a text with a header line and a row for "
+                "each image (UTF-8)."
+            ) from None
         at = data.count(b"\n", 0, error.start) + 1
         raise UserError(f"{path} line {at} is not UTF-8 text: save the file as UTF-8.") from None
     numbered = enumerate(io.StringIO(text, newline=None), start=1)
@@ -103,4 +108,5 @@ def _check_columns(path: Path, columns: list[str], required: Sequence[str]) -> N
         if len(columns) == 1 and re.search(r"[;\t]", columns[0]):
             hint = " Separate the columns by commas, not by semicolons or tabs."
         found = ", ".join(columns)
-        raise UserError(f"{path} has no column '{name}'; its columns are: {found}.{hint}")
+        remedy = hint or " Name one of these, or add the column."
+        raise UserError(f"{path} has no column '{name}'; its columns are: {found}.{remedy}")

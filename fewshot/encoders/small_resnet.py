@@ -1,5 +1,6 @@
 """A small residual net that trains fast on a few CPU cores."""
 
+import math
 from collections.abc import Sequence
 
 import gin
@@ -47,8 +48,10 @@ class SmallResNet(Encoder):
 
     widths: channels of each stage (multiples of 16 suit the CPU's matrix units). depth: residual
     blocks a stage. stem_pool: halve the maps after the stem, for larger images or more speed.
-    max_pool: features are each channel's maximum over the last map instead of its mean.
-    Features: widths[-1].
+    max_pool: features are each channel's maximum over the last map instead of its mean. grid:
+    (rows, columns) of equal cells, each pooled by itself, which keeps where things are: worth it
+    where all images are framed alike, as product photos are. Features: widths[-1] a cell.
+    Raises UserError where the images are too small, or the last map for the grid.
     """
 
     def __init__(
@@ -60,6 +63,7 @@ class SmallResNet(Encoder):
         depth: int = 1,
         stem_pool: bool = False,
         max_pool: bool = False,
+        grid: tuple[int, int] = (1, 1),
     ) -> None:
         super().__init__()
         if not widths or min(widths) < 1 or depth < 1:
@@ -81,8 +85,10 @@ class SmallResNet(Encoder):
                 stride = 2 if number > 0 and block == 0 else 1
                 self.stages.append(ResidualBlock(before, width, stride))
                 before = width
-        self.max_pool = max_pool
-        self.num_features = before
+        _check_grid(grid, image_size, len(widths) - 1, stem_pool)
+        cells = (int(grid[0]), int(grid[1]))
+        self.pool = nn.AdaptiveMaxPool2d(cells) if max_pool else nn.AdaptiveAvgPool2d(cells)
+        self.num_features = before * grid[0] * grid[1]
 
     def blocks(self) -> list[nn.Module]:
         """The stem, then each residual block."""
@@ -90,5 +96,17 @@ class SmallResNet(Encoder):
 
     def forward(self, images: Tensor) -> Tensor:
         """Float [B, C, H, W] -> [B, num_features]."""
-        maps: Tensor = self.stages(self.stem(images))
-        return maps.amax((2, 3)) if self.max_pool else maps.mean((2, 3))
+        features: Tensor = self.pool(self.stages(self.stem(images))).flatten(1)
+        return features
+
+
+def _check_grid(
+    grid: tuple[int, int], image_size: tuple[int, int], halvings: int, stem_pool: bool
+) -> None:
+    after_stem = [side // (1 + stem_pool) for side in image_size]
+    last = tuple(math.ceil(side / 2**halvings) for side in after_stem)
+    if len(grid) != 2 or not all(1 <= n <= most for n, most in zip(grid, last, strict=True)):
+        raise UserError(
+            f"SmallResNet.grid is {tuple(grid)}, but the last map of {image_size} images is "
+            f"{last}: bind (rows, columns) of at least (1, 1) and at most that."
+        )

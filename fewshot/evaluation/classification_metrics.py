@@ -109,7 +109,8 @@ class Classified:
         n = np.bincount(self.truth, minlength=size)
         table: dict[str, Any] = {"class": list(self.classes), "n": n}
         known = zip(self.classes, self.trained.tolist(), strict=True)
-        table["n_train"] = [self.n_train.get(name) if output else 0 for name, output in known]
+        n_train = [self.n_train.get(name) if output else 0 for name, output in known]
+        table["n_train"] = pd.array(n_train, dtype="Int64")
         for name, right in (("top1", self.top1), ("top5", self.top5)):
             hits = np.bincount(self.truth, weights=right, minlength=size)
             table[name] = np.divide(hits, n, out=np.full(size, np.nan), where=n > 0)

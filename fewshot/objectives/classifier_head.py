@@ -15,17 +15,46 @@ class Head(Recorded, nn.Module):
     """Features float [B, num_features] -> scores float [B, num_classes], higher is likelier."""
 
 
+class CellMean(nn.Module):
+    """The mean over an encoder's grid of cells, [B, width * cells] -> [B, width].
+
+    A classifier behind it trains the encoder as if that pooled over its whole map, while the
+    features that others see keep where things are. Raises UserError where the number of features
+    does not divide into that many cells.
+    """
+
+    def __init__(self, num_features: int, cells: int) -> None:
+        super().__init__()
+        if cells < 1 or num_features % cells:
+            raise UserError(
+                f"the head's number of cells is {cells}, but the encoder has {num_features} "
+                "features, which is no multiple of it: bind rows times columns of the encoder's "
+                "grid, or 1."
+            )
+        self.cells = cells
+        self.num_features = num_features // cells
+
+    def forward(self, features: Tensor) -> Tensor:
+        """[B, num_features * cells], the cells of each channel side by side -> [B, num_features]"""
+        channels: Tensor = features.unflatten(1, (self.num_features, self.cells))
+        return channels.mean(2)
+
+
 @gin.register
 class LinearHead(Head):
-    """One linear layer."""
+    """One linear layer.
 
-    def __init__(self, num_features: int, num_classes: int) -> None:
+    cells: how many cells of an encoder's grid (SmallResNet.grid) are averaged first.
+    """
+
+    def __init__(self, num_features: int, num_classes: int, cells: int = 1) -> None:
         super().__init__()
-        self.linear = nn.Linear(num_features, num_classes)
+        self.mean = CellMean(num_features, cells)
+        self.linear = nn.Linear(self.mean.num_features, num_classes)
 
     def forward(self, features: Tensor) -> Tensor:
         """[B, num_features] -> [B, num_classes]."""
-        return self.linear(features)  # type: ignore[no-any-return]
+        return self.linear(self.mean(features))  # type: ignore[no-any-return]
 
 
 @gin.register
@@ -84,20 +113,28 @@ class CosineHead(Head):
     """Scaled cosine between features and a weight vector a class: Baseline++
     (https://arxiv.org/abs/1904.04232).
 
-    scale: what cosines are multiplied by. learned: whether training changes the scale.
+    scale: what cosines are multiplied by. learned: whether training changes the scale. cells: how
+    many cells of an encoder's grid are averaged first.
     """
 
     def __init__(
-        self, num_features: int, num_classes: int, scale: float = 10.0, learned: bool = True
+        self,
+        num_features: int,
+        num_classes: int,
+        scale: float = 10.0,
+        learned: bool = True,
+        cells: int = 1,
     ) -> None:
         super().__init__()
-        self.weight = nn.Parameter(torch.empty(num_classes, num_features))
+        self.mean = CellMean(num_features, cells)
+        self.weight = nn.Parameter(torch.empty(num_classes, self.mean.num_features))
         nn.init.kaiming_uniform_(self.weight, a=5**0.5)
         self.scale = nn.Parameter(torch.tensor(float(scale)), requires_grad=learned)
 
     def forward(self, features: Tensor) -> Tensor:
         """[B, num_features] -> [B, num_classes]."""
-        return self.scale * F.linear(F.normalize(features), F.normalize(self.weight))
+        directions = F.normalize(self.mean(features))
+        return self.scale * F.linear(directions, F.normalize(self.weight))
 
 
 @gin.register

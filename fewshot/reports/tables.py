@@ -11,7 +11,7 @@ from typing import Any
 
 import pandas as pd
 
-UNSEEN_NOTE = "* no training rows: never predicted, always counted wrong"
+UNSEEN_NOTE = "* not a class of the model: never predicted, always counted wrong"
 MISSING = "–"
 _MARKDOWN_SPECIAL = str.maketrans({c: f"\\{c}" for c in "\\`*_|[]#~"} | {"<": "&lt;", "&": "&amp;"})
 
@@ -92,22 +92,27 @@ def mark_unseen(frame: pd.DataFrame) -> pd.DataFrame:
     marked = frame.copy()
     if {"class", "n_train"} <= set(frame.columns):
         marked["class"] = [
-            f"{name} *" if trained == 0 and not str(name).endswith("*") else str(name)
-            for name, trained in zip(frame["class"], frame["n_train"], strict=True)
+            f"{name} *" if unknown and not str(name).endswith("*") else str(name)
+            for name, unknown in zip(frame["class"], _unknown(frame), strict=True)
         ]
     return marked
 
 
 def has_unseen(frame: pd.DataFrame) -> bool:
-    """Whether any class of the per-class table has no training rows."""
-    return "n_train" in frame.columns and bool((frame["n_train"] == 0).any())
+    """Whether any class of the per-class table is none of the model's."""
+    return "n_train" in frame.columns and any(_unknown(frame))
+
+
+def _unknown(frame: pd.DataFrame) -> list[bool]:
+    # a class of a model trained elsewhere has no count here, and is known to it
+    return [not _is_missing(count) and count == 0 for count in frame["n_train"].tolist()]
 
 
 def per_class_text(frame: pd.DataFrame) -> str:
     """The per-class table (class, n, n_train, top1, top5) for the console.
 
     Two rows are added: the figures over all rows, and their plain mean over the classes that
-    have test rows. Classes without training rows carry `*`, explained below the table.
+    have test rows. Classes that the model does not know carry `*`, explained below the table.
     """
     table = pd.concat([mark_unseen(frame), per_class_totals(frame)], ignore_index=True)
     text = console(table[list(frame.columns)], rule_before_last=2)

@@ -44,6 +44,7 @@ _ENCODERS = (
     "matching",
     "baseline_plus_plus",
     "supervised",
+    "best",
 )
 
 

@@ -83,6 +83,7 @@ def test_strict_exits_1_when_something_is_found(shop):
     train[train["id"] != "within"].to_csv(shop / "train.csv", index=False)
     assert command(shop, "--strict") == 0
     assert len(pd.read_csv(shop / "out" / "audit.csv")) == 0
+    assert not (shop / "out" / "audit.png").exists(), "the pictures of an older audit"
 
 
 def test_within_also_compares_the_rows_of_each_csv(shop):

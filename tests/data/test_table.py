@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
 from fewshot.data.table import digest, read_rows, read_table, write_table, write_text
 from fewshot.errors import UserError
@@ -126,6 +127,7 @@ def test_an_id_cannot_leave_the_image_folder(csv, bad):
         ("\n \n", "is empty: it needs a header"),
         (HEADER, "has a header but no rows: it needs a row for each image."),
         ("id,articletype\n1,a\n", "its columns are: id, articletype. Did you mean 'articletype'?"),
+        ("id,b\n1,a\n", "its columns are: id, b. Name one of these, or add the column."),
         ("ids,articleType\n1,a\n", "has no column 'id'; its columns are: ids, articleType. Did "),
         ("id;articleType\n1;a\n", "Separate the columns by commas, not by semicolons or tabs."),
         ("id,articleType,id\n1,a,2\n", "the header names 'id' twice: rename one of the columns."),
@@ -152,6 +154,12 @@ def test_missing_file_folder_and_no_file(tmp_path):
 def test_not_utf8(csv):
     message = refused(csv("id,articleType\n1,Shirts\n2,Jupes d'été\n", encoding="latin-1"))
     assert "styles.csv line 3 is not UTF-8 text: save the file as UTF-8." in message
+
+
+def test_a_picture_is_no_csv(tmp_path):
+    Image.new("RGB", (4, 4)).save(tmp_path / "photo.png")
+    message = refused(tmp_path / "photo.png")
+    assert "photo.png is not a text file: give a CSV, a text with a header line" in message
 
 
 def test_digest(csv):

@@ -57,6 +57,7 @@ def test_defaults_and_gin_bindings_are_recorded():
         "depth": 1,
         "stem_pool": False,
         "max_pool": False,
+        "grid": (1, 1),
     }
 
 

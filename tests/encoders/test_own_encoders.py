@@ -87,8 +87,30 @@ def test_small_resnet_options():
     maps = encoder.stages(encoder.stem(images))
     assert maps.shape == (2, 32, 4, 4)
     torch.testing.assert_close(encoder(images), maps.flatten(2).mean(2))
-    encoder.max_pool = True
-    torch.testing.assert_close(encoder(images), maps.flatten(2).max(2).values)
+    peaks = SmallResNet(**GREY, widths=(16, 16, 32), depth=2, stem_pool=True, max_pool=True).eval()
+    peaks.load_state_dict(encoder.state_dict())
+    torch.testing.assert_close(peaks(images), maps.flatten(2).max(2).values)
+
+
+def test_small_resnet_pools_each_cell_of_a_grid():
+    options = {"in_channels": 1, "image_size": (27, 18), "widths": (16, 32), "stem_pool": True}
+    encoder = SmallResNet(**options, grid=(2, 1)).eval()
+    images = torch.randn(2, 1, 27, 18)
+    maps = encoder.stages(encoder.stem(images))
+    assert maps.shape == (2, 32, 7, 5)
+    # seven rows make two equal cells that share the row between them
+    cells = torch.stack([maps[:, :, :4].mean((2, 3)), maps[:, :, 3:].mean((2, 3))], dim=2)
+    torch.testing.assert_close(encoder(images), cells.flatten(1))
+    assert encoder.num_features == 64
+
+
+@pytest.mark.parametrize("grid", [(8, 5), (7, 6), (0, 1), (2,)])
+def test_a_grid_finer_than_the_last_map_is_refused(grid):
+    options = {"in_channels": 1, "image_size": (27, 18), "widths": (16, 32), "stem_pool": True}
+    with pytest.raises(
+        UserError, match=r"grid is .* the last map of \(27, 18\) images is \(7, 5\)"
+    ):
+        SmallResNet(**options, grid=grid)
 
 
 @pytest.mark.parametrize("options", [{"widths": ()}, {"depth": 0}, {"widths": (8, 0)}])

@@ -4,6 +4,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from fewshot.encoders.recorded import rebuild
+from fewshot.encoders.small_resnet import SmallResNet
 from fewshot.errors import UserError
 from fewshot.interfaces import parameter_count
 from fewshot.objectives.classifier_head import (
@@ -58,6 +59,23 @@ def test_a_cosine_heads_scale_trains_unless_fixed():
     assert parameter_count(fixed) == (25, 24)
     assert fixed(features).abs().max() <= 2
     torch.testing.assert_close(fixed(features * 7), fixed(features))
+
+
+@pytest.mark.parametrize("head", [LinearHead, CosineHead])
+def test_a_head_on_the_mean_of_cells_is_the_head_of_an_encoder_without_cells(head):
+    images = torch.randn(5, 1, 32, 24)
+    options = {"in_channels": 1, "image_size": (32, 24), "widths": (4, 6)}
+    whole, grid = SmallResNet(**options).eval(), SmallResNet(**options, grid=(4, 3)).eval()
+    grid.load_state_dict(whole.state_dict())
+    plain, averaged = head(6, 3), head(6 * 12, 3, cells=12)
+    averaged.load_state_dict(plain.state_dict())
+    torch.testing.assert_close(averaged(grid(images)), plain(whole(images)))
+
+
+@pytest.mark.parametrize("cells", [0, 5])
+def test_cells_that_the_features_do_not_divide_into_are_refused(cells):
+    with pytest.raises(UserError, match=f"number of cells is {cells}, but the encoder has 72 feat"):
+        LinearHead(72, 3, cells=cells)
 
 
 def test_features_are_scores_only_where_they_are_as_many():

@@ -91,7 +91,7 @@ def test_other_classes_get_a_new_head_and_the_log_says_so(saved, caplog):
 @pytest.mark.parametrize(
     ("options", "reason"),
     [
-        ({"head": TwoLayerHead}, r"it was LinearHead(num_classes=3, num_features=6)"),
+        ({"head": TwoLayerHead}, r"it was LinearHead(cells=1, num_classes=3, num_features=6)"),
         ({"new_head": True}, "TransferNet.new_head is True"),
     ],
 )
@@ -167,7 +167,7 @@ def test_images_of_another_size_are_refused(saved):
 def test_another_encoder_is_refused_by_name_and_arguments(saved):
     with pytest.raises(UserError) as error:
         TransferNet(spec(), SmallResNet, saved_model_path=saved[1])
-    assert "TransferNet.encoder is SmallResNet(depth=1, in_channels=1," in str(error.value)
+    assert "TransferNet.encoder is SmallResNet(depth=1, grid=(1, 1), " in str(error.value)
     assert "holds ToyEncoder(code_size=None, in_channels=1, width=6)" in str(error.value)
     assert "bind TransferNet.encoder = None" in str(error.value)
     with pytest.raises(UserError, match=r"ToyEncoder\(.*width=8\), but .* holds .*width=6\)"):

@@ -90,7 +90,7 @@ def test_names_are_escaped_and_unseen_classes_marked(folder):
     assert "<b>Bags</b>" not in page
     assert "&lt;b&gt;Bags&lt;/b&gt;" in page
     assert "T-shirt/top *" in page
-    assert "* no training rows" in page
+    assert "* not a class of the model" in page
     assert "shop &lt;1&gt;" in page
 
 

@@ -58,7 +58,7 @@ def test_per_class_text_has_both_averages_and_explains_the_star():
     assert total.split()[2:] == ["40", "507", "0.6750", "0.7500"]
     mean = next(line for line in lines if line.startswith("mean of classes"))
     assert mean.split()[-2:] == ["0.4500", "0.5000"]
-    assert lines[-1].startswith("* no training rows")
+    assert lines[-1].startswith("* not a class of the model")
 
 
 def test_totals_are_over_the_classes_that_have_the_figure():
@@ -66,6 +66,12 @@ def test_totals_are_over_the_classes_that_have_the_figure():
     weighted, mean = per_class_totals(table)["map"]
     assert weighted == pytest.approx((0.5 * 1 + 0.1 * 3) / 4)
     assert mean == pytest.approx(0.3)
+
+
+def test_a_class_whose_training_rows_are_not_known_is_not_starred():
+    counts = pd.array([500, None, 0], dtype="Int64")
+    text = per_class_text(PER_CLASS.assign(n_train=counts))
+    assert [line.split()[:2][-1] == "*" for line in text.splitlines()[2:5]] == [False, False, True]
 
 
 def test_without_unseen_classes_nothing_is_explained():

@@ -101,7 +101,7 @@ def test_by_default_the_table_has_every_encoder_and_three_seeds():
     given = few_shot.parse([])
     few_shot.check(given)
     runs = list(few_shot.planned(given.encoders, given.seeds, given.splits))
-    assert len(runs) == 8 * 3
+    assert len(runs) == 9 * 3
     assert {what["encoder"] for what, _ in runs} >= {"supervised", "prototypical", "contrastive"}
 
 
