@@ -31,9 +31,7 @@ class FewShotEvaluation:
     numbers or 'all'; n_shot: numbers; every combination is evaluated. n_query: queries a class.
     seed: of the episodes, which are the same for every head, model and batch size; images that
     are exact twins count once, so support and query never share one. centre: subtract the mean
-    training embedding where there is a training split. power: every feature is raised to it before,
-    keeping its sign: below 1, a few large ones do not outweigh the others (Tukey's ladder,
-    https://arxiv.org/abs/2101.06395). Heads whose `centred` is False get features without either.
+    training embedding where there is a training split, but for heads whose `centred` is False.
     prefix: put before figures and files, so that two of these evaluators keep apart.
     """
 
@@ -47,7 +45,6 @@ class FewShotEvaluation:
         n_episodes: int = 1000,
         seed: int = 0,
         centre: bool = True,
-        power: float = 1.0,
         prefix: str = "",
     ) -> None:
         defaults = ("NearestPrototype", "SimpleShot")
@@ -63,7 +60,6 @@ class FewShotEvaluation:
         self.n_episodes = n_episodes
         self.seed = seed
         self.centre = centre
-        self.power = power
         self.prefix = prefix
         self._own: Dataset | None = None
         self._check()
@@ -122,12 +118,6 @@ class FewShotEvaluation:
                         f"or more{also}."
                     )
 
-        if not 0 < self.power <= 1:
-            raise UserError(
-                f"FewShotEvaluation.power is {self.power}: use a number above 0 and up to 1, "
-                "which leaves the features as they are."
-            )
-
     def _try_heads(self, setting: Setting) -> None:
         """One episode of zeros each, for what a head refuses, such as too large a k."""
         n_way, n_shot = setting
@@ -141,18 +131,12 @@ class FewShotEvaluation:
             return None
         # Without labels every row stands for one class.
         labels = train.labels if (train.labels >= 0).all() else np.zeros_like(train.labels)
-        rows = stratified_rows(labels, _BASE_ROWS)
-        return self._powered(embed(objective, train, rows=rows)).mean(0)
-
-    def _powered(self, features: Tensor) -> Tensor:
-        return features if self.power == 1 else features.sign() * features.abs().pow(self.power)
+        return embed(objective, train, rows=stratified_rows(labels, _BASE_ROWS)).mean(0)
 
     def _evaluate(self, objective: Any, images: NovelImages, mean: Tensor | None) -> FewShotResult:
         pool = images.pool
         features = embed(objective, images.dataset, rows=images.rows)
-        centred = self._powered(features)
-        if mean is not None:
-            centred = centred - mean
+        centred = features if mean is None else features - mean
         result = FewShotResult(pool.class_names, len(images.rows), {}, {}, self.heads)
         ids = images.ids.astype(str).tolist()
         for setting in self._settings(pool):

@@ -14,7 +14,6 @@ from fewshot.heads.prototypes import NearestPrototype
 from fewshot.heads.transductive.bd_cspn import BDCSPN
 from tests.evaluation.fakes import FakeDataset, PixelObjective, random_dataset, random_rows
 
-_POWERS = "use a number above 0 and up to 1, which leaves the features as they are."
 SMALL = {"n_way": 3, "n_shot": (1, 2), "n_query": 3, "n_episodes": 30}
 
 
@@ -88,27 +87,6 @@ def test_features_are_centred_by_the_training_mean():
         options = {**SMALL, "n_shot": 1, "centre": centre}
         FewShotEvaluation(novel, [Recording], **options)(PixelObjective(), {"train": train})
     torch.testing.assert_close(seen[0] + 7, seen[1])
-
-
-def test_features_are_raised_to_the_power_before_they_are_centred():
-    seen = []
-
-    class Recording(NearestPrototype):
-        def __call__(self, support, labels, query, n_classes):
-            seen.append(support)
-            return super().__call__(support, labels, query, n_classes)
-
-    class Signed(PixelObjective):
-        def embed(self, images):
-            return super().embed(images) - 100
-
-    train = FakeDataset(np.full((4, 8), 91), [None] * 4)
-    for power in (1.0, 0.5):
-        options = {**SMALL, "n_shot": 1, "power": power}
-        FewShotEvaluation(novel, [Recording], **options)(Signed(), {"train": train})
-    raw = seen[0] - 9
-    assert (raw < 0).any()
-    torch.testing.assert_close(seen[1], raw.sign() * raw.abs().sqrt() + 3)
 
 
 def test_a_head_may_take_features_as_they_were_trained():
