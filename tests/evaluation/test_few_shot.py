@@ -215,10 +215,6 @@ def test_too_few_images_or_classes():
         ({"n_way": 1}, "n_way is 1: use a whole number of 2 or more or 'all'."),
         ({"n_shot": (1, 0)}, "n_shot is 0: use a whole number of 1 or more."),
         ({"n_query": 0}, "n_query is 0: use a whole number of 1 or more."),
-        (
-            {"power": 0},
-            "power is 0: use a number above 0 and up to 1, which leaves the features as they are.",
-        ),
         ({"n_episodes": 1}, "n_episodes is 1: use a whole number of 2 or more."),
         ({"heads": []}, "heads is empty or has a head twice: name each once."),
         ({"heads": [KNN, KNN]}, "heads is empty or has a head twice: name each once."),
