@@ -9,7 +9,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from fewshot.errors import UserError
-from fewshot.evaluation.test_time import averaged
+from fewshot.evaluation.variants import averaged
 from fewshot.interfaces import Dataset, IntArray
 
 
@@ -39,7 +39,7 @@ def score(
 ) -> Tensor:
     """Scores float32 [N, number of class names], otherwise as `embed`.
 
-    mirrored, shift: the mean over variants of each image, as test_time.averaged has them.
+    mirrored, shift: the mean over variants of each image, as variants.averaged has them.
     Raises UserError for an objective that does not classify.
     """
     if getattr(objective, "scores", None) is None:

@@ -10,7 +10,7 @@ from fewshot.errors import UserError
 from fewshot.evaluation.classification import Classification
 from fewshot.evaluation.gallery import stratified_rows
 from fewshot.evaluation.gallery_classification import GalleryClassification, KNNClassification
-from fewshot.evaluation.test_time import averaged
+from fewshot.evaluation.variants import averaged
 from fewshot.heads.prototypes import NearestPrototype
 from tests.evaluation.fakes import FakeDataset, PixelClassifier, PixelObjective, random_dataset
 
