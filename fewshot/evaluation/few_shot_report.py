@@ -55,6 +55,15 @@ class FewShotResult:
             table[str(setting)] = [self.scores[setting, name].summary() for name in names]
         return pd.DataFrame(table)
 
+    def accuracies(self, kind: str) -> pd.DataFrame:
+        """n_way, n_shot, head, mean, ci95, n of every head of the kind: the same, as in a file."""
+        rows = [
+            {**setting._asdict(), "head": name, **scores.summary()}
+            for (setting, name), scores in self.scores.items()
+            if self.kind(name) == kind
+        ]
+        return pd.DataFrame(rows)
+
     def per_class(self) -> pd.DataFrame:
         """kind, head, n_way, n_shot, class, n (queries over all episodes), top1."""
         parts = []
@@ -125,6 +134,9 @@ def few_shot_report(
         f"{prefix}few_shot_confusion_matrix.png": result.draw_confusion,
     }
     kinds = dict.fromkeys(result.kind(name) for name in result.heads)
+    for kind in kinds:
+        name = f"tables/{prefix}few_shot_accuracy_of_{kind}_heads.csv"
+        artifacts[name] = csv_writer(result.accuracies(kind))
     tables = {
         f"{prefix.replace('_', ' ')}Few-shot accuracy, {kind} heads, {split} classes".strip(): (
             result.table(kind)

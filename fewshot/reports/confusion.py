@@ -35,10 +35,12 @@ def confusion_matrix(
         _draw_matrix(figure, matrix, counts, class_names, font=9)
         _write_counts(matrix, counts)
     else:
-        side = min(max(7.5, 0.092 * len(class_names) + 1.6), 14.0)
-        figure = new_figure(side + 4.4, side)
+        side = min(max(7.5, 0.12 * len(class_names) + 1.6), 14.0)
+        figure = new_figure(side + 4.2, side + 0.4)
         matrix, listed = figure.subplots(1, 2, width_ratios=(side - 0.6, 3.6))
-        _draw_matrix(figure, matrix, counts, class_names, font=max(3.6, 560 / len(class_names)))
+        # points between two rows, of which the map takes three quarters of the height
+        pitch = 0.75 * side * 72 / len(class_names)
+        _draw_matrix(figure, matrix, counts, class_names, font=min(9.0, 0.85 * pitch))
         _list_confusions(listed, counts, class_names)
     save_figure(figure, path, dpi=100 if len(class_names) <= _NUMBERS_UP_TO else 120)
 
@@ -74,7 +76,10 @@ def _draw_matrix(
     axes.set_ylabel("true class", **text_style(10, FAINT))
     for spine in axes.spines.values():
         spine.set_color("#BBBBBB")
-    bar = figure.colorbar(picture, ax=axes, shrink=0.6, aspect=28, pad=0.015)
+    # the map at the top: what height is left over is for the names below it
+    bar = figure.colorbar(
+        picture, ax=axes, shrink=0.6, aspect=28, pad=0.015, anchor=(0.0, 1.0), panchor=(1.0, 1.0)
+    )
     bar.set_ticks([0, 0.01, 0.1, 0.25, 0.5, 1], labels=["0", "0.01", "0.1", "0.25", "0.5", "1"])
     bar.ax.tick_params(labelsize=8, colors=FAINT, length=2)
     bar.set_label("share of the true class", **text_style(8.5, FAINT))

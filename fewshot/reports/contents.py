@@ -43,10 +43,11 @@ class RunFiles:
         if not epochs:
             return "An evaluation: nothing was trained."
         took = format_seconds(float(self.results.get("train_seconds") or 0))
+        chosen = self.results.get("selected_by", "nothing")
+        how = "the last one" if chosen == "last" else f"chosen by {chosen}"
         return (
             f"Trained for {epochs} {'epoch' if epochs == 1 else 'epochs'} in {took}; the model is "
-            f"that of epoch {self.results.get('best_epoch') or epochs}, "
-            f"chosen by {self.results.get('selected_by', 'nothing')}."
+            f"that of epoch {self.results.get('best_epoch') or epochs}, {how}."
         )
 
 

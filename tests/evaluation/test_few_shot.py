@@ -1,5 +1,6 @@
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -51,8 +52,17 @@ def test_figures_tables_and_files(tmp_path):
     table = next(iter(evaluation.tables.values()))
     assert table["head"].tolist() == ["NearestPrototype", "KNN(k=1)"]
     assert table["3-way 1-shot"][0] == one
+    (tmp_path / "tables").mkdir()
     for name, writer in evaluation.artifacts.items():
         writer(tmp_path / name)
+    accuracy = pd.read_csv(tmp_path / "tables" / "few_shot_accuracy_of_inductive_heads.csv")
+    assert len(accuracy) == 2 * 4
+    assert accuracy.iloc[0].to_dict() == {
+        "n_way": 3,
+        "n_shot": 1,
+        "head": "NearestPrototype",
+        **one,
+    }
     per_class = pd.read_csv(tmp_path / "few_shot_per_class.csv")
     assert len(per_class) == 3 * 4 * 6
     first = per_class.query("head == 'NearestPrototype' and n_way == 3 and n_shot == 1")
@@ -128,7 +138,7 @@ def test_twins_of_training_images_are_left_out():
 def test_two_evaluators_keep_apart_by_a_prefix():
     evaluation = run(prefix="hard_")
     assert set(evaluation.metrics["novel"]) == {"n", "hard_n_classes", "hard_inductive"}
-    assert all(name.startswith("hard_") for name in evaluation.artifacts)
+    assert all(Path(name).name.startswith("hard_") for name in evaluation.artifacts)
 
 
 def test_confusions_add_up_to_the_queries(tmp_path):

@@ -58,7 +58,7 @@ def test_learning_curves_are_drawn_from_any_history(rows, tmp_path):
         assert image.size == (1260, 468)
 
 
-@pytest.mark.parametrize(("classes", "inches"), [(2, 4.76), (10, 8.6), (130, 17.96)])
+@pytest.mark.parametrize(("classes", "inches"), [(2, 4.76), (10, 8.6), (70, 14.2), (130, 18.2)])
 def test_confusion_matrices_of_any_size(classes, inches, tmp_path):
     counts = np.random.default_rng(0).integers(0, 50, (classes, classes))
     path = tmp_path / "confusion.png"
