@@ -43,6 +43,13 @@ def reused_inputs(stored: StoredModel, inputs: Factory, spec: DataSpec) -> Input
             f"{stored.image_size}: bind FashionDataset.image_size = {stored.image_size} (or, to go "
             "on at another size, Inputs.size)."
         )
+    if spec.channels != built.channels:
+        logger.info(
+            "images of %d channel(s) are turned into the %d that '%s' was trained on",
+            spec.channels,
+            built.channels,
+            stored.path,
+        )
     return built
 
 

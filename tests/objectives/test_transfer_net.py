@@ -146,10 +146,12 @@ def test_a_code_of_another_width_gets_a_head(pretext, caplog):
     assert "a model of Pretext has no classifier" in caplog.text
 
 
-def test_the_stored_input_format_holds_unless_bound(saved):
+def test_the_stored_input_format_holds_unless_bound(saved, caplog):
     path = saved[1]
     other = spec(channels=3)
-    inputs = TransferNet(other, saved_model_path=path).inputs
+    with caplog.at_level(logging.INFO, "fewshot"):
+        inputs = TransferNet(other, saved_model_path=path).inputs
+    assert f"images of 3 channel(s) are turned into the 1 that '{path}' was" in caplog.text
     assert (inputs.channels, inputs.size, inputs.mean, inputs.std) == (1, (12, 10), (0.3,), (0.2,))
     gin.parse_config("Inputs.mean = (0.5,)\nInputs.size = (16, 14)")
     bound = TransferNet(spec(size=(16, 14)), saved_model_path=path)
