@@ -84,6 +84,9 @@ def reused_encoder(
         encoder = bound(**sizes, **getattr(bound, "initialisation", {}))
         here = _described(encoder.name, encoder.arguments)
         there = _described(stored.encoder.name, stored.encoder.arguments)
+        if here != there:  # a model of an earlier version lacks what has a default since
+            rebuilt = build_encoder(stored.encoder.name, stored.encoder.arguments | sizes)
+            there = _described(rebuilt.name, rebuilt.arguments)
         if here != there:
             raise UserError(
                 f"{objective}.encoder is {here}, but '{stored.path}' holds {there}: bind "
@@ -125,7 +128,7 @@ def reused_head(
         reason = f"a model of {stored.objective} has no classifier"
     elif not same_classes:
         reason = f"it was for other classes ({len(stored.class_names)}, now {len(class_names)})"
-    elif (head.name, head.arguments) != (stored.head.name, stored.head.arguments):
+    elif not _same_head(head, stored):
         reason = f"it was {_described(stored.head.name, stored.head.arguments)}"
     else:
         return _kept(stored)
@@ -191,6 +194,12 @@ def _kept(stored: StoredModel) -> Head:
     check_fits(f"the head {stored.head.name} of '{stored.path}'", head.state_dict(), state)
     head.load_state_dict(state)
     return head
+
+
+def _same_head(head: Head, stored: StoredModel) -> bool:
+    # rebuilt, as a model of an earlier version lacks what has a default since
+    before: Head = rebuild("head", stored.head.name, stored.head.arguments)
+    return (head.name, head.arguments) == (before.name, before.arguments)
 
 
 def _described(name: str, arguments: dict[str, Any]) -> str:

@@ -37,7 +37,7 @@ def test_everything_the_format_promises_is_there(tmp_path, trained):
     assert stored.encoder.name == "ToyEncoder"
     assert stored.encoder.arguments == trained.encoder.arguments
     assert stored.head.name == "LinearHead"
-    assert stored.head.arguments == {"num_features": 6, "num_classes": 3}
+    assert stored.head.arguments == {"num_features": 6, "num_classes": 3, "cells": 1}
     assert set(stored.head.state) == {"head.linear.weight", "head.linear.bias"}
     assert stored.class_names == CLASSES
     assert stored.image_size == stored.input_size == (12, 10)

@@ -166,6 +166,17 @@ def test_images_of_another_size_are_refused(saved):
     assert "bind FashionDataset.image_size = (12, 10)" in str(error.value)
 
 
+def test_a_model_saved_before_an_option_was_there_goes_on(tmp_path):
+    before = TransferNet(spec(), SmallResNet).eval()
+    save_model(before, tmp_path / "model.mdl")
+    content = torch.load(tmp_path / "model.mdl", weights_only=True)
+    del content["encoder"]["arguments"]["grid"], content["head"]["arguments"]["cells"]
+    torch.save(content, tmp_path / "model.mdl")
+    path = str(tmp_path / "model.mdl")
+    again = TransferNet(spec(), SmallResNet, head=LinearHead, saved_model_path=path).eval()
+    assert torch.equal(again.scores(images()), before.scores(images()))
+
+
 def test_another_encoder_is_refused_by_name_and_arguments(saved):
     with pytest.raises(UserError) as error:
         TransferNet(spec(), SmallResNet, saved_model_path=saved[1])
