@@ -23,7 +23,8 @@ class Trainer:
     gradient norm; patience: validations without a new best before training stops; validate_every:
     epochs between validations; keep_every: epochs between models kept as
     checkpoints/epoch_NNN.mdl; checkpoint_steps: steps between writes of last.ckpt, besides the one
-    after each epoch. Raises UserError for values that cannot be had here.
+    after each epoch; compiled: train with the encoder under torch.compile, which takes a C++
+    compiler and up to a minute at first. Raises UserError for values that cannot be had here.
     """
 
     def __init__(
@@ -36,9 +37,10 @@ class Trainer:
         validate_every: int = 1,
         keep_every: int | None = None,
         checkpoint_steps: int | None = None,
+        compiled: bool = False,
     ) -> None:
         self.options = LoopOptions(
-            clip_norm, patience, validate_every, keep_every, checkpoint_steps
+            clip_norm, patience, validate_every, keep_every, checkpoint_steps, compiled
         )
         self.fabric = launch_fabric(accelerator, devices, precision)
 

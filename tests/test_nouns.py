@@ -12,16 +12,17 @@ ALLOWED = {
     "files": {"errors"},
     "seeding": set(),
     "interfaces": set(),
+    "compilation": {"errors"},
     "console": {"errors"},
     "data": BASE | {"console", "data"},  # console: for its command lines
     "encoders": BASE | {"encoders"},
     "objectives": BASE | {"files", "encoders", "objectives"},
     "heads": {"errors", "heads"},
     "reports": {"errors", "files", "reports"},
-    "evaluation": BASE | {"heads", "reports", "evaluation"},
+    "evaluation": BASE | {"compilation", "heads", "reports", "evaluation"},
     "artifacts": BASE | {"files"},
     "checkpoint": BASE | {"files", "artifacts"},
-    "training": BASE | {"files", "artifacts", "checkpoint", "training"},
+    "training": BASE | {"compilation", "files", "artifacts", "checkpoint", "training"},
     "trainer": BASE | {"training"},
 }
 

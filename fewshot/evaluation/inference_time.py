@@ -9,6 +9,7 @@ import gin
 import torch
 from torch import Tensor
 
+from fewshot.compilation import compiled
 from fewshot.errors import UserError
 from fewshot.evaluation.inference import device_of
 from fewshot.interfaces import Dataset, Evaluation
@@ -46,7 +47,9 @@ class InferenceTime:
             "milliseconds": self._median(forward, image),
         }
         if self.compiled:
-            figures["compiled_milliseconds"] = self._median(_compile(forward, image), image)
+            with torch.inference_mode(), torch.autocast(image.device.type, enabled=False):
+                function = compiled(forward, image, "InferenceTime.compiled")
+            figures["compiled_milliseconds"] = self._median(function, image)
         return Evaluation({"inference": figures})
 
     def _median(self, forward: Callable[[Tensor], Tensor], image: Tensor) -> float:
@@ -66,18 +69,3 @@ class InferenceTime:
 def _synchronise(image: Tensor) -> None:
     if image.is_cuda:
         torch.cuda.synchronize()
-
-
-def _compile(forward: Callable[[Tensor], Tensor], image: Tensor) -> Callable[[Tensor], Tensor]:
-    """The compiled forward pass; raises UserError where this machine cannot compile."""
-    compiled = torch.compile(forward)
-    try:
-        with torch.inference_mode(), torch.autocast(image.device.type, enabled=False):
-            compiled(image)
-    except Exception as error:  # the compiler's own, of many kinds: it needs a C++ compiler
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else ""
-        raise UserError(
-            f"torch.compile failed on this machine ({type(error).__name__}: {reason}): install a "
-            "C++ compiler such as g++, or bind InferenceTime.compiled = False."
-        ) from error
-    return compiled

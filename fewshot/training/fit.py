@@ -68,6 +68,7 @@ class LoopOptions:
     validate_every: int = 1
     keep_every: int | None = None
     checkpoint_steps: int | None = None
+    compiled: bool = False
 
     def __post_init__(self) -> None:
         for name in ("patience", "validate_every", "keep_every", "checkpoint_steps"):

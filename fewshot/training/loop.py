@@ -14,6 +14,7 @@ from tqdm import tqdm
 from fewshot import seeding
 from fewshot.artifacts import ExperimentFolder
 from fewshot.checkpoint import load_checkpoint, save_checkpoint
+from fewshot.compilation import compile_encoder
 from fewshot.errors import UserError
 from fewshot.training.feed import Feed
 from fewshot.training.fit import Fit, LoopOptions, Summary
@@ -49,6 +50,8 @@ class TrainingRun:
         fit.objective.to(fabric.device)
         # convolutions are faster with the channels last, on a CPU and on tensor cores
         fit.objective.to(memory_format=torch.channels_last)
+        if options.compiled:
+            compile_encoder(fit.objective, fabric.device, "Trainer.compiled")
         monitor = Monitor(_select_by(fit), options.patience)
         optimizer = build_optimizer(fit.optimizer, fit.objective)
         sizes = ScheduleSizes(fit.num_epochs, len(self.feed), fit.schedule_every, monitor.mode)

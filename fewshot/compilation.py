@@ -1,0 +1,45 @@
+"""torch.compile, refused in the user's terms where the machine cannot."""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+from fewshot.errors import UserError
+
+
+def compiled(
+    forward: Callable[[Tensor], Tensor], example: Tensor, setting: str
+) -> Callable[[Tensor], Tensor]:
+    """The compiled function, called once with the example.
+
+    setting: the gin parameter that asked for it. Raises UserError where it cannot be compiled.
+    """
+    try:
+        function = torch.compile(forward)
+        function(example)
+    except Exception as error:  # the compiler's own, of many kinds: it needs a C++ compiler
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else ""
+        raise UserError(
+            f"torch.compile failed on this machine ({type(error).__name__}: {reason}): install a "
+            f"C++ compiler such as g++, or bind {setting} = False."
+        ) from error
+    return function
+
+
+def compile_encoder(objective: nn.Module, device: torch.device, setting: str) -> None:
+    """Compile the objective's encoder in place: its name, weights and files stay as they are.
+
+    It is compiled at the first batch of each size, which takes up to a minute. Raises UserError
+    where the objective has no encoder or the machine no compiler.
+    """
+    encoder = getattr(objective, "encoder", None)
+    if not isinstance(encoder, nn.Module):
+        raise UserError(
+            f"{setting} is True, but {type(objective).__name__} has no encoder to compile: bind "
+            "False."
+        )
+    # a small function finds out about a missing compiler before the run has begun
+    compiled(torch.sin, torch.zeros(8, device=device), setting)
+    # batches come in a few sizes: code for each is faster than code for any
+    encoder.compile(dynamic=False)
