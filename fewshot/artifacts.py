@@ -128,7 +128,6 @@ class ExperimentFolder:
     def write_with(self, name: str, writer: Callable[[Path], None]) -> None:
         """Write the named file whole, by a function that writes at the path it is given."""
         if self.writes:
-            (self.path / name).parent.mkdir(exist_ok=True)
             write_atomically(self.path / name, writer)
 
     def write_bytes(self, name: str, content: bytes) -> None:

@@ -1,6 +1,7 @@
 """torch.compile, refused in the user's terms where the machine cannot."""
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator
 
 import torch
 from torch import Tensor, nn
@@ -27,19 +28,28 @@ def compiled(
     return function
 
 
-def compile_encoder(objective: nn.Module, device: torch.device, setting: str) -> None:
-    """Compile the objective's encoder in place: its name, weights and files stay as they are.
-
-    It is compiled at the first batch of each size, which takes up to a minute. Raises UserError
-    where the objective has no encoder or the machine no compiler.
-    """
-    encoder = getattr(objective, "encoder", None)
-    if not isinstance(encoder, nn.Module):
+def check_compilable(objective: nn.Module, device: torch.device, setting: str) -> None:
+    """Raises UserError where the objective has no encoder or the machine no compiler."""
+    if not isinstance(getattr(objective, "encoder", None), nn.Module):
         raise UserError(
             f"{setting} is True, but {type(objective).__name__} has no encoder to compile: bind "
             "False."
         )
     # a small function finds out about a missing compiler before the run has begun
     compiled(torch.sin, torch.zeros(8, device=device), setting)
+
+
+@contextlib.contextmanager
+def compiled_encoder(objective: nn.Module) -> Iterator[None]:
+    """The objective with its encoder compiled in place: names, weights and files stay as they are.
+
+    It is compiled at the first batch of each size, in training and in evaluation.
+    """
+    encoder: nn.Module = objective.encoder  # type: ignore[assignment]
     # batches come in a few sizes: code for each is faster than code for any
     encoder.compile(dynamic=False)
+    try:
+        yield
+    finally:
+        # torch has no public way back
+        encoder._compiled_call_impl = None

@@ -14,6 +14,11 @@ from torch import Tensor, nn
 IntArray = NDArray[np.int64]
 
 
+def no_images() -> IntArray:
+    """Digests of no image."""
+    return np.zeros(0, dtype=np.int64)
+
+
 @dataclass(frozen=True)
 class Batch:
     """What the trainer hands to an objective.
@@ -47,7 +52,8 @@ class DataSpec:
 
     class_names: the training classes, sorted (empty when unlabelled); image_size: (height, width);
     mean, std: of the training pixels, a value a channel, in [0, 1]; rows: number of training rows;
-    csv_digest: of the training CSV, stored in model.mdl.
+    csv_digest: of the training CSV, stored in model.mdl; image_digests: int64 [rows], of each
+    training image's pixels, stored there, too (empty where they are not known).
     """
 
     class_names: tuple[str, ...]
@@ -57,6 +63,7 @@ class DataSpec:
     std: tuple[float, ...]
     rows: int
     csv_digest: str = ""
+    image_digests: IntArray = field(default_factory=no_images, compare=False, repr=False)
 
 
 class Sampler(Protocol):

@@ -16,7 +16,7 @@ from fewshot.data.pixels import in_memory
 from fewshot.dry_run import describe
 from fewshot.environment import environment
 from fewshot.errors import UserError
-from fewshot.interfaces import Evaluation, Evaluator, Sampler
+from fewshot.interfaces import Evaluation, Evaluator, Sampler, no_images
 from fewshot.objectives.model_file import load_model, restore, save_model
 from fewshot.objectives.objective import Objective
 from fewshot.results import finish, results
@@ -95,6 +95,7 @@ def main(
     for evaluator in parts.evaluators:
         if hasattr(evaluator, "check"):
             evaluator.check(parts.objective, data.evaluated)
+    trained_on = data.count_trained_on(getattr(parts.objective, "inherited_images", no_images()))
     origin = _start(folder, request, seed, parts)
     summary = train()
     if not parts.trainer.is_main_process:
@@ -104,7 +105,7 @@ def main(
     if unused:
         logger.warning("bound but never used: %s", ", ".join(unused))
     folder.write_text(folder.operative.name, gin.operative_config_str())
-    figures = merge_metrics([data.facts(), *evaluations])
+    figures = merge_metrics([data.facts(trained_on), *evaluations])
     finish(folder, results(folder.name, origin, seed, summary, figures), evaluations)
 
 

@@ -16,7 +16,7 @@ from fewshot.data.dataset import FashionDataset
 from fewshot.data.pixels import is_in_memory
 from fewshot.data.selection import split_validation
 from fewshot.errors import UserError
-from fewshot.interfaces import DataSpec, Evaluation, IntArray
+from fewshot.interfaces import DataSpec, Evaluation, IntArray, no_images
 
 logger = logging.getLogger("fewshot")
 
@@ -62,9 +62,12 @@ class RunData:
         ]
         return pd.concat(parts)[["split", "id", "reason"]]
 
-    def facts(self) -> Evaluation:
-        """What results.json says of the data: the test rows left out, where any could be."""
-        return Evaluation({} if self.dropped is None else {"test": {"dropped": self.dropped}})
+    def facts(self, trained_on: int = 0) -> Evaluation:
+        """What results.json says of the data: test rows left out, and those once trained on."""
+        found = {} if self.dropped is None else {"dropped": self.dropped}
+        if trained_on:
+            found["trained_on"] = trained_on
+        return Evaluation({"test": found} if found else {})
 
     def spec(self) -> DataSpec:
         """What objectives may know of the training rows."""
@@ -77,7 +80,26 @@ class RunData:
             std=std,
             rows=len(self.train),
             csv_digest=self.train.digest,
+            # a dry run decodes one batch only
+            image_digests=no_images() if is_in_memory() else self.train.image_digests(),
         )
+
+    def count_trained_on(self, inherited: IntArray) -> int:
+        """How many test images are, pixel for pixel, among a saved model's training images.
+
+        inherited: the digests of those. Logs a warning where there are any.
+        """
+        if self.test is None or len(inherited) == 0 or is_in_memory():
+            return 0
+        count = int(np.isin(self.test.image_digests(), inherited).sum())
+        if count:
+            logger.warning(
+                "%d of %d test images are among those that the saved model was trained on, and "
+                "flatter it: bind test/FashionDataset.csv_file to other images.",
+                count,
+                len(self.test),
+            )
+        return count
 
 
 def load_data(

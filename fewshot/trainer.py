@@ -23,8 +23,9 @@ class Trainer:
     gradient norm; patience: validations without a new best before training stops; validate_every:
     epochs between validations; keep_every: epochs between models kept as
     checkpoints/epoch_NNN.mdl; checkpoint_steps: steps between writes of last.ckpt, besides the one
-    after each epoch; compiled: train with the encoder under torch.compile, which takes a C++
-    compiler and up to a minute at first. Raises UserError for values that cannot be had here.
+    after each epoch; compiled: the encoder under torch.compile while training and validating, which
+    takes a C++ compiler and some time for each new size of a batch. Raises UserError for values
+    that cannot be had here.
     """
 
     def __init__(

@@ -10,6 +10,7 @@ from PIL import Image
 from fewshot import config
 from fewshot.data.twins import DropTwins
 from fewshot.main import main
+from fewshot.objectives.model_file import load_model
 from fewshot.run_data import load_data
 
 SMALL = [
@@ -54,6 +55,26 @@ def test_a_run_can_leave_out_the_test_images_it_was_trained_on(leaky, tmp_path, 
     ids = pd.read_csv(folder / "predictions.csv", dtype=str)["id"]
     assert len(ids) == 24
     assert not ids.str.startswith("leak").any()
+
+
+def test_test_images_that_a_saved_model_was_trained_on_are_counted(leaky, tmp_path, caplog):
+    all_rows = [*leaky, "main.validation_fraction = 0.0", "main.test_rows = None"]
+    model = run(tmp_path, all_rows, "first") / "model.mdl"
+    assert "trained_on" not in json.loads((model.parent / "results.json").read_text())["test"]
+    saved = [f"TransferNet.saved_model_path = '{model}'", "TransferNet.encoder = None"]
+    with caplog.at_level("WARNING", logger="fewshot"):
+        again = run(tmp_path, [*all_rows, *saved, "main.num_epochs = 0"], "again")
+    assert (
+        "2 of 26 test images are among those that the saved model was trained on, and flatter it: "
+        "bind test/FashionDataset.csv_file to other images."
+    ) in caplog.text
+    assert json.loads((again / "results.json").read_text())["test"]["trained_on"] == 2
+    # a model that went on from it has learned from all that it has
+    few = ["main.train_rows = @SelectRows", "SelectRows.per_class = 8"]
+    third = run(tmp_path, [*all_rows, *saved, *few], "third")
+    first_images = load_model(model).trained_images.tolist()
+    assert load_model(third / "model.mdl").trained_images.tolist() == first_images
+    assert len(first_images) == len(set(first_images)) > 3
 
 
 def test_the_test_rows_do_not_depend_on_which_training_rows_are_selected(leaky):

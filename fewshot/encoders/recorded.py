@@ -56,8 +56,7 @@ def _plain(name: str, value: Any) -> Any:
     if value is None or type(value) in (bool, int, float, str):
         return value
     if isinstance(value, (tuple, list)):
-        items = [_plain(name, item) for item in value]
-        return tuple(items) if isinstance(value, tuple) else items
+        return tuple(_plain(name, item) for item in value)  # [4, 3] bound is (4, 3)
     if isinstance(value, Mapping):
         return {_plain(name, k): _plain(name, v) for k, v in value.items()}
     raise UserError(
@@ -69,8 +68,9 @@ def _plain(name: str, value: Any) -> Any:
 def rebuild(kind: str, name: str, arguments: Mapping[str, Any]) -> Any:
     """The module of that registered name and those arguments, with random weights.
 
-    kind: "encoder" or "head", for the message. Raises UserError when the name is not registered
-    or no longer takes those arguments.
+    What a model of an earlier version lacks has its default, whatever is bound today. kind:
+    "encoder" or "head", for the message. Raises UserError when the name is not registered or no
+    longer takes those arguments.
     """
     try:
         factory = gin.get_configurable(name)
@@ -86,4 +86,5 @@ def rebuild(kind: str, name: str, arguments: Mapping[str, Any]) -> Any:
             f"the saved model's {kind} {name} was built with {', '.join(unknown)}, which today's "
             f"{name} does not take: use the version of the program that saved it."
         )
-    return factory(**arguments, **getattr(factory, "initialisation", {}))
+    defaults = {p.name: p.default for p in accepted.values() if p.default is not p.empty}
+    return factory(**{**defaults, **arguments, **getattr(factory, "initialisation", {})})

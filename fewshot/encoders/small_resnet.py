@@ -49,8 +49,9 @@ class SmallResNet(Encoder):
     widths: channels of each stage (multiples of 16 suit the CPU's matrix units). depth: residual
     blocks a stage. stem_pool: halve the maps after the stem, for larger images or more speed.
     max_pool: features are each channel's maximum over the last map instead of its mean. grid:
-    (rows, columns) of equal cells, each pooled by itself, which keeps where things are: worth it
-    where all images are framed alike, as product photos are. Features: widths[-1] a cell.
+    (rows, columns) of cells of one size, each pooled by itself (they overlap where they do not
+    divide the map), which keeps where things are: worth it where all images are framed alike, as
+    product photos are. Features: widths[-1] a cell.
     Raises UserError where the images are too small, or the last map for the grid.
     """
 
@@ -85,10 +86,9 @@ class SmallResNet(Encoder):
                 stride = 2 if number > 0 and block == 0 else 1
                 self.stages.append(ResidualBlock(before, width, stride))
                 before = width
-        _check_grid(grid, image_size, len(widths) - 1, stem_pool)
-        cells = (int(grid[0]), int(grid[1]))
+        cells = _checked_grid(grid, image_size, len(widths) - 1, stem_pool)
         self.pool = nn.AdaptiveMaxPool2d(cells) if max_pool else nn.AdaptiveAvgPool2d(cells)
-        self.num_features = before * grid[0] * grid[1]
+        self.num_features = before * math.prod(cells)
 
     def blocks(self) -> list[nn.Module]:
         """The stem, then each residual block."""
@@ -100,13 +100,15 @@ class SmallResNet(Encoder):
         return features
 
 
-def _check_grid(
+def _checked_grid(
     grid: tuple[int, int], image_size: tuple[int, int], halvings: int, stem_pool: bool
-) -> None:
+) -> tuple[int, int]:
     after_stem = [side // (1 + stem_pool) for side in image_size]
     last = tuple(math.ceil(side / 2**halvings) for side in after_stem)
-    if len(grid) != 2 or not all(1 <= n <= most for n, most in zip(grid, last, strict=True)):
+    pair = isinstance(grid, (tuple, list)) and [type(n) for n in grid] == [int, int]
+    if not pair or not all(1 <= n <= most for n, most in zip(grid, last, strict=True)):
         raise UserError(
-            f"SmallResNet.grid is {tuple(grid)}, but the last map of {image_size} images is "
-            f"{last}: bind (rows, columns) of at least (1, 1) and at most that."
+            f"SmallResNet.grid is {grid!r}, but the last map of {image_size} images is {last}: "
+            "bind (rows, columns) of at least (1, 1) and at most that."
         )
+    return grid[0], grid[1]

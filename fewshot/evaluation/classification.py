@@ -18,9 +18,9 @@ class Classification:
 
     prefix: put before every figure's and file's name, so that two classifiers of one run keep
     apart. include_train: also score the training split, and draw a confusion matrix of every
-    split. mirrored: average the scores of each image and of its mirror image, at twice the time;
-    shift: also of the image moved by so many pixels up, down, left and right, at five times it.
-    Raises UserError for a negative shift.
+    split. Test-time augmentation, by default none: mirrored averages the scores of each image and
+    of its mirror image, at twice the time; shift also those of the image moved by so many pixels
+    up, down, left and right, at five times it. Raises UserError for a negative shift.
     """
 
     monitors = True

@@ -1,4 +1,4 @@
-"""Variants of an image over which a classifier's scores are averaged once it is trained."""
+"""Test-time augmentation: a trained classifier's scores averaged over variants of an image."""
 
 from collections.abc import Callable, Iterator
 

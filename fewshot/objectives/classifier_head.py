@@ -18,25 +18,25 @@ class Head(Recorded, nn.Module):
 class CellMean(nn.Module):
     """The mean over an encoder's grid of cells, [B, width * cells] -> [B, width].
 
-    A classifier behind it trains the encoder as if that pooled over its whole map, while the
-    features that others see keep where things are. Raises UserError where the number of features
-    does not divide into that many cells.
+    A classifier behind it trains an encoder whose cells are means as if it pooled over its whole
+    map, while the features that others see keep where things are (cells overlap where the grid
+    does not divide the map: what they share counts twice). owner: the head's name, for the error.
+    Raises UserError where the number of features does not divide into that many cells.
     """
 
-    def __init__(self, num_features: int, cells: int) -> None:
+    def __init__(self, num_features: int, cells: int, owner: str) -> None:
         super().__init__()
         if cells < 1 or num_features % cells:
             raise UserError(
-                f"the head's number of cells is {cells}, but the encoder has {num_features} "
-                "features, which is no multiple of it: bind rows times columns of the encoder's "
-                "grid, or 1."
+                f"{owner}.cells is {cells}, but the encoder has {num_features} features, which is "
+                "no multiple of it: bind rows times columns of the encoder's grid, or 1."
             )
         self.cells = cells
-        self.num_features = num_features // cells
+        self.width = num_features // cells
 
     def forward(self, features: Tensor) -> Tensor:
-        """[B, num_features * cells], the cells of each channel side by side -> [B, num_features]"""
-        channels: Tensor = features.unflatten(1, (self.num_features, self.cells))
+        """[B, width * cells], the cells of each channel side by side -> [B, width]."""
+        channels: Tensor = features.unflatten(1, (self.width, self.cells))
         return channels.mean(2)
 
 
@@ -49,8 +49,8 @@ class LinearHead(Head):
 
     def __init__(self, num_features: int, num_classes: int, cells: int = 1) -> None:
         super().__init__()
-        self.mean = CellMean(num_features, cells)
-        self.linear = nn.Linear(self.mean.num_features, num_classes)
+        self.mean = CellMean(num_features, cells, "LinearHead")
+        self.linear = nn.Linear(self.mean.width, num_classes)
 
     def forward(self, features: Tensor) -> Tensor:
         """[B, num_features] -> [B, num_classes]."""
@@ -126,8 +126,8 @@ class CosineHead(Head):
         cells: int = 1,
     ) -> None:
         super().__init__()
-        self.mean = CellMean(num_features, cells)
-        self.weight = nn.Parameter(torch.empty(num_classes, self.mean.num_features))
+        self.mean = CellMean(num_features, cells, "CosineHead")
+        self.weight = nn.Parameter(torch.empty(num_classes, self.mean.width))
         nn.init.kaiming_uniform_(self.weight, a=5**0.5)
         self.scale = nn.Parameter(torch.tensor(float(scale)), requires_grad=learned)
 

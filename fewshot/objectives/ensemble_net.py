@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 import gin
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -48,6 +49,7 @@ class EnsembleNet(nn.Module):
         self.class_names = names[0]
         trained = {name for model in self._models for name in model.trained_classes}
         self.trained_classes = tuple(sorted(trained))
+        self.inherited_images = np.concatenate([m.inherited_images for m in self._models])
 
     def forward(self, _batch: Batch) -> NoReturn:
         """Always raises UserError: there is nothing to train."""

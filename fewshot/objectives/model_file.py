@@ -4,12 +4,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from fewshot.encoders.state import check_fits
 from fewshot.errors import UserError
 from fewshot.files import write_atomically
+from fewshot.interfaces import IntArray
 from fewshot.objectives.classifier_head import Head
 from fewshot.objectives.objective import Objective
 
@@ -32,8 +34,9 @@ class StoredModel:
 
     objective: class name. head.state: everything of the objective beside encoder and inputs.
     class_names: the training classes in output order; trained_classes: with them those of the
-    models it started from. image_size: (height, width) of the training data; input_size,
-    channels, mean, std: what the encoder saw.
+    models it started from; trained_images: int64 [n], digests of the pixels of all images they
+    learned from. image_size: (height, width) of the training data; input_size, channels, mean, std:
+    what the encoder saw.
     """
 
     path: Path
@@ -42,6 +45,7 @@ class StoredModel:
     head: StoredPart
     class_names: tuple[str, ...]
     trained_classes: tuple[str, ...]
+    trained_images: Tensor
     image_size: tuple[int, int]
     input_size: tuple[int, int]
     channels: int
@@ -71,6 +75,7 @@ def save_model(objective: Objective, path: Path | str) -> None:
         },
         "class_names": tuple(objective.class_names),
         "trained_classes": tuple(objective.trained_classes),
+        "trained_images": torch.from_numpy(_trained_images(objective)),
         "image_size": objective.spec.image_size,
         "input_size": objective.inputs.size,
         "channels": objective.inputs.channels,
@@ -119,7 +124,9 @@ def load_model(path: Path | str) -> StoredModel:
 
 def _stored(place: Path, content: dict[str, Any]) -> StoredModel:
     values = {k: v for k, v in content.items() if k not in ("format", "version")}
-    values.setdefault("trained_classes", values["class_names"])  # absent in the first files
+    # absent in the first files
+    values.setdefault("trained_classes", values["class_names"])
+    values.setdefault("trained_images", torch.zeros(0, dtype=torch.int64))
     encoder, head = StoredPart(**values.pop("encoder")), StoredPart(**values.pop("head"))
     return StoredModel(path=place, encoder=encoder, head=head, **values)
 
@@ -138,6 +145,10 @@ def load_encoder_state(encoder: nn.Module, stored: StoredModel) -> None:
     what = f"the encoder {stored.encoder.name} of '{stored.path}'"
     check_fits(what, encoder.state_dict(), stored.encoder.state)
     encoder.load_state_dict(stored.encoder.state)
+
+
+def _trained_images(objective: Objective) -> IntArray:
+    return np.union1d(objective.spec.image_digests, objective.inherited_images)
 
 
 def _on_cpu(state: dict[str, Tensor]) -> dict[str, Tensor]:

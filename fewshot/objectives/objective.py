@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from fewshot.encoders.encoder import Encoder
 from fewshot.encoders.state import check_fits
 from fewshot.errors import UserError
-from fewshot.interfaces import Batch, DataSpec
+from fewshot.interfaces import Batch, DataSpec, no_images
 from fewshot.objectives.inputs import Inputs
 
 Factory = Callable[..., Any]
@@ -43,6 +43,8 @@ class Objective(nn.Module, ABC):
         self.class_names: tuple[str, ...] = spec.class_names
         # every class the weights have learned from, for evaluations on classes never seen
         self.trained_classes: tuple[str, ...] = spec.class_names
+        # digests of the images that a saved model's weights have learned from, for leaks
+        self.inherited_images = no_images()
         self.inputs: Inputs = (inputs or gin.get_configurable("Inputs"))(spec)
         built: Encoder = encoder(in_channels=self.inputs.channels, image_size=self.inputs.size)
         # convolutions on channels-last tensors are faster on CPUs and on tensor cores

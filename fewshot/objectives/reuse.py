@@ -13,9 +13,10 @@ from fewshot.encoders.recorded import rebuild
 from fewshot.encoders.state import check_fits
 from fewshot.errors import UserError
 from fewshot.interfaces import DataSpec
-from fewshot.objectives.classifier_head import Head, IdentityHead, LinearHead
+from fewshot.objectives.classifier_head import Head, IdentityHead
 from fewshot.objectives.inputs import Inputs
 from fewshot.objectives.model_file import StoredModel, load_encoder_state
+from fewshot.objectives.objective import Objective
 
 logger = logging.getLogger("fewshot")
 
@@ -64,9 +65,11 @@ def reusing(
     )
 
 
-def inherited_classes(stored: StoredModel, class_names: tuple[str, ...]) -> tuple[str, ...]:
-    """Every class that the weights will have learned from: these, and those of the stored model."""
-    return tuple(sorted({*class_names, *stored.trained_classes}))
+def inherit(objective: Objective, stored: StoredModel) -> None:
+    """Tell the objective which classes and images the stored weights have learned from."""
+    classes = {*objective.trained_classes, *stored.trained_classes}
+    objective.trained_classes = tuple(sorted(classes))
+    objective.inherited_images = stored.trained_images.numpy()
 
 
 def reused_encoder(
@@ -84,7 +87,8 @@ def reused_encoder(
         encoder = bound(**sizes, **getattr(bound, "initialisation", {}))
         here = _described(encoder.name, encoder.arguments)
         there = _described(stored.encoder.name, stored.encoder.arguments)
-        if here != there:  # a model of an earlier version lacks what has a default since
+        # a model of an earlier version lacks what has a default since
+        if here != there and encoder.name == stored.encoder.name:
             rebuilt = build_encoder(stored.encoder.name, stored.encoder.arguments | sizes)
             there = _described(rebuilt.name, rebuilt.arguments)
         if here != there:
@@ -121,7 +125,7 @@ def reused_head(
     same_classes = bool(stored.head.name) and stored.class_names == class_names
     if bound is None and same_classes and new_head is None:
         return _kept(stored)
-    head: Head = (bound or LinearHead)(num_features, len(class_names))
+    head: Head = (bound or gin.get_configurable("LinearHead"))(num_features, len(class_names))
     if new_head:
         reason = "TransferNet.new_head is True"
     elif not stored.head.name:
@@ -197,9 +201,11 @@ def _kept(stored: StoredModel) -> Head:
 
 
 def _same_head(head: Head, stored: StoredModel) -> bool:
+    if head.name != stored.head.name:
+        return False
     # rebuilt, as a model of an earlier version lacks what has a default since
     before: Head = rebuild("head", stored.head.name, stored.head.arguments)
-    return (head.name, head.arguments) == (before.name, before.arguments)
+    return head.arguments == before.arguments
 
 
 def _described(name: str, arguments: dict[str, Any]) -> str:

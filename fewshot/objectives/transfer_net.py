@@ -8,10 +8,10 @@ from torch import Tensor, nn
 
 from fewshot.errors import UserError
 from fewshot.interfaces import Batch, DataSpec
-from fewshot.objectives.classifier_head import Head, LinearHead
+from fewshot.objectives.classifier_head import Head
 from fewshot.objectives.model_file import load_model
 from fewshot.objectives.objective import Objective
-from fewshot.objectives.reuse import inherited_classes, reused_head, reusing
+from fewshot.objectives.reuse import inherit, reused_head, reusing
 
 Factory = Callable[..., Any]
 
@@ -48,14 +48,14 @@ class TransferNet(Objective):
             encoder, inputs = reusing(stored, "TransferNet", encoder, inputs)
         super().__init__(spec, encoder, inputs)
         if stored is not None:
-            self.trained_classes = inherited_classes(stored, self.trained_classes)
+            inherit(self, stored)
         if stored is not None and new_head is False:
             self.class_names = stored.class_names
         else:
             _check_classes(self.class_names)
         features = self.encoder.num_features
         self.head: Head = (
-            (head or LinearHead)(features, len(self.class_names))
+            (head or gin.get_configurable("LinearHead"))(features, len(self.class_names))
             if stored is None
             else reused_head(stored, head, features, self.class_names, new_head)
         )

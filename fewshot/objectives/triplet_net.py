@@ -22,7 +22,7 @@ from fewshot.objectives.metric_losses import (
 )
 from fewshot.objectives.model_file import load_model
 from fewshot.objectives.objective import Objective
-from fewshot.objectives.reuse import inherited_classes, reuse_projection, reusing
+from fewshot.objectives.reuse import inherit, reuse_projection, reusing
 from fewshot.objectives.triplet_loss import TripletLoss
 
 logger = logging.getLogger("fewshot")
@@ -89,7 +89,7 @@ class TripletNet(Objective):
         if embedding_size is not None:
             self.projection = nn.Linear(self.encoder.num_features, width)
         if stored is not None:
-            self.trained_classes = inherited_classes(stored, self.trained_classes)
+            inherit(self, stored)
             reuse_projection(stored, self.projection, normalize, new_projection)
         known = {
             "num_classes": len(spec.class_names),

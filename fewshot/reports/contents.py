@@ -87,7 +87,10 @@ def _csv(path: Path) -> pd.DataFrame:
     texts = ("id", "label", "class", *(f"class_{i}" for i in range(1, 6)))
     try:
         return pd.read_csv(
-            path, keep_default_na=False, na_values=[""], dtype=dict.fromkeys(texts, str)
+            path,
+            keep_default_na=False,
+            na_values=[""],
+            dtype=dict.fromkeys(texts, str) | {"n_train": "Int64"},  # whole where some are missing
         )
     except ValueError as error:  # pandas' own parser errors are ValueErrors
         raise UserError(f"{path} is damaged ({error}): run the experiment again.") from None

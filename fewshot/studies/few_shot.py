@@ -133,15 +133,20 @@ def tables(table: pd.DataFrame) -> dict[str, pd.DataFrame]:
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     """The command line's arguments; a wrong one exits with code 2."""
     parser = study_parser("few_shot", __doc__)
-    default = [str(REPOSITORY / "configs" / "few_shot" / f"{name}.gin") for name in _ENCODERS]
     parser.add_argument(
-        "encoders", metavar="A.gin", nargs="*", default=default,
-        help=f"experiments that train an encoder (default: {', '.join(_ENCODERS)})",
+        "encoders", metavar="A.gin", nargs="*",
+        help=f"experiments that train an encoder (default: {', '.join(_ENCODERS)}; "
+        "with --splits without best)",
     )  # fmt: skip
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2], metavar="N")
     parser.add_argument("--splits", type=Path, nargs="+", default=[], metavar="DIR")
     parser.add_argument("--name", default="few_shot", help="the study's folder (few_shot)")
-    return parser.parse_args(arguments)
+    given = parser.parse_args(arguments)
+    # best.gin is about one more CSV of the usual split
+    names = [name for name in _ENCODERS if name != "best" or not given.splits]
+    default = [str(REPOSITORY / "configs" / "few_shot" / f"{name}.gin") for name in names]
+    given.encoders = given.encoders or default
+    return given
 
 
 def check(given: argparse.Namespace) -> None:

@@ -14,7 +14,7 @@ from tqdm import tqdm
 from fewshot import seeding
 from fewshot.artifacts import ExperimentFolder
 from fewshot.checkpoint import load_checkpoint, save_checkpoint
-from fewshot.compilation import compile_encoder
+from fewshot.compilation import check_compilable, compiled_encoder
 from fewshot.errors import UserError
 from fewshot.training.feed import Feed
 from fewshot.training.fit import Fit, LoopOptions, Summary
@@ -51,7 +51,7 @@ class TrainingRun:
         # convolutions are faster with the channels last, on a CPU and on tensor cores
         fit.objective.to(memory_format=torch.channels_last)
         if options.compiled:
-            compile_encoder(fit.objective, fabric.device, "Trainer.compiled")
+            check_compilable(fit.objective, fabric.device, "Trainer.compiled")
         monitor = Monitor(_select_by(fit), options.patience)
         optimizer = build_optimizer(fit.optimizer, fit.objective)
         sizes = ScheduleSizes(fit.num_epochs, len(self.feed), fit.schedule_every, monitor.mode)
@@ -67,12 +67,13 @@ class TrainingRun:
         if self.fit.resume:
             self._restore()
         self.began = time.monotonic() - self.state.progress.seconds
-        try:
+        with contextlib.ExitStack() as stack:
+            stack.callback(self.log.close)
+            if self.options.compiled:
+                stack.enter_context(compiled_encoder(self.fit.objective))
             while not self.state.progress.done:
                 self._epoch()
                 self._end_epoch()
-        finally:
-            self.log.close()
         progress, standing = self.state.progress, self.state.monitor.standing
         return Summary(
             epochs=progress.epoch,

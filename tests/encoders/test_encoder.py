@@ -67,7 +67,7 @@ def test_the_class_that_was_asked_for_is_recorded_not_its_parent():
     assert child.arguments == {
         "in_channels": 3,
         "image_size": (4, 4),
-        "extra": (1, [2, {"three": None}]),
+        "extra": (1, (2, {"three": None})),
     }
     assert type(child.arguments["image_size"]) is tuple
 

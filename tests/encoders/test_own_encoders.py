@@ -104,7 +104,7 @@ def test_small_resnet_pools_each_cell_of_a_grid():
     assert encoder.num_features == 64
 
 
-@pytest.mark.parametrize("grid", [(8, 5), (7, 6), (0, 1), (2,)])
+@pytest.mark.parametrize("grid", [(8, 5), (7, 6), (0, 1), (2,), 4, None, ("4", "3"), (2.5, 2)])
 def test_a_grid_finer_than_the_last_map_is_refused(grid):
     options = {"in_channels": 1, "image_size": (27, 18), "widths": (16, 32), "stem_pool": True}
     with pytest.raises(

@@ -93,6 +93,26 @@ def test_shifted_scores_are_the_mean_over_five_places(datasets):
     torch.testing.assert_close(found, torch.stack(moved).mean(0))
 
 
+def test_figures_of_shifted_and_mirrored_images(datasets):
+    objective, test = PixelClassifier("abcd"), datasets["test"]
+    images = test.images(np.arange(len(test)))
+    moved = [images]
+    for axis in (2, 3):
+        for pixels, kept in ((1, 0), (-1, images.shape[axis] - 1)):
+            rolled = images.roll(pixels, axis)
+            rolled.narrow(axis, kept, 1).copy_(images.narrow(axis, kept, 1))
+            moved.append(rolled)
+    scores = sum(
+        objective.scores(variant) + objective.scores(variant.flip(-1)) for variant in moved
+    )
+    names = np.array(test.class_names)[test.labels]
+    right = np.array(list("abcd"))[scores.argmax(1).numpy()] == names
+    found = Classification(mirrored=True, shift=1)(objective, datasets).metrics["test"]
+    assert found["top1"] == pytest.approx(right.mean())
+    for other in (Classification(mirrored=True), Classification(shift=1)):
+        assert other(objective, datasets).metrics["test"]["loss"] != found["loss"]
+
+
 def test_a_negative_shift_is_refused():
     with pytest.raises(UserError, match=r"Classification\.shift is -1: bind 0 or more pixels"):
         Classification(shift=-1)

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 import torch
 
+from fewshot.artifacts import ExperimentFolder
 from fewshot.errors import UserError
 from fewshot.evaluation.compare import compare, main
 from fewshot.evaluation.few_shot import FewShotEvaluation
@@ -52,9 +53,9 @@ def test_figures_tables_and_files(tmp_path):
     table = next(iter(evaluation.tables.values()))
     assert table["head"].tolist() == ["NearestPrototype", "KNN(k=1)"]
     assert table["3-way 1-shot"][0] == one
-    (tmp_path / "tables").mkdir()
+    folder = ExperimentFolder(tmp_path)
     for name, writer in evaluation.artifacts.items():
-        writer(tmp_path / name)
+        folder.write_with(name, writer)
     accuracy = pd.read_csv(tmp_path / "tables" / "few_shot_accuracy_of_inductive_heads.csv")
     assert len(accuracy) == 2 * 4
     assert accuracy.iloc[0].to_dict() == {

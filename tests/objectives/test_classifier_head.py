@@ -74,7 +74,9 @@ def test_a_head_on_the_mean_of_cells_is_the_head_of_an_encoder_without_cells(hea
 
 @pytest.mark.parametrize("cells", [0, 5])
 def test_cells_that_the_features_do_not_divide_into_are_refused(cells):
-    with pytest.raises(UserError, match=f"number of cells is {cells}, but the encoder has 72 feat"):
+    with pytest.raises(
+        UserError, match=rf"LinearHead\.cells is {cells}, but the encoder has 72 feat"
+    ):
         LinearHead(72, 3, cells=cells)
 
 

@@ -1,3 +1,4 @@
+import numpy as np
 import pytest
 import torch
 from torch.nn import functional as F
@@ -38,11 +39,14 @@ def test_the_embedding_is_that_of_every_model(tmp_path):
     torch.testing.assert_close(ensemble.embed(images()), expected)
 
 
-def test_it_knows_every_class_that_a_model_learned_from(tmp_path):
+def test_it_knows_every_class_and_image_that_a_model_learned_from(tmp_path):
     nets, _ = classifiers(tmp_path, 2)
     nets[1].trained_classes = (*nets[1].trained_classes, "Ties")
+    nets[1].inherited_images = np.array([7, -3])
     paths = [saved(tmp_path, name, net) for name, net in zip("ab", nets, strict=True)]
-    assert "Ties" in EnsembleNet(spec(), saved_model_path=paths).trained_classes
+    ensemble = EnsembleNet(spec(), saved_model_path=paths)
+    assert "Ties" in ensemble.trained_classes
+    assert ensemble.inherited_images.tolist() == [-3, 7]
 
 
 @pytest.mark.parametrize("given", [None, [], ["one.mdl"], "one.mdl"])

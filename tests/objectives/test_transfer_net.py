@@ -175,6 +175,34 @@ def test_a_model_saved_before_an_option_was_there_goes_on(tmp_path):
     path = str(tmp_path / "model.mdl")
     again = TransferNet(spec(), SmallResNet, head=LinearHead, saved_model_path=path).eval()
     assert torch.equal(again.scores(images()), before.scores(images()))
+    # whatever is bound today
+    gin.parse_config("SmallResNet.grid = (2, 2)\nLinearHead.cells = 4")
+    again = TransferNet(spec(), None, saved_model_path=path).eval()
+    assert torch.equal(again.scores(images()), before.scores(images()))
+    bound = gin.get_configurable("SmallResNet")
+    with pytest.raises(UserError, match=r"grid=\(2, 2\), .* but .* holds .*grid=\(1, 1\)"):
+        TransferNet(spec(), bound, saved_model_path=path)
+
+
+def test_a_list_in_a_binding_is_a_tuple_in_the_model(tmp_path):
+    save_model(TransferNet(spec(), lambda **s: SmallResNet(grid=(2, 1), **s)), tmp_path / "m.mdl")
+    path = str(tmp_path / "m.mdl")
+    TransferNet(spec(), lambda **s: SmallResNet(grid=[2, 1], **s), saved_model_path=path)
+
+
+def test_a_stored_head_of_an_unknown_module_gives_way_to_a_bound_one(tmp_path):
+    save_model(TransferNet(spec(), SmallResNet), tmp_path / "model.mdl")
+    content = torch.load(tmp_path / "model.mdl", weights_only=True)
+    content["head"]["name"] = "HeadOfSomebodyElse"
+    torch.save(content, tmp_path / "model.mdl")
+    path = str(tmp_path / "model.mdl")
+    assert TransferNet(spec(), head=LinearHead, saved_model_path=path).head.name == "LinearHead"
+
+
+def test_the_default_head_takes_its_bindings():
+    gin.parse_config("LinearHead.cells = 2")
+    make = gin.get_configurable("TransferNet")
+    assert make(spec(), encoder=SmallResNet).head.linear.in_features == 64
 
 
 def test_another_encoder_is_refused_by_name_and_arguments(saved):

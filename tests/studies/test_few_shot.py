@@ -105,6 +105,12 @@ def test_by_default_the_table_has_every_encoder_and_three_seeds():
     assert {what["encoder"] for what, _ in runs} >= {"supervised", "prototypical", "contrastive"}
 
 
+def test_on_other_splits_the_row_that_adds_a_csv_of_one_split_is_left_out(tmp_path):
+    given = few_shot.parse(["--splits", str(tmp_path)])
+    assert len(given.encoders) == 8
+    assert not any("best" in config for config in given.encoders)
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -1,4 +1,5 @@
 import copy
+from functools import partial
 
 import pytest
 import torch
@@ -50,20 +51,23 @@ def test_trains_as_without_and_saves_the_same_names(tmp_path, monkeypatch):
     real = nn.Module.compile
 
     def counted(module, **options):
-        calls.append(type(module))
-        real(module, **options)
+        calls.append((type(module), options))
+        real(module, backend="aot_eager", **options)  # all of torch.compile but for the C++
 
+    compile_function = partial(torch.compile, backend="eager")
     monkeypatch.setattr(nn.Module, "compile", counted)
+    monkeypatch.setattr(compilation.torch, "compile", compile_function)
     plain, _ = train(tmp_path / "plain", compiled=False, num_epochs=1)
     assert calls == []
     net, fit = train(tmp_path / "compiled", compiled=True, num_epochs=1)
-    assert calls == [TinyEncoder]
+    assert calls == [(TinyEncoder, {"dynamic": False})]
     expected, found = plain.state_dict(), torch.load(fit.folder.model)
     assert list(found) == list(expected)
     for name, value in expected.items():
         assert torch.allclose(found[name], value, atol=1e-5), name
     assert not same_states(expected, EncoderNet().state_dict())
     assert same_states(copy.deepcopy(net).state_dict(), found)
+    assert net.encoder._compiled_call_impl is None  # evaluation, and its timing, is plain again
 
 
 def test_an_objective_without_an_encoder(tmp_path):
