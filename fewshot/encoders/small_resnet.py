@@ -109,6 +109,6 @@ def _checked_grid(
     if not pair or not all(1 <= n <= most for n, most in zip(grid, last, strict=True)):
         raise UserError(
             f"SmallResNet.grid is {grid!r}, but the last map of {image_size} images is {last}: "
-            "bind (rows, columns) of at least (1, 1) and at most that."
+            "bind two whole numbers (rows, columns) of at least (1, 1) and at most that."
         )
     return grid[0], grid[1]

@@ -6,11 +6,11 @@ from typing import Any
 import gin
 import numpy as np
 import torch
-from torch import Tensor
 
 from fewshot.errors import UserError
 from fewshot.evaluation.classification_report import reported_split
 from fewshot.evaluation.episodes import Pool, draw_episodes
+from fewshot.evaluation.feature_space import FeatureSpace, within_class_whitening
 from fewshot.evaluation.few_shot_report import FewShotResult, Setting, few_shot_report, head_name
 from fewshot.evaluation.few_shot_scores import score_episodes
 from fewshot.evaluation.gallery import stratified_rows
@@ -32,7 +32,9 @@ class FewShotEvaluation:
     seed: of the episodes, which are the same for every head, model and batch size; images that
     are exact twins count once, so support and query never share one. centre: subtract the mean
     training embedding where there is a training split, but for heads whose `centred` is False.
-    prefix: put before figures and files, so that two of these evaluators keep apart.
+    whiten: shrinkage of a whitening of these features within the training classes, see
+    `within_class_whitening`; around 5 is gentle, None leaves them. prefix: put before figures and
+    files, so that two of these evaluators keep apart.
     """
 
     def __init__(
@@ -45,6 +47,7 @@ class FewShotEvaluation:
         n_episodes: int = 1000,
         seed: int = 0,
         centre: bool = True,
+        whiten: float | None = None,
         prefix: str = "",
     ) -> None:
         defaults = ("NearestPrototype", "SimpleShot")
@@ -60,23 +63,30 @@ class FewShotEvaluation:
         self.n_episodes = n_episodes
         self.seed = seed
         self.centre = centre
+        self.whiten = whiten
         self.prefix = prefix
         self._own: Dataset | None = None
         self._check()
 
     def check(self, objective: Any, datasets: Mapping[str, Dataset]) -> None:
         """Raise, before anything is trained, what evaluating the datasets would raise."""
+        train = datasets.get("train")
+        if self.whiten is not None and (train is None or (train.labels < 0).any()):
+            raise UserError(
+                "FewShotEvaluation.whiten is bound, which needs a label on every training row: "
+                "bind FashionDataset.label_column, or FewShotEvaluation.whiten = None."
+            )
         for split, dataset in self._novel(datasets).items():
-            pool = self._images(objective, split, dataset, datasets.get("train")).pool
+            pool = self._images(objective, split, dataset, train).pool
             for setting in self._settings(pool):
                 self._try_heads(setting)
 
     def __call__(self, objective: Any, datasets: Mapping[str, Dataset]) -> Evaluation:
         """Evaluate; raises UserError for overlapping classes, too few classes or images."""
         train = datasets.get("train")
-        mean = self._base_mean(objective, train)
+        space = self._space(objective, train)
         results = {
-            split: self._evaluate(objective, self._images(objective, split, dataset, train), mean)
+            split: self._evaluate(objective, self._images(objective, split, dataset, train), space)
             for split, dataset in self._novel(datasets).items()
         }
         reported = "novel" if "novel" in results else reported_split(results)
@@ -118,6 +128,11 @@ class FewShotEvaluation:
                         f"or more{also}."
                     )
 
+        if self.whiten is not None and self.whiten <= 0:
+            raise UserError(
+                f"FewShotEvaluation.whiten is {self.whiten}: bind more than 0, e.g. 5.0, or None."
+            )
+
     def _try_heads(self, setting: Setting) -> None:
         """One episode of zeros each, for what a head refuses, such as too large a k."""
         n_way, n_shot = setting
@@ -126,17 +141,23 @@ class FewShotEvaluation:
         for head in self.heads.values():
             head(support, labels, torch.zeros(1, n_way, 2), n_way)
 
-    def _base_mean(self, objective: Any, train: Dataset | None) -> Tensor | None:
-        if not self.centre or train is None:
-            return None
+    def _space(self, objective: Any, train: Dataset | None) -> FeatureSpace:
+        if train is None or (not self.centre and self.whiten is None):
+            return FeatureSpace()
         # Without labels every row stands for one class.
         labels = train.labels if (train.labels >= 0).all() else np.zeros_like(train.labels)
-        return embed(objective, train, rows=stratified_rows(labels, _BASE_ROWS)).mean(0)
+        rows = stratified_rows(labels, _BASE_ROWS)
+        features = embed(objective, train, rows=rows)
+        whitening = None
+        if self.whiten is not None:
+            known = torch.from_numpy(labels[rows])
+            whitening = within_class_whitening(features, known, self.whiten)
+        return FeatureSpace(features.mean(0) if self.centre else None, whitening)
 
-    def _evaluate(self, objective: Any, images: NovelImages, mean: Tensor | None) -> FewShotResult:
+    def _evaluate(self, objective: Any, images: NovelImages, space: FeatureSpace) -> FewShotResult:
         pool = images.pool
         features = embed(objective, images.dataset, rows=images.rows)
-        centred = features if mean is None else features - mean
+        placed = space.place(features)
         result = FewShotResult(pool.class_names, len(images.rows), {}, {}, self.heads)
         ids = images.ids.astype(str).tolist()
         for setting in self._settings(pool):
@@ -145,7 +166,7 @@ class FewShotEvaluation:
             )
             result.digests[setting] = episodes.digest(ids)
             for name, head in self.heads.items():
-                seen = centred if getattr(head, "centred", True) else features
+                seen = placed if getattr(head, "centred", True) else features
                 scores = score_episodes(head, seen, episodes, len(pool.class_names))
                 result.scores[setting, name] = scores
         return result

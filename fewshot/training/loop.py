@@ -70,6 +70,7 @@ class TrainingRun:
         with contextlib.ExitStack() as stack:
             stack.callback(self.log.close)
             if self.options.compiled:
+                logger.info("the first batch of each size waits while the encoder is compiled")
                 stack.enter_context(compiled_encoder(self.fit.objective))
             while not self.state.progress.done:
                 self._epoch()

@@ -10,6 +10,7 @@ import torch
 from fewshot.artifacts import ExperimentFolder
 from fewshot.errors import UserError
 from fewshot.evaluation.compare import compare, main
+from fewshot.evaluation.feature_space import within_class_whitening
 from fewshot.evaluation.few_shot import FewShotEvaluation
 from fewshot.heads.knn import KNN
 from fewshot.heads.prototypes import NearestPrototype
@@ -98,6 +99,35 @@ def test_features_are_centred_by_the_training_mean():
         options = {**SMALL, "n_shot": 1, "centre": centre}
         FewShotEvaluation(novel, [Recording], **options)(PixelObjective(), {"train": train})
     torch.testing.assert_close(seen[0] + 7, seen[1])
+
+
+def test_features_are_whitened_within_the_training_classes():
+    seen = []
+
+    class Recording(NearestPrototype):
+        def __call__(self, support, labels, query, n_classes):
+            seen.append(support)
+            return super().__call__(support, labels, query, n_classes)
+
+    rows = np.random.default_rng(0).integers(0, 50, (12, 8))
+    train = FakeDataset(rows, list("xyzxyzxyzxyz"))
+    objective = PixelObjective("xyz")
+    for whiten in (5.0, None):
+        options = {**SMALL, "n_shot": 1, "whiten": whiten}
+        FewShotEvaluation(novel, [Recording], **options)(objective, {"train": train})
+    trained = objective.embed(train.images(np.arange(12)))
+    whitening = within_class_whitening(trained, torch.from_numpy(train.labels), 5.0)
+    torch.testing.assert_close(seen[0], seen[1] @ whitening)
+    assert not torch.allclose(seen[0], seen[1])
+
+
+def test_whitening_that_cannot_be():
+    with pytest.raises(UserError, match=r"FewShotEvaluation\.whiten is 0: bind more than 0"):
+        FewShotEvaluation(novel, **SMALL, whiten=0)
+    evaluator = FewShotEvaluation(novel, **SMALL, whiten=5.0)
+    for datasets in ({}, {"train": FakeDataset(np.zeros((3, 8)), [None] * 3)}):
+        with pytest.raises(UserError, match=r"whiten is bound, which needs a label on every train"):
+            evaluator.check(PixelObjective("xyz"), datasets)
 
 
 def test_a_head_may_take_features_as_they_were_trained():
