@@ -7,7 +7,7 @@ from fewshot.artifacts import ExperimentFolder
 from fewshot.console import show
 from fewshot.interfaces import Evaluation
 from fewshot.reports.report import write_report
-from fewshot.reports.tables import console, per_class_text
+from fewshot.reports.tables import console, is_per_class, per_class_text
 from fewshot.trainer import Summary
 from fewshot.training.tracking import MetricsLog
 
@@ -50,7 +50,7 @@ def finish(
     write_report(folder.path)
     for evaluation in evaluations:
         for heading, table in evaluation.tables.items():
-            text = per_class_text(table) if "n_train" in table else console(table)
+            text = per_class_text(table) if is_per_class(table) else console(table)
             show(f"\n{heading}\n\n{text}")
     show(f"\neverything is in {folder.path}")
 

@@ -54,7 +54,10 @@ class RunData:
         return {f"{name} CSV or images": split.digest for name, split in self._splits().items()}
 
     def skipped(self) -> pd.DataFrame:
-        """The rows without a readable image: split, id, reason (validation rows with training)."""
+        """The rows without a label or a readable image: split, id, reason.
+
+        Validation rows that were drawn from the training CSV stand with the training rows.
+        """
         parts = [
             split.skipped.assign(split=name)
             for name, split in self._splits().items()

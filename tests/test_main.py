@@ -251,13 +251,15 @@ def test_a_method_and_its_config_from_anywhere_run_with_no_edit_elsewhere(shop, 
     assert results(folder)["selected_by"] == "validation/knn_top1"
 
 
-def test_rows_without_images_are_listed_and_a_resumed_run_keeps_its_origin(shop, tmp_path):
+def test_skipped_rows_are_listed_and_a_resumed_run_keeps_its_origin(shop, tmp_path):
     csv = tmp_path / "photos.csv"
-    csv.write_text((shop.root / "train.csv").read_text() + "gone,Bags\n")
+    csv.write_text((shop.root / "train.csv").read_text() + "gone,Bags\nnameless,\n")
     data = [f"FashionDataset.csv_file = '{csv}'", "test/FashionDataset.csv_file = None"]
     bindings = [*shop.bindings(), *SMALL, *data]
     folder = run(tmp_path, "skipping", ["configs/transfer.gin"], bindings)
-    assert (folder / "skipped.csv").read_text() == "split,id,reason\ntraining,gone,no image\n"
+    assert (folder / "skipped.csv").read_text() == (
+        "split,id,reason\ntraining,nameless,no label\ntraining,gone,no image\n"
+    )
     main(config.resumed_run(str(folder), dry_run=False))
     kept = json.loads((folder / "environment.json").read_text())
     assert len(kept["resumed"]) == 1

@@ -16,7 +16,7 @@ _PLUG_INS = "plug-ins"
 
 
 def listing(word: str = "") -> str:
-    """All entries, or those whose name or documentation has the word in it, by noun.
+    """All entries, or those whose name, parameters or documentation have the word, by noun.
 
     Imports every third-party family. Raises UserError where nothing has the word.
     """
@@ -25,12 +25,14 @@ def listing(word: str = "") -> str:
     groups: dict[str, list[str]] = {}
     for selector in registry.selectors():
         name, line = registry.short(selector), first_line(registry.target(selector))
-        if word.lower() in f"{name}\n{line}".lower():
+        searched = "\n".join([name, line, *registry.parameters(selector)])
+        if word.lower() in searched.lower():
             groups.setdefault(noun(selector), []).append(_entry(selector, name, line))
     if not groups:
         names = [registry.short(selector) for selector in registry.selectors()]
         raise UserError(
-            f"--list {word}: no name or description has '{word}' in it.{did_you_mean(word, names)}"
+            f"--list {word}: no name, parameter or description has '{word}' in it."
+            f"{did_you_mean(word, names)}"
         )
     ordered = sorted(groups, key=lambda group: (group == _PLUG_INS, group in FAMILIES, group))
     return "\n".join("\n".join([group, "", *groups[group]]) for group in ordered)

@@ -3,7 +3,7 @@
 import copy
 import hashlib
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -63,15 +63,16 @@ class FashionDataset:
         self.csv_files = _paths(csv_file)
         self.root_dir = Path(_bound(root_dir, "root_dir")).expanduser().absolute()
         _import_missing(self.csv_files, self.root_dir, importer)
-        table = read_table(self.csv_files, label_column)
+        table, unlabelled = read_table(self.csv_files, label_column)
         store = open_store(self.root_dir)
         listed = table["id"].tolist()
         found = store.find(listed)
         stamps = {image_id: found[image_id] for image_id in listed if image_id in found}
         readable, self._pixels, broken = open_pixels(store, stamps, wanted, cache_root(cache_dir))
-        self.skipped = _skipped(table, stamps, broken)
-        self._report_skipped(table, store)
-        self.table = table[~table["id"].isin(self.skipped["id"])].reset_index(drop=True)
+        unreadable = _unreadable(table, stamps, broken)
+        self._report_unreadable(unreadable, table, store)
+        self.skipped = pd.concat([_reasons((i, "no label") for i in unlabelled), unreadable])
+        self.table = table[~table["id"].isin(unreadable["id"])].reset_index(drop=True)
         self._positions = np.arange(len(readable), dtype=np.int64)
         self.ids = self.table["id"].to_numpy(dtype=str)
         self.class_names, self.labels = _labels(self.table, label_column)
@@ -129,19 +130,21 @@ class FashionDataset:
         variance = (share * (values - mean[:, None]) ** 2).sum(dim=1)
         return tuple(mean.tolist()), tuple(variance.sqrt().clamp(min=1 / 255).tolist())
 
-    def _report_skipped(self, table: pd.DataFrame, store: ImageStore) -> None:
+    def _report_unreadable(
+        self, unreadable: pd.DataFrame, table: pd.DataFrame, store: ImageStore
+    ) -> None:
         names = ", ".join(str(path) for path in self.csv_files)
-        if len(self.skipped) > MOST_SKIPPED * len(table):
-            found = len(table) - len(self.skipped) or "none"
-            tried = [f"{store.place(i)} ({why})" for i, why in self.skipped.head(3).to_numpy()]
+        if len(unreadable) > MOST_SKIPPED * len(table):
+            found = len(table) - len(unreadable) or "none"
+            tried = [f"{store.place(i)} ({why})" for i, why in unreadable.head(3).to_numpy()]
             raise UserError(
                 f"{names}: {found} of the {len(table)} rows has a readable image under "
                 f"FashionDataset.root_dir {self.root_dir}.\nTried first: {', '.join(tried)}.\n"
                 f"Bind the root_dir that belongs to this CSV, or the CSV that belongs to that "
                 f"folder (for the test split: test/FashionDataset.csv_file)."
             )
-        if len(self.skipped):
-            named = [f"{i} ({why})" for i, why in self.skipped.to_numpy()]
+        if len(unreadable):
+            named = [f"{i} ({why})" for i, why in unreadable.to_numpy()]
             logger.warning(
                 "%s: skipped %d of %d rows, whose images are missing or unreadable: ids %s",
                 names,
@@ -181,15 +184,18 @@ def _import_missing(
     importer()(root_dir)
 
 
-def _skipped(
+def _unreadable(
     table: pd.DataFrame, stamps: Mapping[str, str], broken: Mapping[str, str]
 ) -> pd.DataFrame:
-    reasons = [
+    return _reasons(
         (image_id, broken.get(image_id, "no image"))
         for image_id in table["id"]
         if image_id not in stamps or image_id in broken
-    ]
-    return pd.DataFrame(reasons, columns=["id", "reason"], dtype=str)
+    )
+
+
+def _reasons(rows: Iterable[tuple[str, str]]) -> pd.DataFrame:
+    return pd.DataFrame(list(rows), columns=["id", "reason"], dtype=str)
 
 
 def _labels(table: pd.DataFrame, label_column: str | None) -> tuple[tuple[str, ...], IntArray]:

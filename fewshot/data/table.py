@@ -16,33 +16,39 @@ logger = logging.getLogger("fewshot")
 Paths = str | Path | Sequence[str | Path]
 
 
-def read_table(paths: Paths, label_column: str | None = "articleType") -> pd.DataFrame:
-    """The labelled rows of one CSV file or several, in order, every column as text.
+def read_table(
+    paths: Paths, label_column: str | None = "articleType"
+) -> tuple[pd.DataFrame, list[str]]:
+    """The labelled rows of one CSV file or several, in order, and the ids of the others.
 
-    One row is one line. Commas beyond the last column belong to the last column. Rows with an empty
-    label are left out, counted and named in a warning. Raises UserError for a file that is missing,
-    empty or not UTF-8, and for missing columns, short rows, and empty, duplicate or unsafe ids.
+    Every column is text. One row is one line. Commas beyond the last column belong to the last
+    column. Rows with an empty label are left out, counted and named in a warning. Raises UserError
+    for a file that is missing, empty or not UTF-8, and for missing columns, short rows, and empty,
+    duplicate or unsafe ids.
     """
     required = ("id",) if label_column is None else ("id", label_column)
     table = read_rows(paths, required)
     if label_column is None:
-        return table
+        return table, []
     unlabelled = table[label_column] == ""
     if unlabelled.all():
         raise UserError(
-            f"{_names(paths)}: column '{label_column}' is empty in every row: "
-            "fill it in, or name another column as the label column."
+            f"{_names(paths)}: column '{label_column}' is empty in every row: fill it in (for "
+            "pictures to be recognised any word will do), or name another column as the label "
+            "column."
         )
-    if unlabelled.any():
-        ids = table.loc[unlabelled, "id"].tolist()
+    ids = table.loc[unlabelled, "id"].tolist()
+    if ids:
         logger.warning(
-            "%s: skipped %d rows with an empty '%s': ids %s",
+            "%s: skipped %d of %d rows, whose '%s' is empty: ids %s (to have them recognised, "
+            "fill in any word)",
             _names(paths),
             len(ids),
+            len(table),
             label_column,
             listing(ids),
         )
-    return table[~unlabelled].reset_index(drop=True)
+    return table[~unlabelled].reset_index(drop=True), ids
 
 
 def read_rows(paths: Paths, required: Sequence[str] = ("id",)) -> pd.DataFrame:

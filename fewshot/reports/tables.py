@@ -108,8 +108,13 @@ def _unknown(frame: pd.DataFrame) -> list[bool]:
     return [not _is_missing(count) and count == 0 for count in frame["n_train"].tolist()]
 
 
+def is_per_class(frame: pd.DataFrame) -> bool:
+    """Whether the table has one row a class, with its n."""
+    return {"class", "n"} <= set(frame.columns) and not frame["class"].duplicated().any()
+
+
 def per_class_text(frame: pd.DataFrame) -> str:
-    """The per-class table (class, n, n_train, top1, top5) for the console.
+    """The per-class table (class, n and figures, such as n_train, top1, top5) for the console.
 
     Two rows are added: the figures over all rows, and their plain mean over the classes that
     have test rows. Classes that the model does not know carry `*`, explained below the table.

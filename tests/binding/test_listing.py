@@ -36,6 +36,10 @@ def test_the_word_is_looked_for_in_the_documentation_too():
     assert "DummyNet" not in listing("penalises nothing")
 
 
+def test_the_word_is_looked_for_in_the_parameters_too():
+    assert "  Trainer\n" in listing("keep_every")
+
+
 def test_a_third_party_entry_stands_under_its_family():
     lines = listing("OneCycle").splitlines()
     assert lines[0] == "torch.optim.lr_scheduler"
@@ -53,7 +57,7 @@ def test_everything_is_listed_once_and_no_line_is_too_long():
 
 
 def test_a_word_that_is_nowhere_gets_suggestions():
-    with pytest.raises(UserError, match=r"--list DummyNte: no name .* Did you mean DummyNet"):
+    with pytest.raises(UserError, match=r"--list DummyNte: no name, .* Did you mean DummyNet"):
         listing("DummyNte")
 
 

@@ -48,38 +48,43 @@ def refused(*arguments, **options):
     ],
 )
 def test_a_row_is_one_line_and_the_last_column_takes_what_is_left(csv, line, name):
-    table = read_table(csv(f"{HEADER}{line}\n2,Jeans,2012,After\n"))
+    table, _ = read_table(csv(f"{HEADER}{line}\n2,Jeans,2012,After\n"))
     assert table.columns.tolist() == ["id", "articleType", "year", "productDisplayName"]
     assert table.loc[0].tolist() == ["1", "Shirts", "2011", name]
     assert table.loc[1].tolist() == ["2", "Jeans", "2012", "After"]
 
 
 def test_a_quoted_comma_before_the_last_column_is_not_a_separator(csv):
-    table = read_table(csv('id,note,articleType\n1,"a, ""b""",Shirts\n2,3" wide,Jeans\n'))
+    table, _ = read_table(csv('id,note,articleType\n1,"a, ""b""",Shirts\n2,3" wide,Jeans\n'))
     assert table["note"].tolist() == ['a, "b"', '3" wide']
     assert table["articleType"].tolist() == ["Shirts", "Jeans"]
 
 
 def test_everything_is_text_and_nothing_is_taken_for_missing(csv):
-    table = read_table(csv("id,articleType,season\n007,NA,\n1,nan,NA\n"))
+    table, _ = read_table(csv("id,articleType,season\n007,NA,\n1,nan,NA\n"))
     assert table.values.tolist() == [["007", "NA", ""], ["1", "nan", "NA"]]
 
 
 @pytest.mark.parametrize("newline", ["\n", "\r\n", "\r"])
 def test_bom_line_ends_blank_lines_and_spaces_around_ids_and_labels(csv, newline):
     text = newline.join(["\ufeffid,articleType,x", " 1 , Shirts ,a b", "", "2,Jeans,\x85\u2028"])
-    table = read_table(csv(text))
+    table, _ = read_table(csv(text))
     assert table.values.tolist() == [["1", "Shirts", "a b"], ["2", "Jeans", "\x85\u2028"]]
 
 
 def test_rows_without_a_label_are_skipped_counted_and_named(csv, caplog):
     path = csv("id,articleType\n1,Shirts\n2,\n3,  \n4,Jeans\n")
     with caplog.at_level(logging.WARNING, "fewshot"):
-        table = read_table(path)
+        table, unlabelled = read_table(path)
     assert table["id"].tolist() == ["1", "4"]
     assert table.index.tolist() == [0, 1]
-    assert caplog.messages == ["styles.csv: skipped 2 rows with an empty 'articleType': ids 2, 3"]
-    assert len(read_table(path, None)) == 4
+    assert unlabelled == ["2", "3"]
+    assert caplog.messages == [
+        "styles.csv: skipped 2 of 4 rows, whose 'articleType' is empty: ids 2, 3 (to have them "
+        "recognised, fill in any word)"
+    ]
+    everything, unlabelled = read_table(path, None)
+    assert len(everything) == 4 and unlabelled == []
 
 
 def test_every_label_empty(csv):
@@ -91,7 +96,7 @@ def test_every_label_empty(csv):
 def test_several_files_are_one_table(csv):
     one = csv("id,articleType,x\n1,Shirts,a\n", "one.csv")
     two = csv("id,articleType,y\n2,Jeans,b\n", "two.csv")
-    table = read_table([one, str(two)])
+    table, _ = read_table([one, str(two)])
     assert table.columns.tolist() == ["id", "articleType", "x", "y"]
     assert table.values.tolist() == [["1", "Shirts", "a", ""], ["2", "Jeans", "", "b"]]
 

@@ -6,6 +6,7 @@ from fewshot.reports.tables import (
     console,
     format_seconds,
     format_value,
+    is_per_class,
     markdown,
     per_class_text,
     per_class_totals,
@@ -107,3 +108,16 @@ def test_markdown_escapes():
     assert text.splitlines()[1] == "|---|---:|"
     assert "a\\|b" in text
     assert "&lt;i>" in text
+
+
+def test_a_table_without_training_counts_gets_its_averages_too():
+    retrieved = pd.DataFrame({"class": ["Bag", "Hat"], "n": [3, 1], "recall_at_1": [1.0, 0.5]})
+    assert is_per_class(retrieved)
+    lines = per_class_text(retrieved).splitlines()
+    assert lines[-2].split() == ["all", "rows", "4", "0.8750"]
+    assert lines[-1].split() == ["mean", "of", "classes", "–", "0.7500"]
+
+
+def test_a_table_of_several_rows_a_class_is_not_averaged():
+    assert not is_per_class(pd.DataFrame({"class": ["Bag", "Bag"], "n": [3, 3], "top1": [1, 0]}))
+    assert not is_per_class(pd.DataFrame({"n": [3], "top1": [1]}))

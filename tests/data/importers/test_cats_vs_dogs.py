@@ -2,7 +2,7 @@ import pytest
 
 from fewshot.data.dataset import FashionDataset
 from fewshot.data.importers.cats_vs_dogs import CatsVsDogs
-from fewshot.data.table import read_table
+from fewshot.data.table import read_rows
 from fewshot.errors import UserError
 
 
@@ -14,10 +14,10 @@ def test_class_and_number_come_from_the_name(tmp_path, save_image, inner):
         save_image(source / inner / f"dog.{number}.jpg", 100 + number)
     save_image(source / inner / "17.jpg")
     CatsVsDogs(source, test_fraction=0.25)(root)
-    styles = read_table(root / "styles.csv")
+    styles = read_rows(root / "styles.csv")
     assert styles["id"].tolist() == [f"{name}.{n}" for n in range(12) for name in ("cat", "dog")]
     assert styles["articleType"].tolist() == ["cat", "dog"] * 12
-    assert read_table(root / "test.csv")["articleType"].value_counts().to_dict() == {
+    assert read_rows(root / "test.csv")["articleType"].value_counts().to_dict() == {
         "cat": 3,
         "dog": 3,
     }

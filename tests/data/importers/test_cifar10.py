@@ -5,7 +5,7 @@ import pytest
 
 from fewshot.data.dataset import FashionDataset
 from fewshot.data.importers.cifar10 import Cifar10, to_images
-from fewshot.data.table import read_table
+from fewshot.data.table import read_rows
 from fewshot.errors import UserError
 
 NAMES = ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"]
@@ -70,7 +70,7 @@ def test_both_versions_give_the_same(tmp_path, write, inner):
     assert dataset.labels.tolist() == [n for k in range(6) for n in batch(k)[1]]
     expected = np.concatenate([batch(k)[0] for k in range(6)]).reshape(120, 3, 32, 32)
     np.testing.assert_array_equal(dataset.images(np.arange(120)).numpy(), expected)
-    assert read_table(root / "test.csv")["id"].tolist() == [str(n) for n in range(100, 120)]
+    assert read_rows(root / "test.csv")["id"].tolist() == [str(n) for n in range(100, 120)]
 
 
 def test_missing_files_are_named(tmp_path):

@@ -3,7 +3,7 @@ import pytest
 
 from fewshot.data.dataset import FashionDataset
 from fewshot.data.importers.deep_fashion import DeepFashion
-from fewshot.data.table import read_table
+from fewshot.data.table import read_rows
 from fewshot.errors import UserError
 
 IMAGES = [
@@ -60,14 +60,14 @@ def test_lists_become_the_layout(miniature, tmp_path, layout):
     values = dataset.images(np.arange(6))[:, 0, 0, 0].numpy().astype(int)
     assert np.abs(values - np.arange(0, 120, 20)).max() <= 1
     for split, rows in (("train", [0, 1, 3]), ("validation", [2]), ("test", [4, 5])):
-        assert read_table(root / f"{split}.csv")["id"].tolist() == dataset.ids[rows].tolist()
+        assert read_rows(root / f"{split}.csv")["id"].tolist() == dataset.ids[rows].tolist()
 
 
 def test_without_the_names_classes_are_numbered(miniature, tmp_path):
     source = miniature()
     (source / "list_category_cloth.txt").unlink()
     DeepFashion(source)(tmp_path / "root")
-    table = read_table(tmp_path / "root/styles.csv")
+    table = read_rows(tmp_path / "root/styles.csv")
     assert sorted(set(table["articleType"])) == ["category 01", "category 03"]
 
 

@@ -10,7 +10,7 @@ from fewshot.data.importers import fashion_mnist, fashion_mnist_sources
 from fewshot.data.importers.fashion_mnist import CLASS_NAMES, SHA256, FashionMNIST
 from fewshot.data.importers.fashion_mnist_sources import UnavailableError
 from fewshot.data.importers.idx_files import parse_idx, read_content
-from fewshot.data.table import read_table
+from fewshot.data.table import read_rows
 from fewshot.errors import UserError
 
 
@@ -41,12 +41,12 @@ def test_images_and_labels_are_those_of_the_files(sample, tmp_path):
 
 def test_layout_is_that_of_the_kaggle_set(sample, tmp_path):
     FashionMNIST(source=str(sample), top=5)(tmp_path / "root")
-    styles = read_table(tmp_path / "root/styles.csv")
+    styles = read_rows(tmp_path / "root/styles.csv")
     assert styles.columns.tolist() == ["id", "articleType", "year", "split"]
     assert styles["year"].tolist() == ["2018"] * 400 + ["2019"] * 200
-    frequent = read_table(tmp_path / "root/train_top5.csv")["articleType"].unique()
+    frequent = read_rows(tmp_path / "root/train_top5.csv")["articleType"].unique()
     assert sorted(frequent) == ["Ankle boot", "Bag", "Coat", "Dress", "Pullover"]  # ties by name
-    assert len(read_table(tmp_path / "root/test_other.csv")) == 100
+    assert len(read_rows(tmp_path / "root/test_other.csv")) == 100
 
 
 def test_importing_again_reads_nothing(sample, tmp_path, monkeypatch):

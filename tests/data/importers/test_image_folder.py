@@ -3,12 +3,12 @@ import pytest
 
 from fewshot.data.dataset import FashionDataset
 from fewshot.data.importers.image_folder import ImageFolder
-from fewshot.data.table import read_table
+from fewshot.data.table import read_rows
 from fewshot.errors import UserError
 
 
 def ids_of(path):
-    return set(read_table(path)["id"])
+    return set(read_rows(path)["id"])
 
 
 def test_a_folder_for_each_class(tmp_path, save_image):

@@ -17,7 +17,7 @@ from fewshot.data.importers.writing import (
     write_list,
     write_styles,
 )
-from fewshot.data.table import read_table
+from fewshot.data.table import read_rows
 from fewshot.errors import UserError
 
 
@@ -118,7 +118,7 @@ def test_a_part_without_images_is_named(tmp_path, missing):
 def test_styles_and_splits(tmp_path):
     parts = ["train", "validation", "test", "train", "test"]
     write_styles(tmp_path, list("abcde"), ["X", "X", "X", "Y,Z", "Y,Z"], parts, top=20)
-    table = read_table(tmp_path / "styles.csv")
+    table = read_rows(tmp_path / "styles.csv")
     assert table.to_dict("list") == {
         "id": list("abcde"),
         "articleType": ["X", "X", "X", "Y,Z", "Y,Z"],
@@ -126,7 +126,7 @@ def test_styles_and_splits(tmp_path):
         "split": parts,
     }
     for name, ids in (("train", "ad"), ("validation", "b"), ("test", "ce")):
-        assert read_table(tmp_path / f"{name}.csv")["id"].tolist() == list(ids)
+        assert read_rows(tmp_path / f"{name}.csv")["id"].tolist() == list(ids)
     assert (tmp_path / "train_top2.csv").is_file()  # no more than there are classes
 
 
