@@ -94,9 +94,9 @@ def new_run(
     output_dir: str,
     dry_run: bool,
 ) -> RunRequest:
-    """The request for a new experiment; its name defaults to <config stem>-<UTC time>."""
+    """The request for a new experiment; its name defaults to <first config's stem>-<UTC time>."""
     if name is None:
-        name = f"{Path(config_files[-1]).stem}-{datetime.now(UTC):%Y%m%d-%H%M%S}"
+        name = f"{Path(config_files[0]).stem}-{datetime.now(UTC):%Y%m%d-%H%M%S}"
     if name in ("", ".", "..") or set(name) & set("/\\\0"):
         raise UserError(f"--name '{name}' is not a folder name: give one without separators.")
     loaded = load(config_files, bindings)

@@ -88,13 +88,13 @@ class TestRequests:
         assert f"DummyData.csv_file = '{tmp_path}/x.csv'" in request.config_text
         assert "DummyLoss.margin = 2" in request.config_text
 
-    def test_a_name_is_made_of_the_last_config_and_the_time(self, tmp_path):
+    def test_a_name_is_made_of_the_first_config_and_the_time(self, tmp_path):
         for name in ("first.gin", "second.gin"):
             (tmp_path / name).touch()
         files = [str(tmp_path / "first.gin"), str(tmp_path / "second.gin")]
         name = config.new_run(files, [], None, "runs", True).name
         stem, day, time = name.split("-")
-        assert (stem, len(day), len(time)) == ("second", 8, 6)
+        assert (stem, len(day), len(time)) == ("first", 8, 6)
 
     @pytest.mark.parametrize("name", ["a/b", "../a", "..", ".", "", "a\\b"])
     def test_a_name_that_is_no_folder_name_is_refused(self, name):
