@@ -118,6 +118,10 @@ class Dataset(Protocol):
         """uint8 [len(rows), C, H, W]."""
         ...
 
+    def image_digests(self) -> IntArray:
+        """int64 [rows], equal for rows whose images are equal in every pixel."""
+        ...
+
 
 class Evaluator(Protocol):
     """Objective and datasets -> figures, tables, pictures; knows nothing of training.

@@ -89,12 +89,13 @@ def main(
     )
     # whatever the bindings are refused for is refused before the folder takes the name
     train = parts.trainer.prepare(fit)
+    with in_memory() if request.dry_run else nullcontext():
+        for evaluator in parts.evaluators:
+            if hasattr(evaluator, "check"):
+                evaluator.check(parts.objective, data.evaluated)
     if request.dry_run:
         describe(data.train, parts.objective, parts.sampler, seed, parts.trainer.device)
         return
-    for evaluator in parts.evaluators:
-        if hasattr(evaluator, "check"):
-            evaluator.check(parts.objective, data.evaluated)
     trained_on = data.count_trained_on(getattr(parts.objective, "inherited_images", no_images()))
     origin = _start(folder, request, seed, parts)
     summary = train()

@@ -100,6 +100,43 @@ def test_a_model_trained_on_novel_types_is_refused_whatever_this_runs_training_c
         run(tmp_path, "overlap", ["configs/few_shot_evaluate.gin"], bindings)
 
 
+def test_a_model_that_learned_from_the_novel_images_without_labels_is_refused(
+    novel, shop, tmp_path
+):
+    novel_csv = next(b for b in novel if b.startswith("novel/")).split("= ")[1]
+    pretrained = run(
+        tmp_path,
+        "pretrained",
+        ["configs/few_shot/contrastive.gin"],
+        [
+            *novel,
+            f"FashionDataset.csv_file = {novel_csv}",
+            *("FashionDataset.label_column = None", "main.evaluators = []"),
+            *("main.validation_fraction = 0.0", "ShuffledBatches.batch_size = 8"),
+        ],
+    )
+    bindings = [
+        *novel,
+        *("main.num_epochs = 0", f"TransferNet.saved_model_path = '{pretrained}/model.mdl'"),
+    ]
+    with pytest.raises(UserError, match="the saved model was trained on every image of the novel"):
+        run(tmp_path, "leak", ["configs/few_shot_evaluate.gin"], bindings)
+    assert not (tmp_path / "leak").exists()
+
+
+def test_a_dry_run_refuses_what_the_run_would(novel, shop, tmp_path):
+    for binding, message in (
+        (f"novel/FashionDataset.csv_file = '{shop.root}/train.csv'", "training rows have, too: B"),
+        ("novel/FashionDataset.csv_file = 'nowhere.csv'", r"nowhere\.csv"),
+        ("FewShotEvaluation.n_query = 400", r"fewer distinct images than n_shot \+ n_query"),
+    ):
+        with pytest.raises(UserError, match=message):
+            run(tmp_path, "d", ["configs/few_shot/supervised.gin"], [*novel, binding], dry_run=True)
+    assert not list(tmp_path.iterdir())
+    run(tmp_path, "dry", ["configs/few_shot/supervised.gin"], novel, dry_run=True)
+    assert not list(tmp_path.iterdir())
+
+
 def test_training_goes_on_from_a_model_and_its_types_are_remembered(
     prototypical, novel, renamed, tmp_path
 ):

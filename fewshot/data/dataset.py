@@ -91,7 +91,10 @@ class FashionDataset:
         return self._pixels.digests(self._positions)
 
     def image_digests(self) -> IntArray:
-        """The same as numbers, int64 [rows]."""
+        """The same as numbers, int64 [rows].
+
+        64 bits of a cryptographic hash: among 100,000 images, a false match has odds of 1 to 4e9.
+        """
         return np.array([int(d, 16) for d in self.pixel_digests()], np.uint64).view(np.int64)
 
     def subset(self, rows: IntArray | Sequence[int]) -> "FashionDataset":

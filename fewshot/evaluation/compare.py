@@ -34,7 +34,9 @@ def compare(first: Path, second: Path) -> pd.DataFrame:
         if digest_a != digest_b or len(values_a) != len(values_b):
             raise UserError(
                 f"'{name}' was evaluated on different episodes in {first} and {second}: use the "
-                "same CSV, images, n_query, n_episodes and seed for both."
+                "same CSV of novel classes, image size, n_query, n_episodes and seed for both. All "
+                "that being equal, one of the training CSVs has exact twins of novel images, which "
+                "were left out there: evaluate both with the same FashionDataset.csv_file."
             )
         difference = sampled(values_a - values_b)
         rows.append(

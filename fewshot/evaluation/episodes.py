@@ -15,7 +15,7 @@ from fewshot.interfaces import IntArray
 
 
 @dataclass(frozen=True)
-class Episodes:
+class DrawnEpisodes:
     """support int64 [E, N * K] and query [E, N * Q]: rows, class by class; classes int64 [E, N]."""
 
     support: Tensor
@@ -64,7 +64,7 @@ class Pool:
 @single_threaded_operations()
 def draw_episodes(
     pool: Pool, n_way: int, n_shot: int, n_query: int, n_episodes: int, seed: int
-) -> Episodes:
+) -> DrawnEpisodes:
     """Episode i depends on (seed, N, K, Q, i) and the pool's labels, and on nothing else.
 
     Classes are drawn without replacement, each as often as another; so are the K + Q images of a
@@ -85,7 +85,7 @@ def draw_episodes(
     within = _distinct(seeding.KeyedRandom(slots), counts[chosen], n_shot + n_query)
     rows = by_class[starts[chosen].unsqueeze(1) + within].view(n_episodes, n_way, -1)
     support, query = rows.split([n_shot, n_query], dim=2)
-    return Episodes(support.flatten(1), query.flatten(1), classes)
+    return DrawnEpisodes(support.flatten(1), query.flatten(1), classes)
 
 
 def _distinct(random: seeding.KeyedRandom, sizes: Tensor, count: int) -> Tensor:

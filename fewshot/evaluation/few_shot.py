@@ -29,8 +29,9 @@ class FewShotEvaluation:
     split but "train", whose classes must then be disjoint from the training classes, and also
     evaluates during training. heads: factories (default nearest prototype and SimpleShot). n_way:
     numbers or 'all'; n_shot: numbers; every combination is evaluated. n_query: queries a class.
-    seed: of the episodes, which are the same for every head, model and batch size; images that
-    are exact twins count once, so support and query never share one. centre: subtract the mean
+    seed: of the episodes, which are the same for every head, batch size and model; only a model
+    that knows some of the novel images pixel for pixel has others, as those are left out. Exact
+    twins count once, so support and query never share one. centre: subtract the mean
     training embedding where there is a training split, but for heads whose `centred` is False.
     whiten: shrinkage of a whitening of these features within the training classes, see
     `within_class_whitening`; around 5 is gentle, None leaves them. prefix: put before figures and
@@ -103,8 +104,7 @@ class FewShotEvaluation:
         self, objective: Any, split: str, dataset: Dataset, train: Dataset | None
     ) -> NovelImages:
         """What a split's episodes are drawn from, enough for every setting."""
-        trained = getattr(objective, "trained_classes", objective.class_names)
-        found = novel_images(dataset, split, trained, train)
+        found = novel_images(dataset, split, objective, train)
         for n_way in dict.fromkeys(setting.n_way for setting in self._settings(found.pool)):
             found.pool.check(n_way, max(self.n_shot), self.n_query)
         return found

@@ -9,7 +9,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from fewshot.evaluation.episodes import Episodes
+from fewshot.errors import UserError
+from fewshot.evaluation.episodes import DrawnEpisodes
 from fewshot.evaluation.intervals import sampled
 from fewshot.evaluation.threads import in_threads
 from fewshot.interfaces import IntArray
@@ -32,7 +33,7 @@ class EpisodeScores:
 
 
 def score_episodes(
-    head: Head, features: Tensor, episodes: Episodes, n_classes: int
+    head: Head, features: Tensor, episodes: DrawnEpisodes, n_classes: int
 ) -> EpisodeScores:
     """Classify the queries of every episode, features [N, D] being indexed by the episodes' rows.
 
@@ -52,6 +53,11 @@ def score_episodes(
         support, query = episodes.support[part], episodes.query[part]
         labels = support_labels.expand(len(part), -1)
         scores = head(_rows(features, support), labels, _rows(features, query), n_way)
+        if bool(scores.isnan().any()):
+            raise UserError(
+                f"{type(head).__name__} gave scores that are no numbers: an option of it is out of "
+                "range, or the features are too long for it (L2-normalise or whiten them)."
+            )
         guessed = scores.argmax(-1)
         classes = episodes.classes[part].to(device)
         confused = classes[:, truth] * n_classes + classes.gather(1, guessed)

@@ -1,7 +1,7 @@
 """The images that episodes may be drawn from: of classes never trained on, each of them once."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,8 +11,7 @@ from numpy.typing import NDArray
 from fewshot.errors import UserError
 from fewshot.evaluation.classification_metrics import labelled
 from fewshot.evaluation.episodes import Pool
-from fewshot.evaluation.fingerprints import fingerprints
-from fewshot.interfaces import Dataset, IntArray
+from fewshot.interfaces import Dataset, IntArray, no_images
 
 logger = logging.getLogger("fewshot")
 
@@ -35,16 +34,18 @@ class NovelImages:
 
 
 def novel_images(
-    dataset: Dataset, split: str, trained_classes: Sequence[str], train: Dataset | None
+    dataset: Dataset, split: str, objective: Any, train: Dataset | None
 ) -> NovelImages:
-    """The labelled rows of a split without exact twins: of each other, or of training rows.
+    """The labelled rows of a split, each image once, without those that were learned from.
 
-    Raises UserError when a class was trained on, or an image is a training row.
+    Left out are exact twins of each other, of training rows, and of the images that a saved model
+    was trained on. Raises UserError when a class was trained on, an image is a training row, or
+    nothing is left.
     """
     found = labelled(dataset, split)
-    refuse_overlap(trained_classes, found.labels.tolist(), split)
-    prints = fingerprints(dataset, found.rows)
-    _, first = np.unique(prints, return_index=True)
+    refuse_overlap(objective, train, found.labels.tolist(), split)
+    digests = dataset.image_digests()[found.rows]
+    _, first = np.unique(digests, return_index=True)
     kept = np.sort(first)
     if len(kept) < len(found.rows):
         dropped = len(found.rows) - len(kept)
@@ -52,26 +53,55 @@ def novel_images(
     if train is not None:
         refuse_shared_images(train.ids.tolist(), dataset.ids.tolist(), split)
         if (train.image_size, train.channels) == (dataset.image_size, dataset.channels):
-            trained = np.isin(prints[kept], fingerprints(train, np.arange(len(train))))
+            trained = np.isin(digests[kept], train.image_digests())
             if trained.any():
                 logger.info("%s: %d exact twins of training images left out", split, trained.sum())
             kept = kept[~trained]
+    kept = kept[~_learned_from_before(objective, digests[kept], split)]
     names, labels = np.unique(found.labels[kept].astype(str), return_inverse=True)
     pool = Pool(labels, tuple(names.tolist()))
     return NovelImages(dataset, found.rows[kept], found.ids[kept], pool)
 
 
-def refuse_overlap(trained: Sequence[str], novel: Sequence[str], split: str) -> None:
-    """Raises UserError when a class of the split was trained on."""
-    shared = sorted(set(trained) & set(novel))
-    if shared:
-        more = f" and {len(shared) - 5} more" if len(shared) > 5 else ""
-        remedy = _REMEDIES.get(split, "remove them from its CSV")
+def _learned_from_before(objective: Any, digests: IntArray, split: str) -> NDArray[np.bool_]:
+    """bool [N]: which images a saved model was trained on, without labels or under other ones."""
+    seen = np.isin(digests, getattr(objective, "inherited_images", no_images()))
+    if len(seen) and seen.all():
         raise UserError(
-            f"classes of the {split} split that the model was trained on: "
-            f"{', '.join(shared[:5])}{more}. Few-shot episodes are of classes never trained on: "
-            f"{remedy}."
+            f"the saved model was trained on every image of the {split} split, without labels or "
+            "under other ones. Few-shot episodes are of images never trained on: bind other images "
+            "or a model trained without these."
         )
+    if seen.any():
+        logger.warning(
+            "%s: %d of %d images left out, which the saved model was trained on, without labels or "
+            "under other ones",
+            split,
+            seen.sum(),
+            len(seen),
+        )
+    return seen
+
+
+def refuse_overlap(objective: Any, train: Dataset | None, novel: Iterable[str], split: str) -> None:
+    """Raises UserError when a class of the split is one of the training rows or of the model."""
+    trained = getattr(objective, "trained_classes", objective.class_names)
+    shared = set(trained) & set(novel)
+    if not shared:
+        return
+    more = f" and {len(shared) - 5} more" if len(shared) > 5 else ""
+    listed = f"{', '.join(sorted(shared)[:5])}{more}"
+    rule = "Few-shot episodes are of classes never trained on"
+    remedy = _REMEDIES.get(split, "remove them from its CSV")
+    if train is not None and shared <= set(train.class_names):
+        raise UserError(
+            f"classes of the {split} split that this run's training rows have, too: {listed}. "
+            f"{rule}: {remedy}, or bind FashionDataset.csv_file to the CSV of the classes that the "
+            "model is, or was, trained on."
+        )
+    raise UserError(
+        f"classes of the {split} split that the model was trained on: {listed}. {rule}: {remedy}."
+    )
 
 
 def refuse_shared_images(trained: Sequence[Any], novel: Sequence[Any], split: str) -> None:

@@ -12,7 +12,6 @@ from torch.nn import functional as F
 from fewshot.errors import UserError
 from fewshot.evaluation.classification_metrics import labelled
 from fewshot.evaluation.classification_report import csv_writer, prefixed, reported_split
-from fewshot.evaluation.fingerprints import fingerprints
 from fewshot.evaluation.inference import embed
 from fewshot.evaluation.retrieval_metrics import Searched, retrieval
 from fewshot.interfaces import Dataset, Evaluation
@@ -87,10 +86,10 @@ class Retrieval:
             features = F.normalize(features, dim=1)
         place = {name: i for i, name in enumerate(classes)}
         labels = torch.tensor([place[name] for name in rows.labels], device=features.device)
-        codes = None
+        digests = None
         if self.exclude_duplicates:
-            codes = torch.from_numpy(fingerprints(dataset, rows.rows)).to(features.device)
-        return Searched(features, labels, codes)
+            digests = torch.from_numpy(dataset.image_digests()[rows.rows]).to(features.device)
+        return Searched(features, labels, digests)
 
 
 def _per_class(figures: pd.DataFrame, names: Any) -> pd.DataFrame:

@@ -14,14 +14,14 @@ _CELLS = 1 << 25  # of the distance matrix held at a time: 128 MB in float32
 
 @dataclass(frozen=True)
 class Searched:
-    """One side of a search: features [N, D], labels int64 [N], and fingerprints int64 [N] or None.
+    """One side of a search: features [N, D], labels int64 [N], and image digests int64 [N] or None.
 
-    Where both sides have fingerprints, a query never retrieves an image of its own fingerprint.
+    Where both sides have digests, a query never retrieves an image of its own digest.
     """
 
     features: Tensor
     labels: Tensor
-    fingerprints: Tensor | None = None
+    digests: Tensor | None = None
 
 
 def retrieval(query: Searched, gallery: Searched, itself: bool = False) -> dict[str, Tensor]:
@@ -47,8 +47,8 @@ def retrieval(query: Searched, gallery: Searched, itself: bool = False) -> dict[
             r = relevant[rows]
             if itself:
                 distances[torch.arange(len(rows), device=rows.device), rows] = torch.inf
-            if query.fingerprints is not None and gallery.fingerprints is not None:
-                twins = query.fingerprints[rows].unsqueeze(1) == gallery.fingerprints
+            if query.digests is not None and gallery.digests is not None:
+                twins = query.digests[rows].unsqueeze(1) == gallery.digests
                 alike = query.labels[rows].unsqueeze(1) == gallery.labels
                 r = r - ((twins & alike & distances.isfinite()).sum(1))
                 distances.masked_fill_(twins, torch.inf)

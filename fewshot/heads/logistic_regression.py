@@ -1,5 +1,6 @@
 """Multinomial logistic regression on frozen features, a whole batch of episodes at once."""
 
+import warnings
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -8,7 +9,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from fewshot.errors import UserError
 from fewshot.heads.geometry import full_precision
+
+_NOTHING = 1e-9  # a weight that moves no logit: where all features are equal, there is but rounding
 
 
 def logistic_regression(
@@ -26,18 +30,21 @@ def logistic_regression(
     dimensions are episodes. The intercept is not regularised, as in scikit-learn, whose objective
     this is. Solved by accelerated gradient steps in the metric of Bohning's fixed upper bound on
     the Hessian (https://doi.org/10.1007/BF00048682): deterministic, one Cholesky factor an episode.
-    An episode stops when a step moves its logits' scale by less than the tolerance.
+    An episode stops when a step moves its logits' scale by less than the tolerance. Computed in
+    float64, for features of any length; the answer has the dtype of the query.
     """
+    dtype = query.dtype
     with full_precision(support):
         if support.shape[-1] > support.shape[-2]:
             # The minimiser lies in the span of the support: the same problem in S dimensions.
             basis = torch.linalg.qr(support.transpose(-1, -2)).Q
             support, query = support @ basis, query @ basis
+        support, query = support.double(), query.double()
         centre = support.mean(-2, keepdim=True)
         inputs = F.pad(support - centre, (0, 1), value=1.0)
         targets = F.one_hot(labels, n_classes).to(inputs.dtype)
         weight = _minimise(inputs, targets, c, tolerance, max_iterations)
-        return F.pad(query - centre, (0, 1), value=1.0) @ weight
+        return (F.pad(query - centre, (0, 1), value=1.0) @ weight).to(dtype)
 
 
 def _minimise(
@@ -62,10 +69,16 @@ def _minimise(
         following = torch.where(uphill, 1.0, (1 + (1 + 4 * momentum.square()).sqrt()) / 2)
         ahead = weight + torch.where(uphill, 0.0, (momentum - 1) / following) * step
         momentum = following
-        size = weight.abs().amax((-1, -2), keepdim=True)
+        size = weight.abs().amax((-1, -2), keepdim=True) + _NOTHING
         moving = step.abs().amax((-1, -2), keepdim=True) > tolerance * size
         if not bool(moving.any()):
-            break
+            return weight
+    warnings.warn(
+        f"logistic regression did not converge in {max_iterations} iterations: scale the features "
+        "(L2-normalise or whiten them), or bind a smaller LogisticRegression.c",
+        RuntimeWarning,
+        stacklevel=3,
+    )
     return weight
 
 
@@ -76,6 +89,10 @@ class LogisticRegression:
 
     c: float = 1.0
     transductive: ClassVar[bool] = False
+
+    def __post_init__(self) -> None:
+        if not self.c > 0:
+            raise UserError(f"LogisticRegression.c is {self.c}: bind more than 0, e.g. 1.0.")
 
     def __call__(self, support: Tensor, labels: Tensor, query: Tensor, n_classes: int) -> Tensor:
         """Scores [..., Q, n_classes]; see `logistic_regression`."""

@@ -14,6 +14,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from fewshot.artifacts import ExperimentFolder
@@ -32,7 +33,8 @@ _NOTE = (
     "splits or seeds than those, and cannot be held against them. Three different 95 % intervals, "
     "each a half width: ci95_episodes over the episodes of one run (the mean of the runs' own), "
     "ci95_seeds over seeds (each seed's mean over splits), ci95_splits over splits (each split's "
-    "mean over seeds)."
+    "mean over seeds). difference is to the first encoder under the same head, run by run of the "
+    "same split and seed; difference_ci95 is over splits where there are several, else over seeds."
 )
 _ROW = ["kind", "setting", "encoder", "head"]
 _ENCODERS = (
@@ -101,6 +103,8 @@ def summary(found: pd.DataFrame) -> pd.DataFrame:
     The columns mean what the note above says; an interval of a single seed or split is nan.
     """
     rows = []
+    first = found[found["encoder"] == found["encoder"].iloc[0]]
+    several = found["encoder"].nunique() > 1
     for key, runs in found.groupby(_ROW, sort=False):
         over = {
             by: runs.groupby(by, sort=False)["mean"].mean().to_numpy() for by in ("seed", "split")
@@ -112,6 +116,9 @@ def summary(found: pd.DataFrame) -> pd.DataFrame:
                 "ci95_episodes": float(runs["ci95"].astype(float).mean()),
                 "ci95_seeds": interval(over["seed"])[2],
                 "ci95_splits": interval(over["split"])[2],
+            }
+            | (difference(runs, first) if several else {})
+            | {
                 "n_episodes": int(runs["n"].iloc[0]),
                 "n_runs": len(runs),
                 "n_seeds": len(over["seed"]),
@@ -119,6 +126,19 @@ def summary(found: pd.DataFrame) -> pd.DataFrame:
             }
         )
     return pd.DataFrame(rows)
+
+
+def difference(runs: pd.DataFrame, first: pd.DataFrame) -> dict[str, float]:
+    """How much better the runs are than the first encoder's of the same head, split and seed."""
+    if runs["encoder"].iloc[0] == first["encoder"].iloc[0]:
+        return {"difference": np.nan, "difference_ci95": np.nan}
+    pairs = runs.merge(first, on=["kind", "setting", "head", "split", "seed"])
+    by = "split" if pairs["split"].nunique() > 1 else "seed"
+    gains = (pairs["mean_x"] - pairs["mean_y"]).groupby(pairs[by]).mean().to_numpy()
+    if not len(gains):
+        return {"difference": np.nan, "difference_ci95": np.nan}
+    mean, _, half = interval(gains)
+    return {"difference": mean, "difference_ci95": half}
 
 
 def tables(table: pd.DataFrame) -> dict[str, pd.DataFrame]:
@@ -182,7 +202,8 @@ def run_study(given: argparse.Namespace) -> None:
             failed.append(run.name)
     if found:
         table = summary(pd.concat(found, ignore_index=True))
-        table.to_csv(place / "few_shot.csv", index=False)
+        for kind, rows in table.groupby("kind", sort=False):
+            rows.to_csv(place / f"few_shot_{kind}.csv", index=False)
         parts = tables(table).items()
         text = "\n\n".join(f"## {heading}\n\n{markdown(part)}" for heading, part in parts)
         (place / "few_shot.md").write_text(f"{_NOTE}\n\n{text}\n", encoding="utf-8")

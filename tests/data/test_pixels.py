@@ -52,6 +52,8 @@ def test_packed_and_unpacked_pixels_are_the_same(make_images, expected, cache):
     assert (ids, failures) == (list("dacb"), {})
     ids, packed, failures = open_pixels(store, stamps, FORMAT, cache)
     assert (ids, failures) == (list("dacb"), {})
+    assert len(set(unpacked.digests(np.arange(4)))) == 4
+    assert not set(unpacked.digests(np.arange(4))) & set(packed.digests(np.arange(4)))
     positions = np.array([3, 0, 0])
     for pixels in (packed, unpacked):
         found = pixels.gather(positions).numpy()

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from fewshot.errors import UserError
 from fewshot.evaluation import few_shot_scores
-from fewshot.evaluation.episodes import Episodes, Pool, draw_episodes
+from fewshot.evaluation.episodes import DrawnEpisodes, Pool, draw_episodes
 from fewshot.evaluation.few_shot_scores import score_episodes
 from fewshot.evaluation.intervals import sampled
 from fewshot.heads.knn import KNN
@@ -132,4 +132,4 @@ def test_digest_tells_support_from_query():
     a, b = torch.tensor([[0, 1]]), torch.tensor([[2, 3]])
     ids = list("wxyz")
     classes = torch.tensor([[0, 1]])
-    assert Episodes(a, b, classes).digest(ids) != Episodes(b, a, classes).digest(ids)
+    assert DrawnEpisodes(a, b, classes).digest(ids) != DrawnEpisodes(b, a, classes).digest(ids)

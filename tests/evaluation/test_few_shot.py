@@ -232,6 +232,32 @@ def test_classes_of_the_models_that_a_model_started_from_count_too():
         run(objective)
 
 
+def test_training_rows_of_the_novel_classes_are_named_as_such():
+    train = random_dataset(20, seed=1)
+    with pytest.raises(UserError) as error:
+        run(PixelObjective("abcdef"), {"train": train})
+    assert str(error.value) == (
+        "classes of the novel split that this run's training rows have, too: a, b, c, d, e and 1 "
+        "more. Few-shot episodes are of classes never trained on: remove them from its CSV, or "
+        "bind FashionDataset.csv_file to the CSV of the classes that the model is, or was, "
+        "trained on."
+    )
+
+
+def test_images_that_a_saved_model_was_trained_on_are_left_out(caplog):
+    objective = PixelObjective("xyz")
+    objective.inherited_images = novel().image_digests()[:5]
+    evaluation = run(objective)
+    assert evaluation.metrics["novel"]["n"] == 85
+    assert caplog.messages == [
+        "novel: 5 of 90 images left out, which the saved model was trained on, without labels or "
+        "under other ones"
+    ]
+    objective.inherited_images = novel().image_digests()
+    with pytest.raises(UserError, match="saved model was trained on every image of the novel spl"):
+        FewShotEvaluation(novel, **SMALL).check(objective, {})
+
+
 def test_training_images_among_the_novel_are_refused_without_labels_too():
     train = FakeDataset(np.zeros((3, 8)), [None] * 3, first_id=1089)
     with pytest.raises(UserError) as error:
@@ -321,6 +347,15 @@ def test_compare_refuses_what_cannot_be_paired(folders, tmp_path):
         np.savez(file, names=np.array(["a"]))
     with pytest.raises(UserError, match=r"is not an episodes\.npz written by"):
         compare(folders[0], other)
+
+
+def test_scores_that_are_no_numbers_are_refused():
+    class Overflowing(NearestPrototype):
+        def __call__(self, support, labels, query, n_classes):
+            return super().__call__(support, labels, query, n_classes) * torch.nan
+
+    with pytest.raises(UserError, match="Overflowing gave scores that are no numbers: an option"):
+        run(heads=[Overflowing])
 
 
 def test_a_head_that_refuses_a_setting_is_known_before_training():

@@ -8,7 +8,6 @@ from pytorch_metric_learning.utils.inference import CustomKNN
 
 from fewshot.errors import UserError
 from fewshot.evaluation import retrieval_metrics
-from fewshot.evaluation.fingerprints import fingerprints
 from fewshot.evaluation.retrieval import Retrieval
 from fewshot.evaluation.retrieval_metrics import Searched, retrieval
 from tests.evaluation.fakes import FakeDataset, PixelObjective, random_dataset
@@ -109,14 +108,6 @@ def test_within_the_split_with_cosine_and_without_duplicates():
         PixelObjective(), {"test": FakeDataset(images, ["a", "b"] * 6)}
     ).metrics["test"]
     assert found["clean_recall_at_1"] == pytest.approx(once["retrieval_recall_at_1"])
-
-
-def test_fingerprints_tell_equal_pixels():
-    images = np.random.default_rng(0).integers(0, 255, (9, 5))
-    images[7] = images[2]
-    found = fingerprints(FakeDataset(images, ["a"] * 9), np.arange(9))
-    assert found[7] == found[2]
-    assert len(set(found.tolist())) == 8
 
 
 def test_wrong_options():

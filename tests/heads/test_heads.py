@@ -7,6 +7,7 @@ from easyfsl.methods import SimpleShot as EasySimpleShot
 from sklearn.linear_model import LogisticRegression as ReferenceRegression
 from torch.nn import functional as F
 
+from fewshot.errors import UserError
 from fewshot.heads.knn import KNN
 from fewshot.heads.logistic_regression import LogisticRegression, logistic_regression
 from fewshot.heads.prototypes import NearestPrototype, SimpleShot, nearest_prototype, simple_shot
@@ -89,6 +90,45 @@ def test_logistic_regression_agrees_with_scikit_learn(shot, d, c):
     )
 
 
+@pytest.mark.filterwarnings("ignore:logistic regression did not converge")
+@pytest.mark.parametrize("scale", [30, 300])
+def test_logistic_regression_of_long_features_in_single_precision(scale):
+    support, labels, query, truth = episodes(1, 5, 5, 40, 300, seed=1)
+    support, query = (support[0] * scale).float(), (query[0] * scale).float()
+    reference = ReferenceRegression(tol=1e-10, max_iter=10_000)
+    reference.fit(support.double().numpy(), labels[0].numpy())
+    expected = torch.from_numpy(reference.predict(query.double().numpy()))
+    logits = logistic_regression(support, labels[0], query, 5)
+    assert logits.dtype == torch.float32
+    assert (logits.argmax(1) == expected).double().mean() > 0.98
+    assert (logits.argmax(1) == truth[0]).double().mean() > 0.9
+
+
+def test_logistic_regression_of_features_that_are_all_equal():
+    logits = logistic_regression(torch.ones(6, 3), torch.arange(6) % 2, torch.ones(2, 3), 2)
+    torch.testing.assert_close(logits.softmax(-1), torch.full((2, 2), 0.5))
+
+
+def test_logistic_regression_that_does_not_converge_is_said():
+    support, labels, query, _ = episodes(1)
+    with pytest.warns(RuntimeWarning, match="did not converge in 2 iterations: scale the features"):
+        logistic_regression(support, labels, query, 4, max_iterations=2)
+
+
+@pytest.mark.parametrize(
+    ("head", "options", "message"),
+    [
+        (LogisticRegression, {"c": 0}, r"LogisticRegression\.c is 0: bind more than 0, e\.g\. 1"),
+        (BDCSPN, {"temperature": -1}, r"BDCSPN\.temperature is -1: bind more than 0, e\.g\. 10\.0"),
+        (LaplacianShot, {"n_neighbours": 0}, r"LaplacianShot\.n_neighbours is 0: use 1 or more"),
+        (LaplacianShot, {"strength": -0.1}, r"LaplacianShot\.strength is -0\.1: use 0 or more"),
+    ],
+)
+def test_options_out_of_range_are_refused(head, options, message):
+    with pytest.raises(UserError, match=message):
+        head(**options)
+
+
 def bd_cspn_by_loops(support, labels, query, n_classes, temperature):
     unit = lambda x: x / x.norm()  # noqa: E731
     support, query = [unit(x) for x in support], [unit(x) for x in query]
@@ -111,6 +151,13 @@ def test_bd_cspn_is_its_definition():
     support, labels, query, _ = episodes(n=1)
     expected = bd_cspn_by_loops(support[0], labels[0], query[0], 4, 10.0)
     torch.testing.assert_close(bd_cspn(support[0], labels[0], query[0], 4), expected)
+
+
+def test_bd_cspn_bears_any_temperature():
+    support, labels, query, truth = (x.float() for x in episodes())
+    scores = bd_cspn(support, labels.long(), query, 4, temperature=1000.0)
+    assert scores.isfinite().all()
+    assert (scores.argmax(-1) == truth).double().mean() > 0.9
 
 
 def test_laplacian_shot_updates_as_easyfsl_does():

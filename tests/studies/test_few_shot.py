@@ -64,9 +64,13 @@ def test_the_study_writes_one_table_for_each_kind_and_setting(finished, splits, 
         f"FashionDataset.csv_file = '{splits[1]}/base.csv'",
         f"novel/FashionDataset.csv_file = '{splits[1]}/novel.csv'",
     ]
-    table = pd.read_csv(tmp_path / "few_shot" / "few_shot.csv")
-    assert len(table) == 4
-    row = table.query("encoder == 'b' and head == 'BDCSPN'").iloc[0]
+    kinds = [
+        pd.read_csv(tmp_path / "few_shot" / f"few_shot_{kind}.csv")
+        for kind in ("inductive", "transductive")
+    ]
+    assert [set(table["head"]) for table in kinds] == [{"SimpleShot"}, {"BDCSPN"}]
+    assert [len(table) for table in kinds] == [2, 2]
+    row = kinds[1].query("encoder == 'b'").iloc[0]
     assert row["mean"] == pytest.approx(0.705)
     assert row["ci95_episodes"] == pytest.approx(0.03)
     assert row["ci95_seeds"] == pytest.approx(interval(np.array([0.605, 0.705, 0.805]))[2])
@@ -81,11 +85,43 @@ def test_the_study_writes_one_table_for_each_kind_and_setting(finished, splits, 
     assert "BDCSPN" in capsys.readouterr().out
 
 
+def runs(encoder, split, seed, mean):
+    return {
+        "kind": "inductive", "setting": "5way_1shot", "head": "SimpleShot", "mean": mean,
+        "ci95": 0.01, "n": 400, "encoder": encoder, "split": split, "seed": seed,
+    }  # fmt: skip
+
+
+def test_differences_are_of_the_same_split_and_seed():
+    found = pd.DataFrame(
+        [runs("a", f"s{i}", 0, value) for i, value in enumerate((0.2, 0.5, 0.8))]
+        + [runs("b", f"s{i}", 0, value) for i, value in enumerate((0.31, 0.6, 0.89))]
+        + [runs("c", "s9", 0, 0.5)]
+    )
+    table = few_shot.summary(found).set_index("encoder")
+    assert table.loc["b", "difference"] == pytest.approx(0.1)
+    gains = np.array([0.11, 0.10, 0.09])
+    assert table.loc["b", "difference_ci95"] == pytest.approx(interval(gains)[2])
+    assert table.loc[["a", "c"], "difference"].isna().all()
+    alone = few_shot.summary(found[found["encoder"] == "a"])
+    assert "difference" not in alone
+
+
+def test_differences_on_one_split_are_over_seeds():
+    found = pd.DataFrame(
+        [runs("a", "", seed, 0.5) for seed in range(2)]
+        + [runs("b", "", seed, 0.6 + seed / 100) for seed in range(2)]
+    )
+    row = few_shot.summary(found).set_index("encoder").loc["b"]
+    assert row["difference"] == pytest.approx(0.105)
+    assert row["difference_ci95"] == pytest.approx(interval(np.array([0.1, 0.11]))[2])
+
+
 def test_without_splits_the_configs_say_which(finished, tmp_path):
     assert few_shot.main(["a.gin", "--seeds", "4", "--output-dir", str(tmp_path)]) == 0
     assert [run.name for run in finished] == ["a-seed4"]
     assert finished[0].bindings == ["main.seed = 4"]
-    table = pd.read_csv(tmp_path / "few_shot" / "few_shot.csv")
+    table = pd.read_csv(tmp_path / "few_shot" / "few_shot_inductive.csv")
     assert table[["ci95_seeds", "ci95_splits"]].isna().all(axis=None)
 
 
@@ -94,7 +130,7 @@ def test_a_refused_run_does_not_keep_the_others_from_running(finished, tmp_path,
     assert few_shot.main(arguments) == 2
     assert [run.name for run in finished] == ["a-seed0"]
     assert "not completed, for the reasons above: refused-seed0." in capsys.readouterr().err
-    assert (tmp_path / "few_shot" / "few_shot.csv").is_file()
+    assert (tmp_path / "few_shot" / "few_shot_inductive.csv").is_file()
 
 
 def test_by_default_the_table_has_every_encoder_and_three_seeds():

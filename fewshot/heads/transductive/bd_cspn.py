@@ -4,9 +4,11 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import gin
+import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from fewshot.errors import UserError
 from fewshot.heads.geometry import full_precision, prototypes
 
 
@@ -25,11 +27,12 @@ def rectified(
     to_support, to_query = support @ means, query @ means
     known = F.one_hot(labels, n_classes)
     guessed = F.one_hot(to_query.argmax(-1), n_classes)
-    support_weight = (temperature * to_support).exp() * known
-    query_weight = (temperature * to_query).exp() * guessed
-    sums = support_weight.transpose(-1, -2) @ support + query_weight.transpose(-1, -2) @ query
-    total = support_weight.sum(-2) + query_weight.sum(-2)
-    return sums / total.unsqueeze(-1), query
+    exponents = [
+        (temperature * cosines).masked_fill(member == 0, -torch.inf)
+        for cosines, member in ((to_support, known), (to_query, guessed))
+    ]
+    weights = torch.cat(exponents, -2).softmax(-2)
+    return weights.transpose(-1, -2) @ torch.cat([support, query], -2), query
 
 
 def bd_cspn(
@@ -56,6 +59,12 @@ class BDCSPN:
 
     temperature: float = 10.0
     transductive: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        if not self.temperature > 0:
+            raise UserError(
+                f"BDCSPN.temperature is {self.temperature}: bind more than 0, e.g. 10.0."
+            )
 
     def __call__(self, support: Tensor, labels: Tensor, query: Tensor, n_classes: int) -> Tensor:
         """Scores [..., Q, n_classes]; see `bd_cspn`."""

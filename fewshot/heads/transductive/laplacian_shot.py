@@ -7,6 +7,7 @@ import gin
 import torch
 from torch import Tensor
 
+from fewshot.errors import UserError
 from fewshot.heads.geometry import full_precision
 from fewshot.heads.transductive.bd_cspn import rectified
 
@@ -48,6 +49,12 @@ class LaplacianShot:
     n_neighbours: int = 3
     strength: float = 0.7
     transductive: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        if self.n_neighbours < 1:
+            raise UserError(f"LaplacianShot.n_neighbours is {self.n_neighbours}: use 1 or more.")
+        if not self.strength >= 0:
+            raise UserError(f"LaplacianShot.strength is {self.strength}: use 0 or more.")
 
     def __call__(self, support: Tensor, labels: Tensor, query: Tensor, n_classes: int) -> Tensor:
         """Scores [..., Q, n_classes]; see `laplacian_shot`."""
