@@ -31,12 +31,17 @@ def compare(first: Path, second: Path) -> pd.DataFrame:
     rows = []
     for name in shared:
         (digest_a, values_a), (digest_b, values_b) = a[name], b[name]
-        if digest_a != digest_b or len(values_a) != len(values_b):
+        if len(values_a) != len(values_b):
+            raise UserError(
+                f"'{name}' was evaluated on {len(values_a)} episodes in {first} and on "
+                f"{len(values_b)} in {second}: bind the same FewShotEvaluation.n_episodes in both."
+            )
+        if digest_a != digest_b:
             raise UserError(
                 f"'{name}' was evaluated on different episodes in {first} and {second}: use the "
-                "same CSV of novel classes, image size, n_query, n_episodes and seed for both. All "
-                "that being equal, one of the training CSVs has exact twins of novel images, which "
-                "were left out there: evaluate both with the same FashionDataset.csv_file."
+                "same CSV of novel classes, image size, n_query and seed for both. All that being "
+                "equal, one of the training CSVs has exact twins of novel images, which were left "
+                "out there: evaluate both with the same FashionDataset.csv_file."
             )
         difference = sampled(values_a - values_b)
         rows.append(

@@ -336,6 +336,9 @@ def test_compare_refuses_what_cannot_be_paired(folders, tmp_path):
     run(seed=1).artifacts["episodes.npz"](other)
     with pytest.raises(UserError, match="was evaluated on different episodes in"):
         compare(folders[0], other)
+    run(n_episodes=20).artifacts["episodes.npz"](other)
+    with pytest.raises(UserError, match=r"on 30 episodes in .* and on 20 in .*n_episodes in both"):
+        compare(folders[0], other)
     run(heads=[lambda: KNN(1)]).artifacts["episodes.npz"](other)
     with pytest.raises(UserError, match="nothing to compare: "):
         compare(folders[0], other)
