@@ -9,7 +9,7 @@ from typing import Any
 
 import gin
 
-from fewshot import seeding
+from fewshot import refusals, seeding
 from fewshot.artifacts import ExperimentFolder
 from fewshot.config import RunRequest, unused_bindings
 from fewshot.data.pixels import in_memory
@@ -90,9 +90,7 @@ def main(
     # whatever the bindings are refused for is refused before the folder takes the name
     train = parts.trainer.prepare(fit)
     with in_memory() if request.dry_run else nullcontext():
-        for evaluator in parts.evaluators:
-            if hasattr(evaluator, "check"):
-                evaluator.check(parts.objective, data.evaluated)
+        refusals.check(parts.evaluators, parts.objective, data.evaluated)
     if request.dry_run:
         describe(data.train, parts.objective, parts.sampler, seed, parts.trainer.device)
         return
@@ -163,34 +161,10 @@ def _build(
     with gin.config_scope("validation"):
         monitors = [e for e in (factory() for factory in evaluators) if e.monitors]
     final = [factory() for factory in evaluators]
-    _refuse_twins(final)
+    refusals.refuse_twins(final)
     if not (data.train.labels >= 0).any():
-        _refuse_labels_asked_for(final)
+        refusals.refuse_labels_asked_for(final)
     return Parts(data, built, batches, monitors, final, trainer)
-
-
-def _refuse_twins(evaluators: Sequence[Evaluator]) -> None:
-    """Two evaluators of one kind and prefix would write the same figures and files."""
-    known: set[tuple[type, str]] = set()
-    for evaluator in evaluators:
-        twin = (type(evaluator), getattr(evaluator, "prefix", ""))
-        if twin in known:
-            name = type(evaluator).__name__
-            own = f"a/{name}.prefix = 'a_' for @a/{name}" if hasattr(evaluator, "prefix") else ""
-            raise UserError(
-                f"main.evaluators names {name} twice, and both would write the same figures and "
-                f"files: {f'bind a prefix on one of them, e.g. {own}' if own else 'name it once'}."
-            )
-        known.add(twin)
-
-
-def _refuse_labels_asked_for(evaluators: Sequence[Evaluator]) -> None:
-    for evaluator in evaluators:
-        if getattr(evaluator, "needs_labels", False):
-            raise UserError(
-                f"{type(evaluator).__name__} compares with labels, and no training row has one: "
-                "bind FashionDataset.label_column, or go without: add -c configs/probe/none.gin."
-            )
 
 
 def _validation(parts: Parts) -> Callable[[], Mapping[str, Mapping[str, Any]]] | None:

@@ -116,7 +116,7 @@ class UnpackedPixels:
         self._store = store
         self._ids = ids
         self._format = wanted
-        self._sources = [_short_digest(f"{i} {s}") for i, s in zip(ids, stamps, strict=True)]
+        self._stamps = stamps
         self.digest = _digest(ids, stamps)
 
     def gather(self, positions: IntArray) -> Tensor:
@@ -133,11 +133,8 @@ class UnpackedPixels:
 
     def digests(self, positions: IntArray) -> list[str]:
         """Of the sources: nothing is decoded, and every image is taken for another one."""
-        return [self._sources[position] for position in positions.tolist()]
-
-
-def _short_digest(text: str) -> str:
-    return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
+        sources = (f"{self._ids[i]} {self._stamps[i]}" for i in positions.tolist())
+        return [hashlib.blake2b(s.encode(), digest_size=8).hexdigest() for s in sources]
 
 
 def _digest(ids: Sequence[str], facts: Sequence[str]) -> str:

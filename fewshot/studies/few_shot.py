@@ -14,7 +14,6 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from fewshot.artifacts import ExperimentFolder
@@ -23,20 +22,11 @@ from fewshot.console import exit_code, message, show
 from fewshot.errors import UserError
 from fewshot.reports.tables import console, markdown
 from fewshot.studies.command import study_parser
+from fewshot.studies.few_shot_table import NOTE, summary, tables
 from fewshot.studies.runs import Run, complete, read_results
-from fewshot.studies.seeds import interval
 
 logger = logging.getLogger("fewshot")
 
-_NOTE = (
-    "mean is over the n_runs, of splits and seeds; a row with fewer runs than others is of other "
-    "splits or seeds than those, and cannot be held against them. Three different 95 % intervals, "
-    "each a half width: ci95_episodes over the episodes of one run (the mean of the runs' own), "
-    "ci95_seeds over seeds (each seed's mean over splits), ci95_splits over splits (each split's "
-    "mean over seeds). difference is to the first encoder under the same head, run by run of the "
-    "same split and seed; difference_ci95 is over splits where there are several, else over seeds."
-)
-_ROW = ["kind", "setting", "encoder", "head"]
 _ENCODERS = (
     "pixels",
     "rotation",
@@ -97,59 +87,6 @@ def accuracies(folder: ExperimentFolder) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def summary(found: pd.DataFrame) -> pd.DataFrame:
-    """A row for each kind, setting, encoder and head, in the order of the runs.
-
-    The columns mean what the note above says; an interval of a single seed or split is nan.
-    """
-    rows = []
-    first = found[found["encoder"] == found["encoder"].iloc[0]]
-    several = found["encoder"].nunique() > 1
-    for key, runs in found.groupby(_ROW, sort=False):
-        over = {
-            by: runs.groupby(by, sort=False)["mean"].mean().to_numpy() for by in ("seed", "split")
-        }
-        rows.append(
-            dict(zip(_ROW, key, strict=True))
-            | {
-                "mean": float(over["split"].mean()),
-                "ci95_episodes": float(runs["ci95"].astype(float).mean()),
-                "ci95_seeds": interval(over["seed"])[2],
-                "ci95_splits": interval(over["split"])[2],
-            }
-            | (difference(runs, first) if several else {})
-            | {
-                "n_episodes": int(runs["n"].iloc[0]),
-                "n_runs": len(runs),
-                "n_seeds": len(over["seed"]),
-                "n_splits": len(over["split"]),
-            }
-        )
-    return pd.DataFrame(rows)
-
-
-def difference(runs: pd.DataFrame, first: pd.DataFrame) -> dict[str, float]:
-    """How much better the runs are than the first encoder's of the same head, split and seed."""
-    if runs["encoder"].iloc[0] == first["encoder"].iloc[0]:
-        return {"difference": np.nan, "difference_ci95": np.nan}
-    pairs = runs.merge(first, on=["kind", "setting", "head", "split", "seed"])
-    by = "split" if pairs["split"].nunique() > 1 else "seed"
-    gains = (pairs["mean_x"] - pairs["mean_y"]).groupby(pairs[by]).mean().to_numpy()
-    if not len(gains):
-        return {"difference": np.nan, "difference_ci95": np.nan}
-    mean, _, half = interval(gains)
-    return {"difference": mean, "difference_ci95": half}
-
-
-def tables(table: pd.DataFrame) -> dict[str, pd.DataFrame]:
-    """{heading: rows of one kind of head and one setting}: kinds are never in one table."""
-    found = {}
-    for (kind, setting), part in table.groupby(["kind", "setting"], sort=False):
-        spelt = str(setting).replace("way_", "-way ").replace("shot", "-shot")
-        found[f"{spelt}, {kind} heads"] = part.drop(columns=["kind", "setting"])
-    return found
-
-
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     """The command line's arguments; a wrong one exits with code 2."""
     parser = study_parser("few_shot", __doc__)
@@ -206,7 +143,7 @@ def run_study(given: argparse.Namespace) -> None:
             rows.to_csv(place / f"few_shot_{kind}.csv", index=False)
         parts = tables(table).items()
         text = "\n\n".join(f"## {heading}\n\n{markdown(part)}" for heading, part in parts)
-        (place / "few_shot.md").write_text(f"{_NOTE}\n\n{text}\n", encoding="utf-8")
+        (place / "few_shot.md").write_text(f"{NOTE}\n\n{text}\n", encoding="utf-8")
         show("\n\n".join(f"{heading}\n\n{console(part)}" for heading, part in parts))
         show(f"\neverything is in {place}")
     if failed:

@@ -1,0 +1,39 @@
+"""What is refused of a run's evaluators before anything is trained."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from fewshot.errors import UserError
+from fewshot.interfaces import Dataset, Evaluator
+
+
+def refuse_twins(evaluators: Sequence[Evaluator]) -> None:
+    """Two evaluators of one kind and prefix would write the same figures and files."""
+    known: set[tuple[type, str]] = set()
+    for evaluator in evaluators:
+        twin = (type(evaluator), getattr(evaluator, "prefix", ""))
+        if twin in known:
+            name = type(evaluator).__name__
+            own = f"a/{name}.prefix = 'a_' for @a/{name}" if hasattr(evaluator, "prefix") else ""
+            raise UserError(
+                f"main.evaluators names {name} twice, and both would write the same figures and "
+                f"files: {f'bind a prefix on one of them, e.g. {own}' if own else 'name it once'}."
+            )
+        known.add(twin)
+
+
+def refuse_labels_asked_for(evaluators: Sequence[Evaluator]) -> None:
+    """For a run without a labelled training row: an evaluator must not compare with labels."""
+    for evaluator in evaluators:
+        if getattr(evaluator, "needs_labels", False):
+            raise UserError(
+                f"{type(evaluator).__name__} compares with labels, and no training row has one: "
+                "bind FashionDataset.label_column, or go without: add -c configs/probe/none.gin."
+            )
+
+
+def check(evaluators: Sequence[Evaluator], objective: Any, datasets: Mapping[str, Dataset]) -> None:
+    """Ask every evaluator that has a check what it would refuse after training."""
+    for evaluator in evaluators:
+        if hasattr(evaluator, "check"):
+            evaluator.check(objective, datasets)
