@@ -32,7 +32,7 @@ def parse(argv: list[str]) -> argparse.Namespace:
 
 def start(args: argparse.Namespace) -> None:
     """List names, or run; an interrupt of a run that has begun says how to go on."""
-    from fewshot import config  # takes seconds, so not before the arguments are right
+    from fewshot.binding import config  # takes seconds, so not before the arguments are right
     from fewshot.binding.listing import listing
 
     if args.list is not None:

@@ -21,10 +21,10 @@ import gin
 import torch
 
 from benchmarks.synthetic import synthetic_dataset
-from fewshot.compilation import compiled_encoder
-from fewshot.config import load
+from fewshot.binding.config import load
 from fewshot.interfaces import Batch, DataSpec
 from fewshot.training.accelerator import AUTO, launch_fabric
+from fewshot.training.compilation import compiled_encoder
 from fewshot.training.step import TrainingStep
 
 SIZE, ROWS = (28, 28), 128

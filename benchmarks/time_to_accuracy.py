@@ -31,10 +31,10 @@ from torch.nn import functional as F
 from torch.utils.data import DataLoader, Dataset
 from torchvision.transforms import v2
 
-from fewshot.config import load
+from fewshot.binding.config import load
 from fewshot.data.dataset import FashionDataset
+from fewshot.data.run_data import load_data
 from fewshot.encoders.cifar_net import CifarNet
-from fewshot.run_data import load_data
 from fewshot.studies.runs import Run, complete, figure
 
 CONFIGS = Path(__file__).parents[1] / "configs"

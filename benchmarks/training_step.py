@@ -23,10 +23,10 @@ import torch
 from torch.nn import functional as F
 
 from benchmarks.synthetic import synthetic_dataset
-from fewshot.artifacts import ExperimentFolder
-from fewshot.config import load
+from fewshot.binding.config import load
+from fewshot.experiment.artifacts import ExperimentFolder
 from fewshot.interfaces import DataSpec
-from fewshot.trainer import Fit
+from fewshot.training.trainer import Fit
 
 BATCH = 128
 BINDINGS = [

@@ -9,19 +9,20 @@ from typing import Any
 
 import gin
 
-from fewshot import refusals, seeding
-from fewshot.artifacts import ExperimentFolder
-from fewshot.config import RunRequest, unused_bindings
-from fewshot.data.pixels import in_memory
-from fewshot.dry_run import describe
-from fewshot.environment import environment
+from fewshot import seeding
+from fewshot.binding.config import RunRequest, unused_bindings
+from fewshot.data.images.packed import in_memory
+from fewshot.data.run_data import RunData, load_data
 from fewshot.errors import UserError
+from fewshot.evaluation import refusals
+from fewshot.experiment.artifacts import ExperimentFolder
+from fewshot.experiment.environment import environment
+from fewshot.experiment.results import finish, results
 from fewshot.interfaces import Evaluation, Evaluator, Sampler, no_images
-from fewshot.objectives.model_file import load_model, restore, save_model
+from fewshot.models.model_file import load_model, restore, save_model
 from fewshot.objectives.objective import Objective
-from fewshot.results import finish, results
-from fewshot.run_data import RunData, load_data
-from fewshot.trainer import Fit, Summary, Trainer
+from fewshot.training.dry_run import describe
+from fewshot.training.trainer import Fit, Summary, Trainer
 
 logger = logging.getLogger("fewshot")
 

@@ -5,10 +5,10 @@ from pathlib import Path
 import gin
 import pytest
 
-from fewshot import config
+from fewshot.binding import config
 from fewshot.encoders.small_resnet import SmallResNet
 from fewshot.interfaces import DataSpec
-from fewshot.objectives.model_file import save_model
+from fewshot.models.model_file import save_model
 from fewshot.objectives.transfer_net import TransferNet
 from fewshot.training.optimisation import ScheduleSizes, build_optimizer, build_schedule
 

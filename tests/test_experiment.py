@@ -54,7 +54,7 @@ def test_help_answers_before_anything_heavy_is_imported(tmp_path):
         assert flag in answer.stdout
     imported = {line.rpartition("|")[2].strip() for line in answer.stderr.splitlines()}
     assert "argparse" in imported
-    assert not imported & {"torch", "gin", "numpy", "pandas", "fewshot.config"}
+    assert not imported & {"torch", "gin", "numpy", "pandas", "fewshot.binding.config"}
 
 
 @pytest.mark.parametrize(

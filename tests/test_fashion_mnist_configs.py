@@ -3,7 +3,7 @@
 import gin
 import pytest
 
-from fewshot import config
+from fewshot.binding import config
 from fewshot.interfaces import DataSpec, parameter_count
 
 SPEC = DataSpec(tuple("abcdefghij"), 1, (28, 28), (0.29,), (0.35,), rows=54_000)

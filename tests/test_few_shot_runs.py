@@ -7,7 +7,7 @@ import pytest
 
 from fewshot.errors import UserError
 from fewshot.evaluation.compare import compare
-from fewshot.objectives.model_file import load_model
+from fewshot.models.model_file import load_model
 from tests.test_main import run
 
 HEADS = ["NearestPrototype", "SimpleShot", "KNN(k=1)", "MatchingAttention", "LogisticRegression"]

@@ -7,10 +7,10 @@ import pandas as pd
 import pytest
 import torch
 
-from fewshot import config
+from fewshot.binding import config
 from fewshot.errors import UserError
 from fewshot.main import main
-from fewshot.objectives.model_file import load_model
+from fewshot.models.model_file import load_model
 
 REPOSITORY = Path(__file__).parent.parent
 SMALL = [

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from fewshot import config
+from fewshot.binding import config
 from fewshot.interfaces import Batch, DataSpec
 from fewshot.seeding import generator
 

@@ -97,7 +97,7 @@ CHAINS = [
 
 @pytest.mark.parametrize(("first", "second", "head"), CHAINS)
 def test_two_stages_fit_together(first, second, head, shop, tmp_path):
-    from fewshot.objectives.model_file import load_model
+    from fewshot.models.model_file import load_model
 
     small = [
         *shop.bindings(),

@@ -14,10 +14,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from fewshot.data.decode import image_format
-from fewshot.data.image_store import ImageStore, open_store
-from fewshot.data.pixels import cache_root, is_in_memory, open_pixels
-from fewshot.data.table import digest, listing, read_table
+from fewshot.data.images.decode import image_format
+from fewshot.data.images.packed import cache_root, is_in_memory, open_pixels
+from fewshot.data.images.store import ImageStore, open_store
+from fewshot.data.tables.table import digest, listing, read_table
 from fewshot.errors import UserError
 from fewshot.interfaces import IntArray
 

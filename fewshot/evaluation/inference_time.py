@@ -9,10 +9,10 @@ import gin
 import torch
 from torch import Tensor
 
-from fewshot.compilation import compiled
 from fewshot.errors import UserError
 from fewshot.evaluation.inference import device_of
 from fewshot.interfaces import Dataset, Evaluation
+from fewshot.training.compilation import compiled
 
 
 @gin.register

@@ -8,10 +8,10 @@ from torch import Tensor, nn
 
 from fewshot.errors import UserError
 from fewshot.interfaces import Batch, DataSpec
-from fewshot.objectives.classifier_head import Head
-from fewshot.objectives.model_file import load_model
+from fewshot.models.model_file import load_model
+from fewshot.models.reuse import inherit, reused_head, reusing
+from fewshot.objectives.classifiers import Head
 from fewshot.objectives.objective import Objective
-from fewshot.objectives.reuse import inherit, reused_head, reusing
 
 Factory = Callable[..., Any]
 

@@ -11,6 +11,8 @@ from torch.nn import functional as F
 
 from fewshot.errors import UserError
 from fewshot.interfaces import Batch, DataSpec
+from fewshot.models.model_file import load_model
+from fewshot.models.reuse import inherit, reuse_projection, reusing
 from fewshot.objectives.collapse import CollapseGuard
 from fewshot.objectives.metric_losses import (
     build_filled,
@@ -20,9 +22,7 @@ from fewshot.objectives.metric_losses import (
     remember,
     remembered,
 )
-from fewshot.objectives.model_file import load_model
 from fewshot.objectives.objective import Objective
-from fewshot.objectives.reuse import inherit, reuse_projection, reusing
 from fewshot.objectives.triplet_loss import TripletLoss
 
 logger = logging.getLogger("fewshot")

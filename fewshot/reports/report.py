@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from fewshot.errors import UserError
-from fewshot.files import write_atomically
+from fewshot.experiment.files import write_atomically
 from fewshot.reports.contents import read_run
 from fewshot.reports.markdown_report import markdown_report
 from fewshot.reports.page import html_page

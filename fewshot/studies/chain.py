@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from fewshot.artifacts import ExperimentFolder
 from fewshot.console import exit_code, show
 from fewshot.errors import UserError
+from fewshot.experiment.artifacts import ExperimentFolder
 from fewshot.reports.tables import console
 from fewshot.studies.command import study_parser
 from fewshot.studies.runs import Run, complete, figures

@@ -16,10 +16,10 @@ from typing import Any
 
 import pandas as pd
 
-from fewshot.artifacts import ExperimentFolder
 from fewshot.binding.locating import REPOSITORY
 from fewshot.console import exit_code, message, show
 from fewshot.errors import UserError
+from fewshot.experiment.artifacts import ExperimentFolder
 from fewshot.reports.tables import console, markdown
 from fewshot.studies.command import study_parser
 from fewshot.studies.few_shot_table import NOTE, summary, tables

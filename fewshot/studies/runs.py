@@ -11,11 +11,11 @@ from typing import Any
 
 import gin
 
-from fewshot import config
-from fewshot.artifacts import ExperimentFolder
+from fewshot.binding import config
 from fewshot.binding.locating import REPOSITORY
 from fewshot.binding.registry import parameters, resolve
 from fewshot.errors import UserError
+from fewshot.experiment.artifacts import ExperimentFolder
 
 logger = logging.getLogger("fewshot")
 

@@ -15,9 +15,9 @@ from typing import Any
 
 import pandas as pd
 
-from fewshot.artifacts import ExperimentFolder
 from fewshot.console import exit_code, message, show
 from fewshot.errors import UserError
+from fewshot.experiment.artifacts import ExperimentFolder
 from fewshot.reports.tables import console, markdown
 from fewshot.studies.chain import model_of
 from fewshot.studies.command import study_parser

@@ -1,1 +1,1 @@
-"""The training loop and what it is made of; `fewshot.trainer` is its front."""
+"""The training loop and what it is made of; `fewshot.training.trainer` is its front."""

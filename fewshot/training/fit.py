@@ -7,8 +7,8 @@ from typing import Any
 
 from torch import nn
 
-from fewshot.artifacts import ExperimentFolder
 from fewshot.errors import UserError
+from fewshot.experiment.artifacts import ExperimentFolder
 from fewshot.interfaces import Dataset, Sampler
 
 Figures = Mapping[str, Mapping[str, Any]]

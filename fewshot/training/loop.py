@@ -12,10 +12,10 @@ from torch import Tensor
 from tqdm import tqdm
 
 from fewshot import seeding
-from fewshot.artifacts import ExperimentFolder
-from fewshot.checkpoint import load_checkpoint, save_checkpoint
-from fewshot.compilation import check_compilable, compiled_encoder
 from fewshot.errors import UserError
+from fewshot.experiment.artifacts import ExperimentFolder
+from fewshot.training.checkpoint import load_checkpoint, save_checkpoint
+from fewshot.training.compilation import check_compilable, compiled_encoder
 from fewshot.training.feed import Feed
 from fewshot.training.fit import Fit, LoopOptions, Summary
 from fewshot.training.monitor import LAST, Monitor

@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fewshot.artifacts import ExperimentFolder, json_ready
-from fewshot.files import writing
+from fewshot.experiment.artifacts import ExperimentFolder, json_ready
+from fewshot.experiment.files import writing
 
 if TYPE_CHECKING:
     from torch.utils.tensorboard import SummaryWriter

@@ -4,7 +4,7 @@ import sys
 
 import gin
 
-from fewshot import config
+from fewshot.binding import config
 
 
 @gin.register

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from fewshot import config
+from fewshot.binding import config
 from fewshot.binding.flattening import flat_text
 from fewshot.errors import UserError
 from tests.binding.dummies import isolate, load_text

@@ -1,7 +1,7 @@
 import gin
 import pytest
 
-from fewshot import config
+from fewshot.binding import config
 from fewshot.errors import UserError
 from tests.binding.dummies import DummyLoss, DummyNet, dummy_main, isolate, load_text
 

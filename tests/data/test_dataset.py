@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 
 from fewshot.data.dataset import FashionDataset
-from fewshot.data.pixels import in_memory
+from fewshot.data.images.packed import in_memory
 from fewshot.errors import UserError
 
 ROWS = {"7": "Shirt", "3": "Dress", "9": "Shirt", "1": "Bag"}
@@ -113,7 +113,7 @@ def test_splits_share_one_pack(root, make_images, cache, monkeypatch):
     make_images({"5": "Bag", "9": "Shirt"}, csv="test.csv")
     load(root, "test.csv")
     assert len(list(cache.iterdir())) == 1
-    monkeypatch.setattr("fewshot.data.image_store.decode_file", None)
+    monkeypatch.setattr("fewshot.data.images.store.decode_file", None)
     assert len(load(root, ["test.csv"])) == 2  # nothing is left to decode
     assert len(load(root)) == 4
 

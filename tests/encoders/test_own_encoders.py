@@ -8,7 +8,7 @@ from fewshot.encoders.simple_cnn import SimpleCNN
 from fewshot.encoders.small_resnet import SmallResNet
 from fewshot.errors import UserError
 from fewshot.interfaces import parameter_count
-from fewshot.objectives.classifier_head import LinearHead, TwoLayerHead
+from fewshot.objectives.classifiers import LinearHead, TwoLayerHead
 
 GREY = {"in_channels": 1, "image_size": (28, 28)}
 COLOUR = {"in_channels": 3, "image_size": (64, 48)}

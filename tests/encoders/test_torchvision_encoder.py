@@ -8,7 +8,7 @@ from torchvision import models
 from fewshot.encoders.torchvision_encoder import ResNet18, TorchvisionEncoder
 from fewshot.errors import UserError
 from fewshot.interfaces import parameter_count
-from fewshot.objectives.classifier_head import LinearHead
+from fewshot.objectives.classifiers import LinearHead
 
 GREY = {"in_channels": 1, "image_size": (28, 28)}
 COLOUR = {"in_channels": 3, "image_size": (64, 48)}

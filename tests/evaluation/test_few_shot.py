@@ -7,11 +7,11 @@ import pandas as pd
 import pytest
 import torch
 
-from fewshot.artifacts import ExperimentFolder
 from fewshot.errors import UserError
 from fewshot.evaluation.compare import compare, main
 from fewshot.evaluation.feature_space import within_class_whitening
 from fewshot.evaluation.few_shot import FewShotEvaluation
+from fewshot.experiment.artifacts import ExperimentFolder
 from fewshot.heads.knn import KNN
 from fewshot.heads.prototypes import NearestPrototype
 from fewshot.heads.transductive.bd_cspn import BDCSPN

@@ -2,16 +2,16 @@ import gin
 import pytest
 import torch
 
-from fewshot.data.augmentation import HorizontalFlip
+from fewshot.augmentation.transforms import HorizontalFlip
 from fewshot.encoders.cifar_net import CifarNet
 from fewshot.encoders.simple_cnn import SimpleCNN
 from fewshot.encoders.small_resnet import SmallResNet
 from fewshot.errors import UserError
+from fewshot.models.model_file import save_model
 from fewshot.objectives.autoencoder import AutoEncoder
-from fewshot.objectives.classifier_head import IdentityHead, LinearHead
+from fewshot.objectives.classifiers import IdentityHead, LinearHead
 from fewshot.objectives.decoders import CifarNetDecoder, UpsamplingDecoder
 from fewshot.objectives.inputs import Inputs
-from fewshot.objectives.model_file import save_model
 from fewshot.objectives.transfer_net import TransferNet
 from tests.objectives.toy import CLASSES, ToyEncoder, batch, images, spec
 

@@ -4,8 +4,8 @@ import torch
 from torch.nn import functional as F
 
 from fewshot.errors import UserError
+from fewshot.models.model_file import save_model
 from fewshot.objectives.ensemble_net import EnsembleNet
-from fewshot.objectives.model_file import save_model
 from fewshot.objectives.transfer_net import TransferNet
 from tests.objectives.toy import Pretext, ToyEncoder, batch, images, spec
 

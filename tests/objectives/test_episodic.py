@@ -5,7 +5,7 @@ import torch
 from easyfsl.methods import PrototypicalNetworks
 from torch.nn import functional as F
 
-from fewshot.data.structured_samplers import Episodes
+from fewshot.data.samplers.structured import Episodes
 from fewshot.errors import UserError
 from fewshot.heads.matching import matching_attention
 from fewshot.heads.prototypes import nearest_prototype

@@ -3,8 +3,8 @@ import numpy as np
 import pytest
 import torch
 
-from fewshot.data.augmentation import HorizontalFlip, OneOf, RandomCrop
-from fewshot.data.samplers import ShuffledBatches
+from fewshot.augmentation.transforms import HorizontalFlip, OneOf, RandomCrop
+from fewshot.data.samplers.unstructured import ShuffledBatches
 from fewshot.errors import UserError
 from fewshot.interfaces import Batch
 from fewshot.objectives.exemplar_net import ExemplarNet

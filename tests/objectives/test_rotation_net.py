@@ -3,8 +3,8 @@ import pytest
 import torch
 
 from fewshot.errors import UserError
+from fewshot.models.model_file import load_model, save_model
 from fewshot.objectives.inputs import Inputs
-from fewshot.objectives.model_file import load_model, save_model
 from fewshot.objectives.rotation_net import RotationNet
 from fewshot.objectives.transfer_net import TransferNet
 from tests.objectives.toy import ToyEncoder, batch, images, spec

@@ -8,9 +8,9 @@ from torch.nn import functional as F
 
 from fewshot.encoders.small_resnet import SmallResNet
 from fewshot.errors import UserError
-from fewshot.objectives.classifier_head import CosineHead, IdentityHead, LinearHead, TwoLayerHead
+from fewshot.models.model_file import load_model, save_model
+from fewshot.objectives.classifiers import CosineHead, IdentityHead, LinearHead, TwoLayerHead
 from fewshot.objectives.inputs import Inputs
-from fewshot.objectives.model_file import load_model, save_model
 from fewshot.objectives.transfer_net import TransferNet
 from tests.objectives.toy import CLASSES, Pretext, ToyEncoder, batch, images, spec
 

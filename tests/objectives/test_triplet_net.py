@@ -7,18 +7,18 @@ from pytorch_metric_learning.reducers import MeanReducer
 from torch import nn
 
 from fewshot.binding.third_party import FAMILIES
-from fewshot.checkpoint import load_checkpoint, save_checkpoint
-from fewshot.data.samplers import TripletBatches
-from fewshot.data.structured_samplers import BalancedBatches
+from fewshot.data.samplers.structured import BalancedBatches
+from fewshot.data.samplers.unstructured import TripletBatches
 from fewshot.encoders.encoder import Encoder
 from fewshot.encoders.small_resnet import SmallResNet
 from fewshot.errors import UserError
 from fewshot.interfaces import Batch, DataSpec
+from fewshot.models.model_file import save_model
 from fewshot.objectives.inputs import Inputs
-from fewshot.objectives.model_file import save_model
 from fewshot.objectives.transfer_net import TransferNet
 from fewshot.objectives.triplet_loss import TripletLoss
 from fewshot.objectives.triplet_net import TripletNet
+from fewshot.training.checkpoint import load_checkpoint, save_checkpoint
 
 NAMES = ("bag", "hat", "shoe", "sock")
 SPEC = DataSpec(NAMES, 1, (6, 6), (0.5,), (0.25,), rows=48)

@@ -7,10 +7,10 @@ import pytest
 import torch
 from torch import nn
 
-from fewshot.data.augmentation import RandomCrop
+from fewshot.augmentation.transforms import RandomCrop
 from fewshot.errors import UserError
+from fewshot.models.model_file import load_model, restore, save_model
 from fewshot.objectives.inputs import Inputs
-from fewshot.objectives.model_file import load_model, restore, save_model
 from fewshot.objectives.simclr import SimCLR
 from fewshot.objectives.vicreg import VICReg
 from fewshot.objectives.views import loss_of_views, two_views, view_keys

@@ -3,7 +3,7 @@
 import pytest
 
 import experiment
-from fewshot import config
+from fewshot.binding import config
 from fewshot.errors import UserError
 from fewshot.main import main
 from fewshot.studies import runs

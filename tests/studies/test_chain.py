@@ -2,9 +2,9 @@ import json
 
 import pytest
 
-from fewshot.artifacts import ExperimentFolder
 from fewshot.errors import UserError
-from fewshot.objectives.model_file import load_model
+from fewshot.experiment.artifacts import ExperimentFolder
+from fewshot.models.model_file import load_model
 from fewshot.studies import chain
 
 KEEP = ("-p1", "Trainer.keep_every = 1")

@@ -5,8 +5,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from fewshot.artifacts import ExperimentFolder
 from fewshot.errors import UserError
+from fewshot.experiment.artifacts import ExperimentFolder
 from fewshot.studies import few_shot
 from fewshot.studies.seeds import interval
 

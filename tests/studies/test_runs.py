@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from fewshot.artifacts import ExperimentFolder
 from fewshot.errors import UserError
+from fewshot.experiment.artifacts import ExperimentFolder
 from fewshot.studies import runs
 from fewshot.studies.runs import Run, complete, figure, figures, is_completed, read_results
 
@@ -37,7 +37,7 @@ def test_a_run_is_a_process_of_its_own_and_is_not_repeated(shop, tmp_path, monke
 @pytest.fixture
 def started(shop, tmp_path):
     """The folder of a run that was interrupted."""
-    from fewshot import config
+    from fewshot.binding import config
 
     run = evaluation(shop)
     folder = ExperimentFolder(tmp_path / run.name)

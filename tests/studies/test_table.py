@@ -1,7 +1,7 @@
 import pandas as pd
 import pytest
 
-from fewshot import config
+from fewshot.binding import config
 from fewshot.binding.locating import REPOSITORY
 from fewshot.errors import UserError
 from fewshot.studies import table

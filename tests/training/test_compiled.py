@@ -5,9 +5,9 @@ import pytest
 import torch
 from torch import nn
 
-from fewshot import compilation
 from fewshot.errors import UserError
-from fewshot.trainer import Trainer
+from fewshot.training import compilation
+from fewshot.training.trainer import Trainer
 from tests.training.tiny_training import TinyNet, make_fit, same_states
 
 

@@ -5,8 +5,8 @@ import pytest
 from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from fewshot.artifacts import ExperimentFolder
 from fewshot.errors import UserError
+from fewshot.experiment.artifacts import ExperimentFolder
 from fewshot.training.tracking import MetricsLog, epoch_line, scalars
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from fewshot.artifacts import ExperimentFolder
+from fewshot.experiment.artifacts import ExperimentFolder
 from fewshot.interfaces import Batch
 from fewshot.seeding import KeyedRandom, generator
 from fewshot.training.fit import Fit

@@ -6,7 +6,7 @@ from pathlib import Path
 import gin
 import numpy as np
 
-from fewshot.data.decode import UInt8Array
+from fewshot.data.images.decode import UInt8Array
 from fewshot.data.importers.cifar_files import read_binary, read_names, read_python
 from fewshot.data.importers.writing import checked_source, make_root, write_array, write_styles
 from fewshot.errors import UserError

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from fewshot.data.decode import UInt8Array
+from fewshot.data.images.decode import UInt8Array
 from fewshot.errors import UserError
 
 IMAGE_BYTES = 3 * 32 * 32

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from fewshot.data.decode import UInt8Array
+from fewshot.data.images.decode import UInt8Array
 
 UNSIGNED_BYTE = 8
 

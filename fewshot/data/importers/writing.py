@@ -14,10 +14,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from fewshot.data.decode import UInt8Array
-from fewshot.data.split_draw import held_out
-from fewshot.data.splits import create_splits
-from fewshot.data.table import write_table, write_text
+from fewshot.data.images.decode import UInt8Array
+from fewshot.data.splits.command import create_splits
+from fewshot.data.splits.draw import held_out
+from fewshot.data.tables.table import write_table, write_text
 from fewshot.errors import UserError
 
 logger = logging.getLogger("fewshot")

@@ -2,7 +2,7 @@ import pytest
 
 from fewshot.data.dataset import FashionDataset
 from fewshot.data.importers.cats_vs_dogs import CatsVsDogs
-from fewshot.data.table import read_rows
+from fewshot.data.tables.table import read_rows
 from fewshot.errors import UserError
 
 

@@ -5,7 +5,7 @@ import pytest
 
 from fewshot.data.dataset import FashionDataset
 from fewshot.data.importers.cifar10 import Cifar10, to_images
-from fewshot.data.table import read_rows
+from fewshot.data.tables.table import read_rows
 from fewshot.errors import UserError
 
 NAMES = ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"]

@@ -3,7 +3,7 @@ import pytest
 
 from fewshot.data.dataset import FashionDataset
 from fewshot.data.importers.deep_fashion import DeepFashion
-from fewshot.data.table import read_rows
+from fewshot.data.tables.table import read_rows
 from fewshot.errors import UserError
 
 IMAGES = [

@@ -10,7 +10,7 @@ from fewshot.data.importers import fashion_mnist, fashion_mnist_sources
 from fewshot.data.importers.fashion_mnist import CLASS_NAMES, SHA256, FashionMNIST
 from fewshot.data.importers.fashion_mnist_sources import UnavailableError
 from fewshot.data.importers.idx_files import parse_idx, read_content
-from fewshot.data.table import read_rows
+from fewshot.data.tables.table import read_rows
 from fewshot.errors import UserError
 
 

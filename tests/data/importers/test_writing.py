@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fewshot.data.image_store import open_store
+from fewshot.data.images.store import open_store
 from fewshot.data.importers.writing import (
     checked_source,
     hold_out_test,
@@ -17,7 +17,7 @@ from fewshot.data.importers.writing import (
     write_list,
     write_styles,
 )
-from fewshot.data.table import read_rows
+from fewshot.data.tables.table import read_rows
 from fewshot.errors import UserError
 
 

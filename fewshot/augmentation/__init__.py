@@ -1,0 +1,1 @@
+"""Transforms of whole batches, each a pure function of (images, keys)."""

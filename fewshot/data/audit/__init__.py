@@ -1,0 +1,1 @@
+"""Leaks between splits."""

@@ -1,0 +1,1 @@
+"""Image files and the packs they are decoded into."""

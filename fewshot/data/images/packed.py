@@ -1,0 +1,142 @@
+"""The pixels of a dataset's rows: out of a pack on disk, or decoded when asked for."""
+
+import hashlib
+import logging
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from pathlib import Path
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from fewshot.data.images.decode import ImageFormat
+from fewshot.data.images.pack import Pack
+from fewshot.data.images.store import ImageStore
+from fewshot.interfaces import IntArray
+
+logger = logging.getLogger("fewshot")
+
+_IN_MEMORY = ContextVar("in_memory", default=False)
+
+
+@contextmanager
+def in_memory() -> Iterator[None]:
+    """Datasets made inside write nothing: images are decoded whenever they are asked for."""
+    token = _IN_MEMORY.set(True)
+    try:
+        yield
+    finally:
+        _IN_MEMORY.reset(token)
+
+
+def is_in_memory() -> bool:
+    """Whether datasets made now may write nothing."""
+    return _IN_MEMORY.get()
+
+
+class Pixels(Protocol):
+    """Images of one format by position.
+
+    affordable: how many may be read for a statistic; digest: of the pixels, or of their sources.
+    """
+
+    affordable: int
+    digest: str
+
+    def gather(self, positions: IntArray) -> Tensor:
+        """uint8 [len(positions), C, H, W]."""
+        ...
+
+    def digests(self, positions: IntArray) -> list[str]:
+        """A digest of each image's pixels, or of its source: see the implementations."""
+        ...
+
+
+def cache_root(cache_dir: str | os.PathLike[str] | None) -> Path:
+    """Where packs live: the binding, else $FEWSHOT_CACHE, else ~/.cache/fewshot."""
+    chosen = cache_dir or os.environ.get("FEWSHOT_CACHE") or "~/.cache/fewshot"
+    return Path(chosen).expanduser().absolute()
+
+
+def pack_directory(cache: Path, root_dir: Path, wanted: ImageFormat) -> Path:
+    """The folder of the pack of (root_dir, size, channels, resize rule)."""
+    root = root_dir.resolve()
+    which = hashlib.blake2b(str(root).encode(), digest_size=6).hexdigest()
+    height, width = wanted.size
+    return cache / f"{root.name}-{which}-{height}x{width}x{wanted.channels}-{wanted.resize}"
+
+
+def open_pixels(
+    store: ImageStore, stamps: Mapping[str, str], wanted: ImageFormat, cache: Path
+) -> tuple[list[str], Pixels, dict[str, str]]:
+    """(readable ids in order, their pixels, {id: reason} of the others); packs what is missing.
+
+    stamps: of the ids that have an image. Inside `in_memory()` nothing is decoded or written, and
+    an unreadable image shows only when it is asked for.
+    """
+    if is_in_memory():
+        ids = list(stamps)
+        return ids, UnpackedPixels(store, ids, list(stamps.values()), wanted), {}
+    pack = Pack(pack_directory(cache, store.root_dir, wanted), wanted)
+    failures = pack.add(store, stamps)
+    ids = [image_id for image_id in stamps if image_id not in failures]
+    return ids, PackedPixels(pack, ids), failures
+
+
+class PackedPixels:
+    """Rows of a pack."""
+
+    affordable = 10_000
+
+    def __init__(self, pack: Pack, ids: Sequence[str]) -> None:
+        self._pack = pack
+        self._places = pack.places(ids)
+        self.digest = _digest(ids, pack.digests(self._places))
+
+    def gather(self, positions: IntArray) -> Tensor:
+        """uint8 [len(positions), C, H, W], copied from the memory-mapped files."""
+        return self._pack.gather(self._places[positions])
+
+    def digests(self, positions: IntArray) -> list[str]:
+        """As they were taken when the images were packed."""
+        return self._pack.digests(self._places[positions])
+
+
+class UnpackedPixels:
+    """Images decoded at each call; an unreadable one is black, with a warning."""
+
+    affordable = 256
+
+    def __init__(
+        self, store: ImageStore, ids: Sequence[str], stamps: Sequence[str], wanted: ImageFormat
+    ) -> None:
+        self._store = store
+        self._ids = ids
+        self._format = wanted
+        self._stamps = stamps
+        self.digest = _digest(ids, stamps)
+
+    def gather(self, positions: IntArray) -> Tensor:
+        """uint8 [len(positions), C, H, W]."""
+        ids = [self._ids[position] for position in positions.tolist()]
+        images, failures = self._store.decode(ids, self._format)
+        for position, failure in failures.items():
+            logger.warning(
+                "%s is unreadable and would be skipped: %s",
+                self._store.place(ids[position]),
+                failure.reason,
+            )
+        return torch.from_numpy(images)
+
+    def digests(self, positions: IntArray) -> list[str]:
+        """Of the sources: nothing is decoded, and every image is taken for another one."""
+        sources = (f"{self._ids[i]} {self._stamps[i]}" for i in positions.tolist())
+        return [hashlib.blake2b(s.encode(), digest_size=8).hexdigest() for s in sources]
+
+
+def _digest(ids: Sequence[str], facts: Sequence[str]) -> str:
+    lines = "\n".join(f"{image_id} {fact}" for image_id, fact in zip(ids, facts, strict=True))
+    return hashlib.sha256(lines.encode()).hexdigest()

@@ -1,0 +1,1 @@
+"""CSV files with one row an image."""

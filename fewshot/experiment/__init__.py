@@ -1,0 +1,1 @@
+"""The folder of one run: its files, its figures, where it ran."""

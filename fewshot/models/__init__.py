@@ -1,0 +1,1 @@
+"""model.mdl: save, load, rebuild."""

@@ -1,0 +1,209 @@
+import hashlib
+import logging
+import os
+
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from fewshot.data.tables.table import digest, read_rows, read_table, write_table, write_text
+from fewshot.errors import UserError
+
+HEADER = "id,articleType,year,productDisplayName\n"
+
+
+@pytest.fixture
+def csv(tmp_path):
+    def write(text, name="styles.csv", encoding="utf-8"):
+        path = tmp_path / name
+        path.write_bytes(text.encode(encoding))
+        return path
+
+    return write
+
+
+def refused(*arguments, **options):
+    with pytest.raises(UserError) as caught:
+        read_table(*arguments, **options)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("line", "name"),
+    [
+        ("1,Shirts,2011,Plain", "Plain"),
+        ("1,Shirts,2011,Tie, Cufflink and Pocket Square", "Tie, Cufflink and Pocket Square"),
+        ("1,Shirts,2011,Liv,Laugh,Love", "Liv,Laugh,Love"),
+        ('1,Shirts,2011,Tempo 3.5" Pink Short', 'Tempo 3.5" Pink Short'),
+        ('1,Shirts,2011,"Tie, quoted"', "Tie, quoted"),
+        ('1,Shirts,2011,"a ""b"", c"', 'a "b", c'),
+        ('1,Shirts,2011,"never closed', '"never closed'),
+        ('1,Shirts,2011,"Air" shoes, red', '"Air" shoes, red'),
+        ('1,Shirts,2011,5" and 6", red', '5" and 6", red'),
+        ('1,"Shirts",2011,"Air", red', '"Air", red'),
+        ('1,"Shirts","2011",', ""),
+        ("1,Shirts,2011,trailing,", "trailing,"),
+    ],
+)
+def test_a_row_is_one_line_and_the_last_column_takes_what_is_left(csv, line, name):
+    table, _ = read_table(csv(f"{HEADER}{line}\n2,Jeans,2012,After\n"))
+    assert table.columns.tolist() == ["id", "articleType", "year", "productDisplayName"]
+    assert table.loc[0].tolist() == ["1", "Shirts", "2011", name]
+    assert table.loc[1].tolist() == ["2", "Jeans", "2012", "After"]
+
+
+def test_a_quoted_comma_before_the_last_column_is_not_a_separator(csv):
+    table, _ = read_table(csv('id,note,articleType\n1,"a, ""b""",Shirts\n2,3" wide,Jeans\n'))
+    assert table["note"].tolist() == ['a, "b"', '3" wide']
+    assert table["articleType"].tolist() == ["Shirts", "Jeans"]
+
+
+def test_everything_is_text_and_nothing_is_taken_for_missing(csv):
+    table, _ = read_table(csv("id,articleType,season\n007,NA,\n1,nan,NA\n"))
+    assert table.values.tolist() == [["007", "NA", ""], ["1", "nan", "NA"]]
+
+
+@pytest.mark.parametrize("newline", ["\n", "\r\n", "\r"])
+def test_bom_line_ends_blank_lines_and_spaces_around_ids_and_labels(csv, newline):
+    text = newline.join(["\ufeffid,articleType,x", " 1 , Shirts ,a b", "", "2,Jeans,\x85\u2028"])
+    table, _ = read_table(csv(text))
+    assert table.values.tolist() == [["1", "Shirts", "a b"], ["2", "Jeans", "\x85\u2028"]]
+
+
+def test_rows_without_a_label_are_skipped_counted_and_named(csv, caplog):
+    path = csv("id,articleType\n1,Shirts\n2,\n3,  \n4,Jeans\n")
+    with caplog.at_level(logging.WARNING, "fewshot"):
+        table, unlabelled = read_table(path)
+    assert table["id"].tolist() == ["1", "4"]
+    assert table.index.tolist() == [0, 1]
+    assert unlabelled == ["2", "3"]
+    assert caplog.messages == [
+        "styles.csv: skipped 2 of 4 rows, whose 'articleType' is empty: ids 2, 3 (to have them "
+        "recognised, fill in any word)"
+    ]
+    everything, unlabelled = read_table(path, None)
+    assert len(everything) == 4 and unlabelled == []
+
+
+def test_every_label_empty(csv):
+    assert "column 'articleType' is empty in every row: fill it in" in refused(
+        csv("id,articleType\n1,\n")
+    )
+
+
+def test_several_files_are_one_table(csv):
+    one = csv("id,articleType,x\n1,Shirts,a\n", "one.csv")
+    two = csv("id,articleType,y\n2,Jeans,b\n", "two.csv")
+    table, _ = read_table([one, str(two)])
+    assert table.columns.tolist() == ["id", "articleType", "x", "y"]
+    assert table.values.tolist() == [["1", "Shirts", "a", ""], ["2", "Jeans", "", "b"]]
+
+
+def test_duplicate_ids_are_named_with_their_lines(csv):
+    rows = "".join(f"{i},Shirts\n{i},Jeans\n" for i in range(7))
+    message = refused(csv("id,articleType\n" + rows))
+    assert message == (
+        "duplicate ids: 0 (styles.csv line 2, styles.csv line 3), "
+        "1 (styles.csv line 4, styles.csv line 5), 2 (styles.csv line 6, styles.csv line 7), "
+        "3 (styles.csv line 8, styles.csv line 9), 4 (styles.csv line 10, styles.csv line 11) "
+        "and 2 more. Each image needs one row: remove the others."
+    )
+
+
+def test_duplicates_across_files_count_blank_lines(csv):
+    one = csv("id,articleType\n\n1,Shirts\n", "one.csv")
+    two = csv("id,articleType\n 1,Jeans\n", "two.csv")
+    assert "duplicate ids: 1 (one.csv line 3, two.csv line 2)." in refused([one, two])
+
+
+@pytest.mark.parametrize("bad", ["../1", "a/b", "a\\b", "..", "1..2"])
+def test_an_id_cannot_leave_the_image_folder(csv, bad):
+    message = refused(csv(f"id,articleType\n1,Shirts\n{bad},Shirts\n"))
+    assert f"styles.csv line 3 has the id {bad!r}" in message
+    assert "must not hold '/', '\\' or '..'" in message
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("", "styles.csv is empty: it needs a header line and a row for each image."),
+        ("\n \n", "is empty: it needs a header"),
+        (HEADER, "has a header but no rows: it needs a row for each image."),
+        ("id,articletype\n1,a\n", "its columns are: id, articletype. Did you mean 'articletype'?"),
+        ("id,b\n1,a\n", "its columns are: id, b. Name one of these, or add the column."),
+        ("ids,articleType\n1,a\n", "has no column 'id'; its columns are: ids, articleType. Did "),
+        ("id;articleType\n1;a\n", "Separate the columns by commas, not by semicolons or tabs."),
+        ("id,articleType,id\n1,a,2\n", "the header names 'id' twice: rename one of the columns."),
+        ("id,articleType\n1,a\n ,b\n", "styles.csv line 3 has an empty id: an id names the image"),
+        (HEADER + "1,Shirts,2011,x\n2,Shirts\n", "line 3 has 2 columns, the header has 4: '2,Shir"),
+        (HEADER + '1,"a, b",2011\n', "line 2 has 3 columns, the header has 4"),
+        (
+            "id,articleType\n1,Shirts,red\n",
+            "has 3 columns, the header has 2: '1,Shirts,red'",
+        ),
+    ],
+)
+def test_bad_tables_are_refused(csv, text, expected):
+    assert expected in refused(csv(text))
+
+
+def test_missing_file_folder_and_no_file(tmp_path):
+    message = refused(tmp_path / "none.csv")
+    assert f"CSV file not found: {tmp_path / 'none.csv'}. Relative paths start at" in message
+    assert "is a folder, not a CSV file: give the path of the file in it." in refused(tmp_path)
+    assert refused([]) == "no CSV file was given: name at least one."
+
+
+def test_not_utf8(csv):
+    message = refused(csv("id,articleType\n1,Shirts\n2,Jupes d'été\n", encoding="latin-1"))
+    assert "styles.csv line 3 is not UTF-8 text: save the file as UTF-8." in message
+
+
+def test_a_picture_is_no_csv(tmp_path):
+    Image.new("RGB", (4, 4)).save(tmp_path / "photo.png")
+    message = refused(tmp_path / "photo.png")
+    assert "photo.png is not a text file: give a CSV, a text with a header line" in message
+
+
+def test_digest(csv):
+    one, two = csv("a", "one.csv"), csv("b", "two.csv")
+    assert digest(one) == hashlib.sha256(b"a").hexdigest() == digest([str(one)])
+    assert len({digest(one), digest(two), digest([one, two]), digest([two, one])}) == 4
+
+
+def test_write_is_whole_or_not_at_all(tmp_path, monkeypatch):
+    path = tmp_path / "a.csv"
+    write_text("old\n", path)
+
+    def broken(_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", broken)
+    with pytest.raises(UserError, match=r"cannot write .*a\.csv: No space left on device\."):
+        write_text("new\n", path)
+    assert path.read_text() == "old\n"
+    assert [p.name for p in tmp_path.iterdir()] == ["a.csv"]
+
+
+def test_write_refuses_line_breaks_and_missing_folders(tmp_path):
+    for text in ("a\nb", "a\rb"):
+        with pytest.raises(UserError, match="a cell holds a line break"):
+            write_table(pd.DataFrame({"id": ["1"], "x": [text]}), tmp_path / "a.csv")
+    with pytest.raises(UserError, match="Choose a folder that exists and is writable"):
+        write_text("", tmp_path / "no" / "a.csv")
+
+
+CELL = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\r\n"), max_size=8)
+QUOTED = st.text(st.sampled_from('a", '), max_size=6)
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.lists(st.tuples(CELL | QUOTED, CELL | QUOTED), min_size=1, max_size=6))
+def test_what_is_written_is_read_back(tmp_path_factory, cells):
+    path = tmp_path_factory.mktemp("table") / "t.csv"
+    table = pd.DataFrame(cells, columns=["x", "y"], dtype=str)
+    table.insert(0, "id", [str(i) for i in range(len(cells))])
+    write_table(table, path)
+    assert read_rows(path).values.tolist() == table.values.tolist()

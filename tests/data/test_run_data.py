@@ -1,0 +1,104 @@
+"""Which rows a run trains on and is tested on, from what is bound."""
+
+import json
+
+import gin
+import pandas as pd
+import pytest
+from PIL import Image
+
+from fewshot.binding import config
+from fewshot.data.run_data import load_data
+from fewshot.data.twins import DropTwins
+from fewshot.main import main
+from fewshot.models.model_file import load_model
+
+SMALL = [
+    "SmallResNet.widths = (8,)",
+    "SmallResNet.stem_pool = False",
+    "ShuffledBatches.batch_size = 16",
+    "Trainer.precision = '32-true'",
+    "main.num_epochs = 1",
+    "main.test_rows = @DropTwins",
+]
+
+
+@pytest.fixture
+def leaky(shop, tmp_path):
+    """The bindings of the shop, two of whose test photos have a twin in training."""
+    test = pd.read_csv(shop.root / "test.csv")
+    for twin, of in (("leak1", "trainBags0"), ("leak2", "trainHats7")):
+        path = shop.root / "images" / f"{twin}.png"
+        with Image.open(shop.root / "images" / f"{of}.jpg") as image:
+            image.save(path)
+        test.loc[len(test)] = [twin, "Socks"]
+    test.to_csv(tmp_path / "test.csv", index=False)
+    return [*shop.bindings(), f"test/FashionDataset.csv_file = '{tmp_path}/test.csv'"]
+
+
+def run(output, bindings, name="run", dry_run=False):
+    request = config.new_run(
+        ["configs/transfer.gin"], [*SMALL, *bindings], name, str(output), dry_run
+    )
+    main(request)
+    return request.folder
+
+
+def test_a_run_can_leave_out_the_test_images_it_was_trained_on(leaky, tmp_path, caplog):
+    with caplog.at_level("INFO", logger="fewshot"):
+        folder = run(tmp_path, leaky)
+    assert "main.test_rows leaves out 2 of 26 test rows" in caplog.text
+    found = json.loads((folder / "results.json").read_text())
+    assert found["test"]["dropped"] == 2
+    assert found["test"]["n"] == 24
+    assert "dropped" not in found["validation"]
+    ids = pd.read_csv(folder / "predictions.csv", dtype=str)["id"]
+    assert len(ids) == 24
+    assert not ids.str.startswith("leak").any()
+
+
+def test_test_images_that_a_saved_model_was_trained_on_are_counted(leaky, tmp_path, caplog):
+    all_rows = [*leaky, "main.validation_fraction = 0.0", "main.test_rows = None"]
+    model = run(tmp_path, all_rows, "first") / "model.mdl"
+    assert "trained_on" not in json.loads((model.parent / "results.json").read_text())["test"]
+    saved = [f"TransferNet.saved_model_path = '{model}'", "TransferNet.encoder = None"]
+    with caplog.at_level("WARNING", logger="fewshot"):
+        again = run(tmp_path, [*all_rows, *saved, "main.num_epochs = 0"], "again")
+    assert (
+        "2 of 26 test images are among those that the saved model was trained on, and flatter it: "
+        "bind test/FashionDataset.csv_file to other images."
+    ) in caplog.text
+    assert json.loads((again / "results.json").read_text())["test"]["trained_on"] == 2
+    # a model that went on from it has learned from all that it has
+    few = ["main.train_rows = @SelectRows", "SelectRows.per_class = 8"]
+    third = run(tmp_path, [*all_rows, *saved, *few], "third")
+    first_images = load_model(model).trained_images.tolist()
+    assert load_model(third / "model.mdl").trained_images.tolist() == first_images
+    assert len(first_images) == len(set(first_images)) > 3
+
+
+def test_the_test_rows_do_not_depend_on_which_training_rows_are_selected(leaky):
+    found = []
+    for per_class, seed in ((8, 0), (2, 1), (24, 2)):
+        config.load([], [*leaky, f"SelectRows.per_class = {per_class}"])
+        data = load_data(gin.get_configurable("SelectRows"), 0.25, seed, DropTwins)
+        assert data.dropped == 2
+        found.append(data.test.ids.tolist())
+    assert len(found[0]) == 24
+    assert found[0] == found[1] == found[2]
+
+
+def test_without_test_rows_nothing_is_left_out_or_said(leaky, caplog):
+    config.load([], leaky)
+    with caplog.at_level("INFO", logger="fewshot"):
+        data = load_data(None, 0.25, 0)
+    assert len(data.test) == 26
+    assert data.facts().metrics == {}
+    assert "leaves out" not in caplog.text
+
+
+def test_a_dry_run_decodes_no_split_to_look_for_twins(leaky, tmp_path, caplog):
+    with caplog.at_level("INFO", logger="fewshot"):
+        run(tmp_path, leaky, dry_run=True)
+    assert "leaves out" not in caplog.text
+    assert "test           26 images" in caplog.text

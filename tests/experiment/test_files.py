@@ -1,0 +1,67 @@
+import pytest
+
+from fewshot.errors import UserError
+from fewshot.experiment.files import write_atomically
+
+
+def _names(path):
+    return sorted(item.name for item in path.iterdir())
+
+
+def test_a_write_that_fails_leaves_what_was_there(tmp_path):
+    path = tmp_path / "figures.csv"
+    path.write_text("old")
+
+    def half(part):
+        part.write_text("ne")
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        write_atomically(path, half)
+    assert path.read_text() == "old"
+    assert _names(tmp_path) == ["figures.csv"]
+
+
+def test_nothing_is_in_place_while_it_is_written_and_the_suffix_is_kept(tmp_path):
+    path = tmp_path / "pictures" / "curve.png"
+    seen = []
+
+    def writer(part):
+        seen.append(part.suffix)
+        assert part.parent == path.parent and not path.exists()
+        part.write_text("picture")
+
+    write_atomically(path, writer)
+    assert seen == [".png"]
+    assert _names(path.parent) == ["curve.png"]
+
+
+def test_leftovers_of_a_killed_process_are_overwritten(tmp_path):
+    path = tmp_path / "model.mdl"
+    parts = []
+    write_atomically(path, lambda part: _note(parts, part))
+    parts[0].write_text("left by a killed process, longer than the new content")
+    write_atomically(path, lambda part: _note(parts, part, "two"))
+    assert path.read_text() == "two"
+    assert _names(tmp_path) == ["model.mdl"]
+
+
+def _note(parts, part, text="one"):
+    parts.append(part)
+    part.write_text(text)
+
+
+def test_a_full_disk_is_said(tmp_path):
+    def full(part):
+        raise OSError(28, "No space left on device")
+
+    with pytest.raises(UserError, match=r"a\.csv cannot be written \(No space left on device\)"):
+        write_atomically(tmp_path / "a.csv", full)
+
+
+def test_other_errors_pass(tmp_path):
+    def missing(part):
+        raise FileNotFoundError(2, "No such file", "font.ttf")
+
+    with pytest.raises(FileNotFoundError):
+        write_atomically(tmp_path / "a.csv", missing)

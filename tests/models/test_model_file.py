@@ -1,0 +1,126 @@
+import pytest
+import torch
+
+from fewshot.encoders.cifar_net import CifarNet
+from fewshot.errors import UserError
+from fewshot.models.model_file import load_model, restore, save_model
+from fewshot.objectives.transfer_net import TransferNet
+from tests.objectives.toy import CLASSES, Pretext, ToyEncoder, batch, images, spec
+
+
+@pytest.fixture
+def trained():
+    """A classifier whose norms have seen a batch."""
+    torch.manual_seed(3)
+    objective = TransferNet(spec(), ToyEncoder)
+    objective(batch())
+    return objective.eval()
+
+
+def rewrite(path, **changes):
+    content = torch.load(path, weights_only=True)
+    torch.save(content | changes, path)
+
+
+def test_restored_scores_are_bit_equal(tmp_path, trained):
+    save_model(trained, tmp_path / "model.mdl")
+    other = TransferNet(spec(), ToyEncoder).eval()
+    assert not torch.equal(other.scores(images()), trained.scores(images()))
+    restore(other, load_model(tmp_path / "model.mdl"))
+    assert torch.equal(other.scores(images()), trained.scores(images()))
+
+
+def test_everything_the_format_promises_is_there(tmp_path, trained):
+    save_model(trained, tmp_path / "model.mdl")
+    stored = load_model(str(tmp_path / "model.mdl"))
+    assert stored.objective == "TransferNet"
+    assert stored.encoder.name == "ToyEncoder"
+    assert stored.encoder.arguments == trained.encoder.arguments
+    assert stored.head.name == "LinearHead"
+    assert stored.head.arguments == {"num_features": 6, "num_classes": 3, "cells": 1}
+    assert set(stored.head.state) == {"head.linear.weight", "head.linear.bias"}
+    assert stored.class_names == CLASSES
+    assert stored.image_size == stored.input_size == (12, 10)
+    assert (stored.channels, stored.mean, stored.std) == (1, (0.3,), (0.2,))
+    assert stored.csv_digest == "abc"
+    assert [path.name for path in tmp_path.iterdir()] == ["model.mdl"]
+
+
+def test_a_pretext_model_keeps_the_classes_but_has_no_classifier(tmp_path):
+    save_model(Pretext(spec(), CifarNetSmall), tmp_path / "model.mdl")
+    stored = load_model(tmp_path / "model.mdl")
+    assert stored.head.name == ""
+    assert set(stored.head.state) == {"decoder.weight", "decoder.bias"}
+    assert stored.class_names == CLASSES
+
+
+def CifarNetSmall(in_channels, image_size):  # noqa: N802 -- stands for a bound factory
+    return CifarNet(in_channels=in_channels, image_size=(16, 16))
+
+
+def test_an_interrupted_save_leaves_the_old_file_whole(tmp_path, trained, monkeypatch):
+    path = tmp_path / "model.mdl"
+    save_model(trained, path)
+    before = path.read_bytes()
+
+    def interrupted(content, file):
+        file.write_bytes(b"half")
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(torch, "save", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        save_model(trained, path)
+    assert path.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_missing_model_or_a_folder(tmp_path):
+    with pytest.raises(UserError, match=r"none\.mdl' does not exist: bind the model\.mdl of an"):
+        load_model(tmp_path / "none.mdl")
+    with pytest.raises(UserError, match=r"is a folder: bind the file in it, '.*/model\.mdl'"):
+        load_model(tmp_path)
+
+
+def test_a_file_cut_short_or_foreign_or_dangerous(tmp_path, trained):
+    path = tmp_path / "model.mdl"
+    save_model(trained, path)
+    whole = path.read_bytes()
+    for content in (whole[: len(whole) // 2], b"", b"id,articleType\n1,Bags\n"):
+        path.write_bytes(content)
+        with pytest.raises(UserError, match=r"cannot be read .* it is cut short or no model\.mdl"):
+            load_model(path)
+    torch.save({"code": exit}, path)
+    with pytest.raises(UserError, match="cannot be read"):
+        load_model(path)
+
+
+def test_a_checkpoint_is_not_taken_for_a_model(tmp_path):
+    torch.save({"epoch": 3}, tmp_path / "last.ckpt")
+    with pytest.raises(UserError, match=r"is no model\.mdl of this program.*not last\.ckpt"):
+        load_model(tmp_path / "last.ckpt")
+
+
+def test_a_newer_version_is_refused_by_name(tmp_path, trained):
+    save_model(trained, tmp_path / "model.mdl")
+    rewrite(tmp_path / "model.mdl", version=2)
+    with pytest.raises(UserError, match="has format version 2, and this program reads up to 1"):
+        load_model(tmp_path / "model.mdl")
+
+
+def test_a_file_that_lacks_a_part_is_refused(tmp_path, trained):
+    path = tmp_path / "model.mdl"
+    save_model(trained, path)
+    content = torch.load(path, weights_only=True)
+    del content["class_names"]
+    torch.save(content, path)
+    with pytest.raises(UserError, match="is incomplete"):
+        load_model(path)
+
+
+def test_restoring_into_another_encoder_names_the_tensors(tmp_path, trained):
+    save_model(trained, tmp_path / "model.mdl")
+    wider = TransferNet(spec(), lambda **sizes: ToyEncoder(width=8, **sizes))
+    with pytest.raises(UserError) as error:
+        restore(wider, load_model(tmp_path / "model.mdl"))
+    assert "the encoder ToyEncoder of" in str(error.value)
+    assert "conv.weight is [6, 1, 3, 3] in the file and [8, 1, 3, 3] here" in str(error.value)
