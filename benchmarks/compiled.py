@@ -36,7 +36,7 @@ def prepared(spec: DataSpec, batch: Batch) -> tuple[torch.nn.Module, Callable[[]
     optimizer = torch.optim.AdamW(objective.parameters(), lr=1e-3)
     fabric = launch_fabric("cpu", 1, AUTO)
     step = TrainingStep(fabric, objective.train(), optimizer, None)
-    return objective, lambda: step(batch)
+    return objective, lambda: step(batch, 0, 1)
 
 
 def rate(step: Callable[[], object], steps: int) -> float:

@@ -87,6 +87,25 @@ class Sampler(Protocol):
         ...
 
 
+class Trainable(Protocol):
+    """What the trainer uses of an objective, an nn.Module called as `module(batch)`.
+
+    What an objective may also have, and the trainer then heeds: `before_step(step, total_steps)`,
+    called before each forward pass with the number of steps done so far and of those the run is to
+    have (for schedules of its own, such as a teacher's momentum); `after_step()`, called after each
+    optimiser step; `compares_within_batch = True`, where the loss compares a batch's images with
+    each other and sees those of its own process alone, so that several would be another method.
+    """
+
+    def __call__(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
+        """(loss to minimise, {name: detached scalar} to log)."""
+        ...
+
+    def parameter_groups(self) -> list[dict[str, Any]]:
+        """What the optimiser gets."""
+        ...
+
+
 @dataclass(frozen=True)
 class Evaluation:
     """What an evaluator found.

@@ -22,6 +22,7 @@ class EpisodicObjective(Objective):
     """
 
     layout = "support|query"
+    compares_within_batch = True
 
     def __init__(
         self,

@@ -25,10 +25,12 @@ class Objective(nn.Module, ABC):
     and image_size. inputs: factory of Inputs, called with spec (default @Inputs).
     A subclass implements `forward`, and `scores(uint8 [B, C, H, W]) -> [B, classes]` if it
     classifies. Set in a subclass: `layout`, the order of batches it needs (see
-    interfaces.Sampler). Raises UserError without an encoder.
+    interfaces.Sampler), and `compares_within_batch` (see interfaces.Trainable). Raises UserError
+    without an encoder.
     """
 
     layout = "image"
+    compares_within_batch = False
 
     def __init__(
         self, spec: DataSpec, encoder: Factory | None = None, inputs: Factory | None = None
@@ -53,6 +55,9 @@ class Objective(nn.Module, ABC):
     @abstractmethod
     def forward(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
         """Batch -> (loss to minimise, {name: detached scalar} to log)."""
+
+    def before_step(self, step: int, total_steps: int) -> None:
+        """Called before every forward pass in training, step from 0: schedules of its own."""
 
     def after_step(self) -> None:
         """Called after every optimiser step: momentum encoders, queues."""

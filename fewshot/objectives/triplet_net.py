@@ -99,6 +99,7 @@ class TripletNet(Objective):
         loss = loss or gin.get_configurable(TripletLoss)
         self.loss = build_filled("TripletNet.loss", loss, known)
         self.layout = getattr(self.loss, "layout", "image")
+        self.compares_within_batch = self.layout == "image"
         self.miner = None if miner is None else build_filled("TripletNet.miner", miner, known)
         if self.miner is not None and self.layout != "image":
             raise UserError(

@@ -114,7 +114,8 @@ class TrainingRun:
         ):
             for batch in batches:
                 seeding.reseed(self.fit.seed, progress.epoch, progress.step, self.rank)
-                self.state.averages.add(self.step(batch), len(batch))
+                logs = self.step(batch, progress.total_steps, total * self.fit.num_epochs)
+                self.state.averages.add(logs, len(batch))
                 if self.fit.schedule_every == "step":
                     self._move_schedule()
                 progress.step += 1

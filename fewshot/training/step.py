@@ -25,7 +25,7 @@ class BatchForward(nn.Module):
 
 
 class TrainingStep:
-    """Moves an objective's parameters by one batch, and then calls its `after_step` if it has one.
+    """Moves an objective's parameters by one batch, its `before_step` and `after_step` around it.
 
     clip_norm: largest gradient norm, None for no limit.
     """
@@ -36,14 +36,18 @@ class TrainingStep:
         self._fabric = fabric
         self._name = type(objective).__name__
         self._clip_norm = clip_norm
+        self._before_step = getattr(objective, "before_step", None)
         self._after_step = getattr(objective, "after_step", None)
         self._module, self._optimizer = fabric.setup(BatchForward(objective), optimizer)
 
-    def __call__(self, batch: Batch) -> dict[str, Tensor]:
+    def __call__(self, batch: Batch, step: int, total_steps: int) -> dict[str, Tensor]:
         """The batch's logs and "loss", detached scalars still on the device.
 
-        Raises UserError when the loss depends on no trainable parameter.
+        step: how many steps were done before; total_steps: those of the whole run. Raises UserError
+        when the loss depends on no trainable parameter.
         """
+        if self._before_step is not None:
+            self._before_step(step, total_steps)
         loss, logs = self._module(batch.images, batch.labels, batch.rows, batch.keys)
         if not loss.requires_grad:
             raise UserError(

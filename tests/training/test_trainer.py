@@ -117,6 +117,28 @@ def test_a_finished_run_is_not_trained_again(tmp_path, trainer):
     assert first.best_epoch == 2 and first.best_value == 0.6
 
 
+class Told(TinyNet):
+    """Writes down what it is told before each step."""
+
+    def __init__(self, **options):
+        super().__init__(**options)
+        self.told = []
+
+    def before_step(self, step, total_steps):
+        assert len(self.told) == self.forwards and self.steps_seen == step
+        self.told.append((step, total_steps))
+
+
+def test_an_objective_is_told_how_far_the_run_is(tmp_path, trainer):
+    cut = make_fit(tmp_path / "run", Told(die_at=6))
+    with pytest.raises(KeyboardInterrupt):
+        trainer.fit(cut)
+    assert cut.objective.told == [(step, STEPS) for step in range(7)]
+    rest = make_fit(tmp_path / "run", Told(), resume=True)
+    trainer.fit(rest)
+    assert rest.objective.told == [(step, STEPS) for step in range(4, STEPS)]
+
+
 def test_best_on_validation_is_kept(tmp_path, trainer):
     saved = []
     net = TinyNet()
