@@ -158,7 +158,11 @@ class Evaluator(Protocol):
 
 
 class ObjectiveLike(Protocol):
-    """What evaluators use of an objective."""
+    """What evaluators use of an objective.
+
+    One that classifies by its embedding alone has `scores_of(features float [B, D]) -> [B, C]`,
+    too, so that an image that was embedded is not computed again for its scores.
+    """
 
     class_names: tuple[str, ...]
 

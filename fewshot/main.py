@@ -15,6 +15,7 @@ from fewshot.data.images.packed import in_memory
 from fewshot.data.run_data import RunData, load_data
 from fewshot.errors import UserError
 from fewshot.evaluation import refusals
+from fewshot.evaluation.outputs import evaluated
 from fewshot.experiment.artifacts import ExperimentFolder
 from fewshot.experiment.environment import environment
 from fewshot.experiment.results import finish, results
@@ -175,7 +176,8 @@ def _validation(parts: Parts) -> Callable[[], Mapping[str, Mapping[str, Any]]] |
 
     def validate() -> dict[str, dict[str, Any]]:
         with parts.trainer.inference(parts.objective):
-            found = [monitor(parts.objective, parts.data.monitored) for monitor in parts.monitors]
+            splits = evaluated(parts.objective, parts.data.monitored)
+            found = [monitor(parts.objective, splits) for monitor in parts.monitors]
         return merge_metrics(found)
 
     return validate
@@ -188,7 +190,8 @@ def _evaluate_chosen(
     if summary.epochs > 0:
         restore(parts.objective, load_model(folder.model))
     with parts.trainer.inference(parts.objective):
-        return [evaluator(parts.objective, parts.data.evaluated) for evaluator in parts.evaluators]
+        splits = evaluated(parts.objective, parts.data.evaluated)
+        return [evaluator(parts.objective, splits) for evaluator in parts.evaluators]
 
 
 def merge_metrics(evaluations: Sequence[Evaluation]) -> dict[str, dict[str, Any]]:

@@ -9,6 +9,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from fewshot.errors import UserError
+from fewshot.evaluation.outputs import EvaluatedSplit
 from fewshot.evaluation.variants import averaged
 from fewshot.interfaces import Dataset, IntArray
 
@@ -24,7 +25,8 @@ def embed(
 ) -> Tensor:
     """Embeddings float32 [N, D] of the dataset's rows (or of some), on the objective's device.
 
-    Raises UserError when an embedding is not finite.
+    Of an EvaluatedSplit, each image is embedded once, however often it is asked for. Raises
+    UserError when an embedding is not finite.
     """
     return _through(objective.embed, objective, dataset, chunk, rows, "embedding")
 
@@ -39,16 +41,24 @@ def score(
 ) -> Tensor:
     """Scores float32 [N, number of class names], otherwise as `embed`.
 
-    mirrored, shift: the mean over variants of each image, as variants.averaged has them.
-    Raises UserError for an objective that does not classify.
+    mirrored, shift: the mean over variants of each image, as variants.averaged has them. Without
+    them, an objective that has `scores_of` scores the embeddings there are. Raises UserError for an
+    objective that does not classify.
     """
     if getattr(objective, "scores", None) is None:
         raise UserError(
             f"{type(objective).__name__} gives embeddings but no class scores: evaluate it with "
             "KNNClassification in place of Classification."
         )
+    of_features = getattr(objective, "scores_of", None)
+    if of_features is not None and not mirrored and shift == 0:
+        features = embed(objective, dataset, chunk, rows)
+        with torch.inference_mode():
+            parts = [of_features(part).float() for part in features.split(chunk)]
+        return _finite(torch.cat(parts), "scoring")
     function = averaged(objective.scores, mirrored, shift)
-    return _through(function, objective, dataset, chunk, rows, "scoring")
+    output = ("scoring", mirrored, shift)
+    return _through(function, objective, dataset, chunk, rows, output)
 
 
 def _through(
@@ -57,12 +67,29 @@ def _through(
     dataset: Dataset,
     chunk: int,
     rows: IntArray | None,
-    verb: str,
+    output: str | tuple[str, bool, int],
 ) -> Tensor:
-    if rows is None:
-        rows = np.arange(len(dataset))
+    """The function of the rows' images; output: under what an EvaluatedSplit keeps it."""
+    verb = output if isinstance(output, str) else output[0]
+    rows = np.arange(len(dataset)) if rows is None else rows
     if len(rows) == 0:
         raise UserError(f"{verb}: the dataset has no rows.")
+    if isinstance(dataset, EvaluatedSplit) and dataset.objective is objective:
+        source = dataset.dataset
+        return dataset.take(
+            output, rows, lambda some: _computed(function, objective, source, chunk, some, verb)
+        )
+    return _computed(function, objective, dataset, chunk, rows, verb)
+
+
+def _computed(
+    function: Callable[[Tensor], Tensor],
+    objective: Any,
+    dataset: Dataset,
+    chunk: int,
+    rows: IntArray,
+    verb: str,
+) -> Tensor:
     device = device_of(objective)
     outputs = []
     with torch.inference_mode(), tqdm(total=len(rows), desc=verb, leave=False, disable=None) as bar:
@@ -70,11 +97,14 @@ def _through(
             images = dataset.images(rows[start : start + chunk])
             outputs.append(function(images.to(device)).float())
             bar.update(len(images))
-    whole = torch.cat(outputs)
-    bad = int((~whole.isfinite()).any(1).sum())
+    return _finite(torch.cat(outputs), verb)
+
+
+def _finite(outputs: Tensor, verb: str) -> Tensor:
+    bad = int((~outputs.isfinite()).any(1).sum())
     if bad:
         raise UserError(
-            f"{verb}: {bad} of {len(whole)} outputs are not finite; the training has diverged: "
+            f"{verb}: {bad} of {len(outputs)} outputs are not finite; the training has diverged: "
             "lower the learning rate or clip the gradients."
         )
-    return whole
+    return outputs

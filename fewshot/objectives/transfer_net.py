@@ -91,7 +91,11 @@ class TransferNet(Objective):
 
     def scores(self, images: Tensor) -> Tensor:
         """Images 0 .. 255 [B, C, H, W], not augmented -> logits [B, number of class_names]."""
-        logits: Tensor = self.head(self.embed(images))
+        return self.scores_of(self.embed(images))
+
+    def scores_of(self, features: Tensor) -> Tensor:
+        """Features [B, D], as `embed` gives them -> logits [B, number of class_names]."""
+        logits: Tensor = self.head(features)
         return logits
 
 

@@ -1,0 +1,72 @@
+"""A split together with what one objective makes of its images, each image computed once."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from fewshot.interfaces import Dataset, IntArray
+
+Compute = Callable[[IntArray], Tensor]
+
+
+class KeptRows:
+    """Rows of a [size, D] output, computed when first asked for and kept until released."""
+
+    def __init__(self, size: int) -> None:
+        self._places = np.full(size, -1, dtype=np.int64)
+        self._values: Tensor | None = None
+
+    def take(self, rows: IntArray, compute: Compute) -> Tensor:
+        """[len(rows), D] in the order of the rows; `compute` is asked only for those not yet kept.
+
+        The answer may be what is kept itself: it is not to be written to.
+        """
+        wanted = np.unique(rows)
+        missing = wanted[self._places[wanted] < 0]
+        if len(missing) or self._values is None:
+            found = compute(missing)
+            known = 0 if self._values is None else len(self._values)
+            self._places[missing] = known + np.arange(len(missing))
+            self._values = found if self._values is None else torch.cat([self._values, found])
+        places = self._places[rows]
+        if np.array_equal(places, np.arange(len(self._values))):
+            return self._values
+        return self._values[torch.from_numpy(places).to(self._values.device)]
+
+
+class EvaluatedSplit:
+    """A dataset whose embeddings and scores by one objective are shared by all evaluators.
+
+    It is a Dataset itself: `inference.embed` and `inference.score` find what is kept here. What is
+    kept is float32 [N, D] on the objective's device, released with this object.
+    """
+
+    def __init__(self, objective: Any, dataset: Dataset) -> None:
+        self.objective = objective
+        self.dataset = dataset
+        self.ids, self.labels, self.class_names = dataset.ids, dataset.labels, dataset.class_names
+        self.image_size, self.channels = dataset.image_size, dataset.channels
+        self._kept: dict[Any, KeptRows] = {}
+
+    def __len__(self) -> int:
+        return len(self.dataset)
+
+    def images(self, rows: IntArray) -> Tensor:
+        """uint8 [len(rows), C, H, W]."""
+        return self.dataset.images(rows)
+
+    def image_digests(self) -> IntArray:
+        """int64 [rows], equal for rows whose images are equal in every pixel."""
+        return self.dataset.image_digests()
+
+    def take(self, output: Any, rows: IntArray, compute: Compute) -> Tensor:
+        """Rows of one of the objective's outputs, named by any hashable key; see KeptRows.take."""
+        return self._kept.setdefault(output, KeptRows(len(self))).take(rows, compute)
+
+
+def evaluated(objective: Any, datasets: Mapping[str, Dataset]) -> dict[str, EvaluatedSplit]:
+    """The splits of one evaluation by one state of the objective, which must not change within."""
+    return {name: EvaluatedSplit(objective, dataset) for name, dataset in datasets.items()}
