@@ -1,10 +1,13 @@
 """What the command line writes: answers to stdout; the log and messages to stderr."""
 
+import errno
+import io
 import logging
 import os
 import signal
 import sys
 from collections.abc import Callable
+from typing import Any
 
 from fewshot.errors import UserError
 
@@ -17,11 +20,44 @@ class _Formatter(logging.Formatter):
         return text if record.levelno <= logging.INFO else f"{record.levelname.lower()}: {text}"
 
 
+class _Forgiving(io.FileIO):
+    """A stream whose device may be full or gone: what it cannot write is lost, and nothing else."""
+
+    def write(self, data: Any) -> int:
+        try:
+            return super().write(data) or 0
+        except OSError:
+            return len(data)
+
+
+def steady_streams() -> None:
+    """Make the three standard streams fit to be written to, whatever this process was given.
+
+    A closed one leads nowhere; characters that a stream cannot encode are written as escapes;
+    messages that stderr's device has no room for are lost.
+    """
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:  # else the next file that is opened would take its number, and its text
+            os.open(os.devnull, os.O_RDWR)
+    sys.stdout = sys.stdout or open(1, "w", closefd=False)  # noqa: SIM115
+    if sys.stderr is None or sys.stderr is sys.__stderr__:  # not one that a test put there
+        encoding = getattr(sys.stderr, "encoding", None)
+        raw = io.BufferedWriter(_Forgiving(2, "w", closefd=False))
+        sys.stderr = io.TextIOWrapper(raw, encoding, line_buffering=True, write_through=True)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
 def show_log() -> None:
-    """Send the project's log to stderr, one line a message."""
+    """Send the project's log to stderr, one line a message; a second call changes no more."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_Formatter())
     logger = logging.getLogger("fewshot")
+    for former in [h for h in logger.handlers if isinstance(h.formatter, _Formatter)]:
+        logger.removeHandler(former)
     logger.addHandler(handler)
     logger.setLevel(logging.INFO)
     logger.propagate = False
@@ -33,11 +69,20 @@ def say(text: str) -> None:
 
 
 def show(text: str) -> None:
-    """Write an answer to stdout, whose reader (such as head) may have gone before its end."""
+    """Write an answer to stdout, whose reader (such as head) may have gone before its end.
+
+    Raises UserError where its device has no room.
+    """
     try:
         print(text, flush=True)
-    except BrokenPipeError:  # or Python would complain again when it flushes at exit
+    except OSError as error:
+        # or Python would complain again when it flushes at exit
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if not isinstance(error, BrokenPipeError):
+            raise UserError(
+                f"the answer cannot be written to standard output: {error.strerror}. Send it "
+                "elsewhere."
+            ) from error
 
 
 def message(error: UserError) -> str:
@@ -45,18 +90,46 @@ def message(error: UserError) -> str:
     return str(error).partition("\n  In call to configurable ")[0]
 
 
-def exit_code(work: Callable[[], None]) -> int:
-    """Of work done to its end: 0 done, 2 the input is wrong, 130 interrupted (and resumable)."""
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+def _machine_fault(error: BaseException) -> str | None:
+    """What to tell of a fault of the machine rather than of the program; None for any other."""
+    text = str(error).partition("\n")[0]
+    if isinstance(error, OSError) and error.strerror:
+        place = f": {error.filename}" if error.filename else ""
+        remedy = "make room" if error.errno in _NO_ROOM else "mend that"
+        return f"{error.strerror}{place}: {remedy}, then go on."
+    if isinstance(error, MemoryError) or "can't allocate memory" in text:
+        return "the memory does not suffice: take smaller batches or images, or a larger machine."
+    if type(error).__name__ == "OutOfMemoryError":
+        return f"the device's memory does not suffice, take smaller batches or images: {text}"
+    if isinstance(error, RuntimeError) and "home directory" in text:
+        return "there is no home folder to read ~ as: set HOME, or bind paths without ~."
+    return None
+
+
+def exit_code(work: Callable[[], int | None]) -> int:
+    """Of work done to its end: 0 (or what it returns), 2 the input is wrong, 130 interrupted.
+
+    A disk without room, a refused file and too little memory are told in one message, too.
+    """
     for asked_to_stop in (signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(asked_to_stop) != signal.SIG_IGN:  # as nohup sets it
             signal.signal(asked_to_stop, signal.default_int_handler)
+    steady_streams()
     show_log()
     try:
-        work()
+        return work() or 0
     except UserError as error:
         say(f"error: {message(error)}")
         return 2
     except KeyboardInterrupt as interrupt:
         say(f"interrupted; {interrupt}" if interrupt.args else "interrupted")
         return 130
-    return 0
+    except (OSError, MemoryError, RuntimeError) as error:
+        told = _machine_fault(error)
+        if told is None:
+            raise
+        say(f"error: {told}")
+        return 2

@@ -75,6 +75,48 @@ def test_wrong_arguments_exit_with_2(arguments, told, capsys):
     assert told in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("name", ["x" * 256, "\N{HIRAGANA LETTER A}" * 80])
+def test_a_name_that_is_too_long_for_a_folder_is_refused(requests, capsys, name):
+    assert experiment.run(["-c", "a.gin", "--name", name]) == 2
+    assert "bytes: give one of 200 at most." in capsys.readouterr().err
+    assert not requests.seen
+
+
+def test_a_long_config_name_is_shortened(requests, tmp_path):
+    (tmp_path / f"{'x' * 250}.gin").touch()
+    assert experiment.run(["-c", f"{'x' * 250}.gin"]) == 0
+    assert requests.seen[0].name.startswith("x" * 50 + "-")
+
+
+@pytest.mark.parametrize(
+    ("fault", "told"),
+    [
+        (OSError(28, "No space left on device", "a/b"), "No space left on device: a/b: make room"),
+        (PermissionError(13, "Permission denied", "a"), "Permission denied: a: mend that"),
+        (MemoryError(), "the memory does not suffice: take smaller batches"),
+        (RuntimeError("DefaultCPUAllocator: can't allocate memory: x"), "the memory does not"),
+        (RuntimeError("Could not determine home directory."), "set HOME, or bind paths without ~"),
+    ],
+)
+def test_a_fault_of_the_machine_is_one_message(requests, capsys, fault, told):
+    def fail(request):
+        raise fault
+
+    requests.main.does = fail
+    assert experiment.run(["-c", "a.gin"]) == 2
+    error = capsys.readouterr().err
+    assert told in error and error.count("\n") == 1
+
+
+def test_a_bug_is_no_mistake_of_the_user(requests):
+    def fail(request):
+        raise RuntimeError("shapes do not match")
+
+    requests.main.does = fail
+    with pytest.raises(RuntimeError, match="shapes"):
+        experiment.run(["-c", "a.gin"])
+
+
 def test_a_run_hands_its_request_to_main(requests, tmp_path):
     arguments = ["-c", "a.gin", "-p", "dummy_main.num_epochs=3", "--name", "mine", "--dry-run"]
     assert experiment.run([*arguments, "--output-dir", "runs"]) == 0

@@ -1,6 +1,7 @@
 """What one run is asked to do: config files and -p become gin bindings and one request."""
 
 import json
+import os
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,6 +19,8 @@ from fewshot.binding.paths import make_paths_absolute
 from fewshot.binding.registrations import register_all
 from fewshot.binding.suggestions import did_you_mean
 from fewshot.errors import UserError
+
+_LONGEST_NAME = 200  # bytes; file systems take 255, and files that are being written need some more
 
 
 @dataclass(frozen=True)
@@ -96,7 +99,12 @@ def new_run(
 ) -> RunRequest:
     """The request for a new experiment; its name defaults to <first config's stem>-<UTC time>."""
     if name is None:
-        name = f"{Path(config_files[0]).stem}-{datetime.now(UTC):%Y%m%d-%H%M%S}"
+        # no file's name has over 255 bytes, and a stem may have four for each of its characters
+        name = f"{Path(config_files[0]).stem[:50]}-{datetime.now(UTC):%Y%m%d-%H%M%S}"
+    if len(os.fsencode(name)) > _LONGEST_NAME:
+        raise UserError(
+            f"--name has {len(os.fsencode(name))} bytes: give one of {_LONGEST_NAME} at most."
+        )
     if name in ("", ".", "..") or set(name) & set("/\\\0"):
         raise UserError(f"--name '{name}' is not a folder name: give one without separators.")
     loaded = load(config_files, bindings)

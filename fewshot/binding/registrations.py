@@ -14,7 +14,7 @@ import fewshot
 from fewshot.binding.third_party import FAMILIES
 
 # Packages in which nothing is registered; walking them would only cost their imports.
-_NOT_WALKED = ("fewshot.reports", "fewshot.studies")
+_NOT_WALKED = ("fewshot.commands", "fewshot.reports", "fewshot.studies")
 
 
 def register_family(prefix: str) -> None:

@@ -1,9 +1,7 @@
-"""Two models on the same episodes: python -m fewshot.evaluation.compare A B."""
+"""Two models on the same episodes: python -m fewshot compare A B."""
 
-import argparse
 import sys
 import zipfile
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -72,25 +70,7 @@ def _read(path: Path) -> dict[str, tuple[str, NDArray[np.float64]]]:
         raise UserError(f"{file} is not an episodes.npz written by FewShotEvaluation.") from error
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Print one line for each head and setting; 2 when the input is wrong."""
-    program = "python -m fewshot.evaluation.compare"
-    parser = argparse.ArgumentParser(program, description=__doc__)
-    parser.add_argument("a", type=Path, help="experiment folder, or its episodes.npz")
-    parser.add_argument("b", type=Path, help="the other one")
-    given = parser.parse_args(arguments)
-    try:
-        table = compare(given.a, given.b)
-    except UserError as error:
-        print(error, file=sys.stderr)
-        return 2
-    for row in table.to_dict("records"):
-        print(
-            f"{row['episodes']}, {row['n']} episodes: A {row['A']:.4f}, B {row['B']:.4f}, "
-            f"A - B = {100 * row['difference']:+.1f} +- {100 * row['ci95']:.1f} points"
-        )
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    from fewshot.__main__ import main
+
+    sys.exit(main(["compare", *sys.argv[1:]]))

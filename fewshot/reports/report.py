@@ -1,13 +1,12 @@
 """report.md and report.html, made from the files of an experiment folder alone.
 
-python -m fewshot.reports.report experiments/NAME
+python -m fewshot report experiments/NAME
 """
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 
-from fewshot.errors import UserError
 from fewshot.experiment.files import write_atomically
 from fewshot.reports.contents import read_run
 from fewshot.reports.markdown_report import markdown_report
@@ -35,19 +34,7 @@ def _text_writer(text: str) -> Callable[[Path], object]:
     return lambda path: path.write_text(text, encoding="utf-8")
 
 
-def main(arguments: Sequence[str]) -> int:
-    """The command line; the exit code."""
-    if len(arguments) != 1:
-        print("usage: python -m fewshot.reports.report EXPERIMENT_FOLDER", file=sys.stderr)
-        return 2
-    try:
-        write_report(Path(arguments[0]))
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    print(Path(arguments[0]) / "report.html")
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    from fewshot.__main__ import main
+
+    sys.exit(main(["report", *sys.argv[1:]]))

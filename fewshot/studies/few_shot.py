@@ -1,6 +1,6 @@
 """The few-shot table: encoders x heads, over seeds and over ways to part the classes.
 
-`python -m fewshot.studies.few_shot A.gin B.gin --seeds 0 1 2 [--splits DIR ...]`; without configs,
+`python -m fewshot study few_shot A.gin B.gin --seeds 0 1 2 [--splits DIR ...]`; without configs,
 those of configs/few_shot. Every run trains on base classes and is evaluated on novel ones by all
 heads of its FewShotEvaluation. A split is a folder with base.csv and novel.csv, as create_splits.sh
 --few-shot, --few-shot-draw and --few-shot-combination write it; without --splits, the one that the
@@ -16,28 +16,14 @@ from typing import Any
 
 import pandas as pd
 
-from fewshot.binding.locating import REPOSITORY
-from fewshot.console import exit_code, message, show
+from fewshot.console import message, show
 from fewshot.errors import UserError
 from fewshot.experiment.artifacts import ExperimentFolder
 from fewshot.reports.tables import console, markdown
-from fewshot.studies.command import study_parser
 from fewshot.studies.few_shot_table import NOTE, summary, tables
 from fewshot.studies.runs import Run, complete, read_results
 
 logger = logging.getLogger("fewshot")
-
-_ENCODERS = (
-    "pixels",
-    "rotation",
-    "contrastive",
-    "triplet",
-    "prototypical",
-    "matching",
-    "baseline_plus_plus",
-    "supervised",
-    "best",
-)
 
 
 def planned(
@@ -87,25 +73,6 @@ def accuracies(folder: ExperimentFolder) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
-    """The command line's arguments; a wrong one exits with code 2."""
-    parser = study_parser("few_shot", __doc__)
-    parser.add_argument(
-        "encoders", metavar="A.gin", nargs="*",
-        help=f"experiments that train an encoder (default: {', '.join(_ENCODERS)}; "
-        "with --splits without best)",
-    )  # fmt: skip
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2], metavar="N")
-    parser.add_argument("--splits", type=Path, nargs="+", default=[], metavar="DIR")
-    parser.add_argument("--name", default="few_shot", help="the study's folder (few_shot)")
-    given = parser.parse_args(arguments)
-    # best.gin is about one more CSV of the usual split
-    names = [name for name in _ENCODERS if name != "best" or not given.splits]
-    default = [str(REPOSITORY / "configs" / "few_shot" / f"{name}.gin") for name in names]
-    given.encoders = given.encoders or default
-    return given
-
-
 def check(given: argparse.Namespace) -> None:
     """Raises UserError for what would give two runs one name, and for a split without its CSVs."""
     named = {
@@ -150,11 +117,7 @@ def run_study(given: argparse.Namespace) -> None:
         raise UserError(f"not completed, for the reasons above: {', '.join(failed)}.")
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the study; 2 when the input is wrong or a run was refused."""
-    given = parse(arguments)
-    return exit_code(lambda: run_study(given))
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    from fewshot.__main__ import main
+
+    sys.exit(main(["study", "few_shot", *sys.argv[1:]]))

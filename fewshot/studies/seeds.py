@@ -1,6 +1,6 @@
 """The same experiment with several seeds: mean, spread, and differences between experiments.
 
-`python -m fewshot.studies.seeds A.gin B.gin --seeds 0 1 2 3 4`. `A1.gin:A2.gin` is one experiment
+`python -m fewshot study seeds A.gin B.gin --seeds 0 1 2 3 4`. `A1.gin:A2.gin` is one experiment
 of two runs, the second starting from the model of the first. Differences are taken seed by seed
 against the first experiment. The same command again goes on where it was interrupted.
 """
@@ -17,11 +17,10 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import stats
 
-from fewshot.console import exit_code, show
+from fewshot.console import show
 from fewshot.errors import UserError
 from fewshot.reports.tables import console, markdown
 from fewshot.studies.chain import chain
-from fewshot.studies.command import study_parser
 from fewshot.studies.runs import Run, figure
 
 Values = NDArray[np.float64]
@@ -90,18 +89,6 @@ def summary(values: Mapping[str, Values]) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
-    """The command line's arguments; a wrong one exits with code 2."""
-    parser = study_parser("seeds", __doc__)
-    parser.add_argument("experiments", metavar="A.gin[:B.gin]", nargs="+")
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2], metavar="N")
-    parser.add_argument(
-        "--figure", default="test/top1", metavar="SPLIT/NAME", help="default: test/top1"
-    )
-    parser.add_argument("--name", help="the study's folder (default: seeds-<first experiment>)")
-    return parser.parse_args(arguments)
-
-
 def run_study(given: argparse.Namespace) -> None:
     """Complete every run, then write and print the table."""
     arms = [Arm.parse(text) for text in given.experiments]
@@ -126,11 +113,7 @@ def run_study(given: argparse.Namespace) -> None:
     show(f"{text}{console(each)}\n\n{console(table)}\n\neverything is in {place}")
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the study; 2 when the input is wrong."""
-    given = parse(arguments)
-    return exit_code(lambda: run_study(given))
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    from fewshot.__main__ import main
+
+    sys.exit(main(["study", "seeds", *sys.argv[1:]]))

@@ -1,6 +1,6 @@
 """Many planned runs -> one table, published figures beside ours.
 
-`python -m fewshot.studies.table configs/studies/pretext_tasks.toml`: completes the runs that are
+`python -m fewshot study table configs/studies/pretext_tasks.toml`: completes the runs that are
 not completed yet, one after the other, then writes and prints the table. The same command again
 goes on where it was interrupted.
 """
@@ -15,12 +15,11 @@ from typing import Any
 
 import pandas as pd
 
-from fewshot.console import exit_code, message, show
+from fewshot.console import message, show
 from fewshot.errors import UserError
 from fewshot.experiment.artifacts import ExperimentFolder
 from fewshot.reports.tables import console, markdown
 from fewshot.studies.chain import model_of
-from fewshot.studies.command import study_parser
 from fewshot.studies.plan import Plan, PlannedRun, read_plan
 from fewshot.studies.runs import Run, complete, figure, is_completed
 
@@ -74,19 +73,6 @@ def table(plan: Plan, output_dir: Path) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
-    """The command line's arguments; a wrong one exits with code 2."""
-    parser = study_parser("table", __doc__)
-    parser.add_argument("plan", metavar="PLAN.toml", type=Path)
-    parser.add_argument(
-        "--only", metavar="PATTERN", nargs="+", default=["*"],
-        help="complete only the runs of these names (* is any text) and those they start from",
-    )  # fmt: skip
-    parser.add_argument("--show", action="store_true", help="run nothing, show what there is")
-    parser.add_argument("--name", help="the study's folder (default: the plan's stem)")
-    return parser.parse_args(arguments)
-
-
 def run_study(given: argparse.Namespace) -> None:
     """Complete runs, then write and print the table; raises UserError where some failed."""
     plan = read_plan(given.plan)
@@ -106,11 +92,7 @@ def run_study(given: argparse.Namespace) -> None:
         raise UserError(f"not completed, for the reasons above: {', '.join(failed)}.")
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the study; 2 when the input is wrong or a run was refused."""
-    given = parse(arguments)
-    return exit_code(lambda: run_study(given))
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    from fewshot.__main__ import main
+
+    sys.exit(main(["study", "table", *sys.argv[1:]]))

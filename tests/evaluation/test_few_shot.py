@@ -7,8 +7,9 @@ import pandas as pd
 import pytest
 import torch
 
+from fewshot.__main__ import main
 from fewshot.errors import UserError
-from fewshot.evaluation.compare import compare, main
+from fewshot.evaluation.compare import compare
 from fewshot.evaluation.feature_space import within_class_whitening
 from fewshot.evaluation.few_shot import FewShotEvaluation
 from fewshot.experiment.artifacts import ExperimentFolder
@@ -313,22 +314,23 @@ def test_compare_pairs_the_episodes(folders):
 
 
 def test_compare_from_the_command_line(folders, capsys):
-    assert main([str(folder) for folder in folders]) == 0
+    assert main(["compare", *(str(folder) for folder in folders)]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 4
     assert lines[0].startswith("NearestPrototype, 3-way 1-shot, 30 episodes: A 0.")
     assert "A - B = +" in lines[0]
     assert lines[0].endswith(" points")
-    assert main([str(folders[0]), "nowhere"]) == 2
+    assert main(["compare", str(folders[0]), "nowhere"]) == 2
     assert capsys.readouterr().err == (
-        "nowhere does not exist: name the folder of an experiment that ran FewShotEvaluation.\n"
+        "error: nowhere does not exist: name the folder of an experiment that ran "
+        "FewShotEvaluation.\n"
     )
 
 
-def test_compare_is_a_module():
+def test_compare_is_found_under_its_first_name():
     command = [sys.executable, "-m", "fewshot.evaluation.compare", "--help"]
     result = subprocess.run(command, capture_output=True, text=True, check=True)
-    assert "python -m fewshot.evaluation.compare" in result.stdout
+    assert "python -m fewshot compare" in result.stdout
 
 
 def test_compare_refuses_what_cannot_be_paired(folders, tmp_path):

@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from fewshot.__main__ import main
 from fewshot.errors import UserError
 from fewshot.reports import report
 from fewshot.reports.contents import read_run
@@ -229,12 +230,13 @@ def test_optional_files_may_be_missing(tmp_path):
 
 
 def test_command_line(folder, tmp_path_factory, capsys):
-    assert report.main([str(folder)]) == 0
+    assert main(["report", str(folder)]) == 0
     assert capsys.readouterr().out.strip() == str(folder / "report.html")
     empty = tmp_path_factory.mktemp("empty")
-    assert report.main([str(empty)]) == 2
+    assert main(["report", str(empty)]) == 2
     assert f"{empty} holds no results.json" in capsys.readouterr().err
-    assert report.main([]) == 2
+    with pytest.raises(SystemExit, match="2"):
+        main(["report"])
 
 
 @pytest.mark.parametrize(

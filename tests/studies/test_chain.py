@@ -2,6 +2,7 @@ import json
 
 import pytest
 
+from fewshot.__main__ import main
 from fewshot.errors import UserError
 from fewshot.experiment.artifacts import ExperimentFolder
 from fewshot.models.model_file import load_model
@@ -18,7 +19,7 @@ def test_two_folders_and_the_second_starts_from_the_firsts_model(
     classes = ("-p2", "main.train_rows = @SelectRows", "-p2", "SelectRows.fraction = 0.5")
     still = ("-p2", "torch.optim.Adam.lr = 0.0", "-p2", "TransferNet.frozen = True")
     arguments = [*command, *KEEP, *classes, *still, "--output-dir", str(tmp_path)]
-    assert chain.main(arguments) == 0
+    assert main(["study", "chain", *arguments]) == 0
     assert in_process == ["1-rotation", "2-finetune"]
     place = tmp_path / "rotation-finetune"
     first, second = (load_model(place / name / "model.mdl") for name in in_process)
@@ -29,12 +30,12 @@ def test_two_folders_and_the_second_starts_from_the_firsts_model(
     found = json.loads((place / "2-finetune" / "results.json").read_text())["test"]["top1"]
     assert "test/knn_top1" in printed
     assert f"{found:.4f}" in printed
-    assert chain.main(arguments) == 0
+    assert main(["study", "chain", *arguments]) == 0
     assert in_process == ["1-rotation", "2-finetune"], "completed runs were repeated"
     # any model that was kept serves as well
     kept = chain.model_of(ExperimentFolder(place / "1-rotation"), "checkpoints/epoch_001.mdl")
     path = f"TransferNet.saved_model_path = '{kept}'"
-    assert chain.main([*arguments, "-p2", path, "--name", "kept"]) == 0
+    assert main(["study", "chain", *arguments, "-p2", path, "--name", "kept"]) == 0
 
 
 def test_a_run_without_a_model_cannot_be_gone_on_with(tmp_path):
@@ -46,8 +47,6 @@ def test_a_run_without_a_model_cannot_be_gone_on_with(tmp_path):
 
 
 def test_a_mistake_is_one_message(tmp_path, capsys, in_process):
-    code = chain.main(
-        ["configs/nowhere.gin", "configs/finetune.gin", "--output-dir", str(tmp_path)]
-    )
-    assert code == 2
+    configs = ["configs/nowhere.gin", "configs/finetune.gin"]
+    assert main(["study", "chain", *configs, "--output-dir", str(tmp_path)]) == 2
     assert "error: the run '1-nowhere' was refused" in capsys.readouterr().err

@@ -1,3 +1,4 @@
+import argparse
 import json
 import re
 
@@ -5,6 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from fewshot.__main__ import main
+from fewshot.commands.study.few_shot import default_encoders
 from fewshot.errors import UserError
 from fewshot.experiment.artifacts import ExperimentFolder
 from fewshot.studies import few_shot
@@ -53,7 +56,8 @@ def splits(tmp_path):
 
 def test_the_study_writes_one_table_for_each_kind_and_setting(finished, splits, tmp_path, capsys):
     arguments = ["a.gin", "b.gin", "--seeds", "0", "1", "2", "--output-dir", str(tmp_path)]
-    assert few_shot.main([*arguments, "--splits", *splits, "-p", "main.num_epochs = 1"]) == 0
+    more = ["--splits", *splits, "-p", "main.num_epochs = 1"]
+    assert main(["study", "few_shot", *arguments, *more]) == 0
     assert len(finished) == 12
     assert [run.name for run in finished[:3]] == [
         "a-frequent-seed0", "b-frequent-seed0", "a-draw0-seed0",
@@ -118,7 +122,7 @@ def test_differences_on_one_split_are_over_seeds():
 
 
 def test_without_splits_the_configs_say_which(finished, tmp_path):
-    assert few_shot.main(["a.gin", "--seeds", "4", "--output-dir", str(tmp_path)]) == 0
+    assert main(["study", "few_shot", "a.gin", "--seeds", "4", "--output-dir", str(tmp_path)]) == 0
     assert [run.name for run in finished] == ["a-seed4"]
     assert finished[0].bindings == ["main.seed = 4"]
     table = pd.read_csv(tmp_path / "few_shot" / "few_shot_inductive.csv")
@@ -127,14 +131,14 @@ def test_without_splits_the_configs_say_which(finished, tmp_path):
 
 def test_a_refused_run_does_not_keep_the_others_from_running(finished, tmp_path, capsys):
     arguments = ["refused.gin", "a.gin", "--seeds", "0", "--output-dir", str(tmp_path)]
-    assert few_shot.main(arguments) == 2
+    assert main(["study", "few_shot", *arguments]) == 2
     assert [run.name for run in finished] == ["a-seed0"]
     assert "not completed, for the reasons above: refused-seed0." in capsys.readouterr().err
     assert (tmp_path / "few_shot" / "few_shot_inductive.csv").is_file()
 
 
 def test_by_default_the_table_has_every_encoder_and_three_seeds():
-    given = few_shot.parse([])
+    given = argparse.Namespace(encoders=default_encoders(True), seeds=[0, 1, 2], splits=[])
     few_shot.check(given)
     runs = list(few_shot.planned(given.encoders, given.seeds, given.splits))
     assert len(runs) == 9 * 3
@@ -142,7 +146,7 @@ def test_by_default_the_table_has_every_encoder_and_three_seeds():
 
 
 def test_on_other_splits_the_row_that_adds_a_csv_of_one_split_is_left_out(tmp_path):
-    given = few_shot.parse(["--splits", str(tmp_path)])
+    given = argparse.Namespace(encoders=default_encoders(False), seeds=[0], splits=[tmp_path])
     assert len(given.encoders) == 8
     assert not any("best" in config for config in given.encoders)
 
@@ -156,7 +160,7 @@ def test_on_other_splits_the_row_that_adds_a_csv_of_one_split_is_left_out(tmp_pa
     ],
 )
 def test_mistakes_are_named(arguments, message, capsys):
-    assert few_shot.main(arguments) == 2
+    assert main(["study", "few_shot", *arguments]) == 2
     assert message in capsys.readouterr().err
 
 

@@ -3,8 +3,8 @@ import pandas as pd
 import pytest
 from scipy import stats
 
+from fewshot.__main__ import main
 from fewshot.errors import UserError
-from fewshot.studies import seeds
 from fewshot.studies.seeds import Arm, interval, summary
 
 A = np.array([0.70, 0.72, 0.69, 0.74])
@@ -46,7 +46,7 @@ def test_a_study_of_two_experiments_shares_their_pretraining(tmp_path, tiny, in_
         "main.validation_fraction = 0.25",
     ]
     arguments += ["-p", "main.num_epochs = 1"]
-    assert seeds.main(arguments) == 0
+    assert main(["study", "seeds", *arguments]) == 0
     assert in_process == [
         *("rotation-seed3", "rotation-seed5"),
         *("rotation+knn_probe-seed3", "rotation+knn_probe-seed5"),
@@ -63,7 +63,7 @@ def test_a_study_of_two_experiments_shares_their_pretraining(tmp_path, tiny, in_
 def test_mistakes_are_named(tmp_path, capsys):
     with pytest.raises(UserError, match=r"'a\.gin:' names no experiment: write A\.gin"):
         Arm.parse("a.gin:")
-    assert seeds.main(["a.gin", "b/a.gin"]) == 2
+    assert main(["study", "seeds", "a.gin", "b/a.gin"]) == 2
     assert "the experiments name one twice: a, a" in capsys.readouterr().err
-    assert seeds.main(["a.gin", "--seeds", "1", "1"]) == 2
+    assert main(["study", "seeds", "a.gin", "--seeds", "1", "1"]) == 2
     assert "--seeds name one twice: 1, 1" in capsys.readouterr().err

@@ -1,10 +1,10 @@
 import pandas as pd
 import pytest
 
+from fewshot.__main__ import main
 from fewshot.binding import config
 from fewshot.binding.locating import REPOSITORY
 from fewshot.errors import UserError
-from fewshot.studies import table
 from fewshot.studies.plan import read_plan
 
 PLAN = """
@@ -48,7 +48,7 @@ def test_runs_are_completed_and_set_beside_published_figures(
     tmp_path, plan, tiny, in_process, capsys
 ):
     arguments = [str(plan), "--output-dir", str(tmp_path), *tiny]
-    assert table.main([*arguments, "--only", "pro*"]) == 0
+    assert main(["study", "table", *arguments, "--only", "pro*"]) == 0
     assert in_process == ["pretext", "probe"], "the run it starts from comes with it"
     found = pd.read_csv(tmp_path / "little" / "table.csv")
     assert list(found.columns) == ["from", "test/top1", "test/top1, theirs"]
@@ -59,11 +59,11 @@ def test_runs_are_completed_and_set_beside_published_figures(
     config_text = (tmp_path / "little" / "probe" / "config.gin").read_text()
     assert "pretext/checkpoints/epoch_001.mdl" in config_text
     # a run that is refused leaves the others alone, and those that need it out
-    assert table.main(arguments) == 2
+    assert main(["study", "table", *arguments]) == 2
     assert in_process == ["pretext", "probe"]
     outputs = capsys.readouterr()
     assert "not completed, for the reasons above: diverging, after-diverging." in outputs.err
-    assert table.main([*arguments, "--show"]) == 0
+    assert main(["study", "table", *arguments, "--show"]) == 0
     assert "rotation" in capsys.readouterr().out
 
 
@@ -89,7 +89,7 @@ def test_a_wrong_plan_is_refused(plan, change, text):
 def test_a_plan_that_is_not_there_and_names_that_match_nothing(plan, tmp_path, capsys):
     with pytest.raises(UserError, match="cannot be read"):
         read_plan(tmp_path / "nowhere.toml")
-    assert table.main([str(plan), "--only", "x*"]) == 2
+    assert main(["study", "table", str(plan), "--only", "x*"]) == 2
     assert "--only x* names no run of: pretext, diverging" in capsys.readouterr().err
 
 

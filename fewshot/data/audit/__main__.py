@@ -1,8 +1,8 @@
-"""The command under its module's name: python -m fewshot.data.audit."""
+"""`python -m fewshot audit` under its first name."""
 
 import sys
 
-from fewshot.data.audit.command import main
+from fewshot.__main__ import main
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(["audit", *sys.argv[1:]]))

@@ -1,12 +1,10 @@
-"""Leaks between split CSVs: `python -m fewshot.data.audit train.csv test.csv --root DIR`.
+"""Leaks between split CSVs: `python -m fewshot audit train.csv test.csv --root DIR`.
 
 Finds ids in both, images equal in every pixel, images nearly equal, and equal images of unequal
 labels; writes audit.csv and a sheet of pictures, audit.png.
 """
 
-import argparse
 import logging
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -127,47 +125,3 @@ def _shown(store: ImageStore, findings: pd.DataFrame, pairs: int) -> list[Pair]:
         )
         for row in table.to_dict("records")
     ]
-
-
-def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespace:
-    """The command line's arguments; a wrong one exits with code 2."""
-    parser = argparse.ArgumentParser(
-        prog="python -m fewshot.data.audit",
-        description="Find images and ids that are in more than one split CSV. Each CSV is compared "
-        "with those before it, so name the training CSV first.",
-    )
-    add = parser.add_argument
-    add("csv", nargs="+", metavar="CSV", help="split CSVs; one alone is compared with itself")
-    add("--root", required=True, type=Path, metavar="DIR", help="holds images/<id>.jpg")
-    add("--output", type=Path, default=Path("audit"), metavar="DIR", help="default: audit")
-    add("--strict", action="store_true", help="exit 1 if anything is found")
-    add("--within", action="store_true", help="also compare the rows of each CSV with one another")
-    add("--label-column", default="articleType", metavar="NAME", help="default articleType")
-    add(
-        "--bits", type=int, default=NearRule.bits, metavar="N",
-        help="near duplicates: most bits between their hashes, of 64, default %(default)s",
-    )  # fmt: skip
-    add(
-        "--distance", type=float, default=NearRule.distance, metavar="X",
-        help="near duplicates: largest distance of their thumbnails, default %(default)s; 0 is "
-        "equal, 1.4 unrelated",
-    )  # fmt: skip
-    add("--pairs", type=int, default=60, metavar="N", help="pairs on the sheet, default 60")
-    return parser.parse_args(arguments)
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line: 0, or 1 when --strict and something is found; 2: wrong input."""
-    parsed = parse_arguments(arguments)
-    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
-    try:
-        rule = NearRule(bits=parsed.bits, distance=parsed.distance)
-        found = audit(parsed.csv, parsed.root, parsed.label_column, rule, parsed.within)
-        write_audit(found, parsed.root, parsed.output, parsed.pairs)
-    except UserError as error:
-        print(f"audit: {error}", file=sys.stderr)
-        return 2
-    print(found.summary())
-    written = [parsed.output / name for name in ("audit.csv", "audit.png")]
-    print(" and ".join(str(path) for path in written if path.exists()))
-    return int(parsed.strict and len(found.findings) > 0)

@@ -1,8 +1,8 @@
-"""The command under its module's name: python -m fewshot.data.splits."""
+"""`python -m fewshot splits` under its first name."""
 
 import sys
 
-from fewshot.data.splits.command import main
+from fewshot.__main__ import main
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(["splits", *sys.argv[1:]], program="create_splits.sh"))

@@ -5,7 +5,8 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from fewshot.data.audit.command import audit, main
+from fewshot.__main__ import main as door
+from fewshot.data.audit.command import audit
 from fewshot.data.images.store import open_store
 
 
@@ -50,6 +51,10 @@ LEAKS = {
     ("exact duplicate", "within", "train3", True),
     ("near duplicate", "near", "train4", False),
 }
+
+
+def main(arguments):
+    return door(["audit", *arguments])
 
 
 def command(shop, *more):
@@ -123,7 +128,7 @@ def test_wrong_input_exits_2_with_the_reason(shop, capsys):
     assert main([str(shop / "nothing.csv"), "--root", str(shop)]) == 2
     assert "nothing.csv" in capsys.readouterr().err
     assert command(shop, "--bits", "70") == 2
-    assert "audit: bits is 70: hashes have 64 bits, give 0 to 64." in capsys.readouterr().err
+    assert "error: bits is 70: hashes have 64 bits, give 0 to 64." in capsys.readouterr().err
     assert command(shop, "--distance", "-1") == 2
     assert "distance is -1.0: give 0 or more, such as 0.1." in capsys.readouterr().err
     (shop / "empty" / "images").mkdir(parents=True)

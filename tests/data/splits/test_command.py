@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from fewshot.__main__ import main
 from fewshot.data.splits.classes import FewShotPlan
-from fewshot.data.splits.command import create_splits, main
+from fewshot.data.splits.command import create_splits
 from fewshot.data.splits.rows import SplitPlan, parse_years, split
 from fewshot.data.tables.table import read_rows
 from fewshot.errors import UserError
@@ -238,14 +239,14 @@ def test_command_line(styles, tmp_path, capsys):
     out = tmp_path / "out"
     options = ["--top", "2", "--few-shot", "--base-classes", "1", "--min-per-class", "1"]
     options += ["--validation-classes", "1", "--per-class", "1"]
-    assert main([str(styles), str(out), *options]) == 0
+    assert main(["splits", str(styles), str(out), *options]) == 0
     assert "train_top2.csv" in capsys.readouterr().out
     assert ids(out, "base") == ["13", "15"]  # Jeans before Shirts: both 3 rows with a year
     assert ids(out, "novel_validation") == ["10", "11", "12"]
     assert ids(out, "novel") == ["16", "17", "20", "21"]
-    assert main([str(styles), str(out), "--top", "9"]) == 2
-    assert capsys.readouterr().err.startswith("create_splits: the top 9 classes were asked for")
-    assert main([str(styles), str(out), "--top", "2", "--base-classes", "1"]) == 2
+    assert main(["splits", str(styles), str(out), "--top", "9"]) == 2
+    assert capsys.readouterr().err.startswith("error: the top 9 classes were asked for")
+    assert main(["splits", str(styles), str(out), "--top", "2", "--base-classes", "1"]) == 2
     assert "add --few-shot, --few-shot-draw SEED or" in capsys.readouterr().err
 
 
@@ -259,7 +260,7 @@ def test_command_line(styles, tmp_path, capsys):
 )
 def test_bad_command_lines(arguments, expected, capsys):
     with pytest.raises(SystemExit) as caught:
-        main(["a.csv", "out", *arguments])
+        main(["splits", "a.csv", "out", *arguments])
     assert caught.value.code == 2
     assert expected in capsys.readouterr().err
 

@@ -1,13 +1,10 @@
-"""What the command lines of all studies share: their arguments."""
+"""What the command lines of all studies share."""
 
 import argparse
 
 
-def study_parser(program: str, description: str | None) -> argparse.ArgumentParser:
-    """A parser with what every study takes: -c, -p, --output-dir."""
-    parser = argparse.ArgumentParser(
-        f"python -m fewshot.studies.{program}", description=description
-    )
+def add_run_arguments(parser: argparse.ArgumentParser) -> None:
+    """What every study takes: -c, -p, --output-dir."""
     parser.add_argument(
         "-c", "--config", metavar="FILE", action="append", default=[],
         help="one more config for every run, behind its own; repeatable",
@@ -20,4 +17,3 @@ def study_parser(program: str, description: str | None) -> argparse.ArgumentPars
         "--output-dir", metavar="DIR", default="experiments",
         help="parent of the study's folder (default: experiments)",
     )  # fmt: skip
-    return parser

@@ -1,0 +1,1 @@
+"""Many runs, one table; the same command again goes on where it was interrupted."""
