@@ -18,7 +18,7 @@ EXPERIMENTS = [
     if "# command   python" in path.read_text(encoding="utf-8")
 ]
 ANY_MODEL = {
-    "TransferNet": ["encoder = @SmallResNet", "head = None", "new_head = None"],
+    "TransferNet": ["encoder = @SmallResNet", "classifier = None", "new_classifier = None"],
     "TripletNet": ["encoder = @SmallResNet", "new_projection = None"],
 }
 

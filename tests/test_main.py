@@ -111,7 +111,7 @@ def test_evaluating_the_saved_model_gives_the_same_figures(transfer, shop, tmp_p
     assert results(folder)["test"] == results(transfer)["test"]
 
 
-def test_finetuning_on_other_classes_gets_a_new_head(transfer, shop, tmp_path, caplog):
+def test_finetuning_on_other_classes_gets_a_new_classifier(transfer, shop, tmp_path, caplog):
     for split in ("train", "test"):
         table = pd.read_csv(shop.root / f"{split}.csv")
         table[table["articleType"] != "Socks"].to_csv(tmp_path / f"{split}.csv", index=False)
@@ -125,7 +125,7 @@ def test_finetuning_on_other_classes_gets_a_new_head(transfer, shop, tmp_path, c
             tmp_path, "finetune", ["configs/finetune.gin"], [*shop.bindings(), *SMALL, *data]
         )
     assert load_model(folder / "model.mdl").class_names == ("Bags", "Hats")
-    assert "new head" in caplog.text
+    assert "new classifier" in caplog.text
 
 
 def test_triplets_and_nearest_neighbours(shop, tmp_path):
@@ -220,12 +220,12 @@ class BrightnessNet(Objective):
 
     def __init__(self, spec, encoder=None, inputs=None):
         super().__init__(spec, encoder, inputs)
-        self.head = nn.Linear(self.encoder.num_features, 1)
+        self.brightness = nn.Linear(self.encoder.num_features, 1)
 
     def forward(self, batch):
         images = self.inputs.normalise(self.augment(batch.images, batch.keys))
         brightness = images.mean(dim=(1, 2, 3))
-        return nn.functional.mse_loss(self.head(self.encoder(images))[:, 0], brightness), {}
+        return nn.functional.mse_loss(self.brightness(self.encoder(images))[:, 0], brightness), {}
 '''
 PLUG_IN_CONFIG = """
 import brightness_net

@@ -86,17 +86,17 @@ def test_another_encoder_than_the_models_is_refused(shop, tmp_path):
 
 
 CHAINS = [
-    (f"{C}/rotation_lr1e-3.gin", f"{C}/finetune_lr1e-3.gin", "TwoLayerHead"),
-    (f"{C}/exemplar_lr1e-2.gin", f"{C}/finetune_6000_lr1e-3.gin", "TwoLayerHead"),
-    (f"{C}/autoencoder_lr1e-3.gin", f"{C}/finetune_code_lr1e-4.gin", "IdentityHead"),
-    (f"{C}/supervised_lr1e-3.gin", f"{C}/finetune_lr1e-4.gin", "TwoLayerHead"),
-    ("configs/cats_dogs/pretext.gin", "configs/cats_dogs/frozen_half.gin", "ThreeLayerHead"),
-    ("configs/rotnet/pretrain.gin", "configs/rotnet/transfer_frozen.gin", "LinearHead"),
+    (f"{C}/rotation_lr1e-3.gin", f"{C}/finetune_lr1e-3.gin", "TwoLayerClassifier"),
+    (f"{C}/exemplar_lr1e-2.gin", f"{C}/finetune_6000_lr1e-3.gin", "TwoLayerClassifier"),
+    (f"{C}/autoencoder_lr1e-3.gin", f"{C}/finetune_code_lr1e-4.gin", "IdentityClassifier"),
+    (f"{C}/supervised_lr1e-3.gin", f"{C}/finetune_lr1e-4.gin", "TwoLayerClassifier"),
+    ("configs/cats_dogs/pretext.gin", "configs/cats_dogs/frozen_half.gin", "ThreeLayerClassifier"),
+    ("configs/rotnet/pretrain.gin", "configs/rotnet/transfer_frozen.gin", "LinearClassifier"),
 ]
 
 
-@pytest.mark.parametrize(("first", "second", "head"), CHAINS)
-def test_two_stages_fit_together(first, second, head, shop, tmp_path):
+@pytest.mark.parametrize(("first", "second", "classifier"), CHAINS)
+def test_two_stages_fit_together(first, second, classifier, shop, tmp_path):
     from fewshot.models.model_file import load_model
 
     small = [
@@ -114,7 +114,7 @@ def test_two_stages_fit_together(first, second, head, shop, tmp_path):
     folder = run(tmp_path, "first", [first], small)
     path = f"TransferNet.saved_model_path = '{folder}/model.mdl'"
     stored = load_model(run(tmp_path, "second", [second], [*small, path]) / "model.mdl")
-    assert stored.head.name == head
+    assert stored.classifier.name == classifier
     assert stored.input_size == (32, 32)
 
 

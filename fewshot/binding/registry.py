@@ -11,6 +11,7 @@ from typing import Any
 import gin
 
 from fewshot.binding.registrations import register_family
+from fewshot.binding.renamed import now_called
 from fewshot.binding.suggestions import closest, did_you_mean
 from fewshot.binding.third_party import FAMILIES, family_of, third_party_names
 from fewshot.errors import UserError
@@ -33,7 +34,7 @@ def resolve(name: str) -> str:
     if others:
         register_family(others[0].rpartition(".")[0])
         return others[0]
-    hint = did_you_mean(name, [*own_names(), *third_party_names()])
+    hint = now_called(name) or did_you_mean(name, [*own_names(), *third_party_names()])
     raise UserError(f"there is no '{name}'.{hint} `--list` shows every name.")
 
 
@@ -138,6 +139,7 @@ def check_parameter(selector: str, parameter: str) -> None:
     elsewhere = [full for full in own_parameters() if full.endswith(f".{parameter}")]
     near = closest(parameter, known) or elsewhere[:3]
     hint = f" Did you mean {' or '.join(near)}?" if near else ""
+    hint = now_called(f"{name}.{parameter}") or hint
     listed = ", ".join(known) or "none"
     raise UserError(f"{name} has no parameter '{parameter}'.{hint} Its parameters: {listed}.")
 

@@ -12,9 +12,9 @@ from fewshot.encoders.encoder import Encoder, too_small
 class CatsDogsNet(Encoder):
     """Three stages of 3x3 convolution, norm, LeakyReLU 0.2 and pooling, all pixels kept.
 
-    At 224x224 pixels the features are the 64 x 28 x 28 values that the source's head starts from;
-    that is all it states of these layers, so that widths (16, 32, 64), kernels and norm are ours.
-    Takes 8x8 and larger.
+    At 224x224 pixels the features are the 64 x 28 x 28 values that the source's classifier starts
+    from; that is all it states of these layers, so that widths (16, 32, 64), kernels and norm are
+    ours. Takes 8x8 and larger.
     """
 
     def __init__(self, *, in_channels: int, image_size: tuple[int, int]) -> None:

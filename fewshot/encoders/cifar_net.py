@@ -10,7 +10,7 @@ from fewshot.encoders.encoder import Encoder, too_small
 class CifarNet(Encoder):
     """Two 5x5 convolutions and two linear layers with no activation between, up to 192 features.
 
-    The classifying layer is the head's. code_size: adds a last linear layer of that width, the
+    The classifying layer is the objective's. code_size: adds a last linear layer of that width, the
     autoencoder's code, which can stand as the classifier where it is as wide as there are
     classes. Built for 32x32 pixels (1600 values after the convolutions), takes 16x16 and larger.
     """

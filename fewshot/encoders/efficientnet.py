@@ -23,7 +23,7 @@ class EfficientNetB0(Encoder):
     block_num: 0-based index of the last block kept, 0 .. 15; at 224 pixels 2, 4, 10 and 15 end the
     maps of 56, 28, 14 and 7 pixels. no_head: leave out the last convolution (1x1, to 1280
     channels), which otherwise follows whichever block is last. pretrained: name of published
-    weights, e.g. 'IMAGENET1K_V1'; a head after an earlier block starts at random.
+    weights, e.g. 'IMAGENET1K_V1'; that convolution after an earlier block starts at random.
     """
 
     initialisation: ClassVar[Mapping[str, Any]] = {"pretrained": None}

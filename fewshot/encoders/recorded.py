@@ -69,8 +69,8 @@ def rebuild(kind: str, name: str, arguments: Mapping[str, Any]) -> Any:
     """The module of that registered name and those arguments, with random weights.
 
     What a model of an earlier version lacks has its default, whatever is bound today. kind:
-    "encoder" or "head", for the message. Raises UserError when the name is not registered or no
-    longer takes those arguments.
+    "encoder" or "classifier", for the message. Raises UserError when the name is not registered or
+    no longer takes those arguments.
     """
     try:
         factory = gin.get_configurable(name)

@@ -15,7 +15,7 @@ def _convolution(in_channels: int, out_channels: int, kernel: int) -> nn.Sequent
 
 @gin.register
 class SimpleCNN(Encoder):
-    """Two convolutions and a wide linear layer: 16,841,802 parameters with a 10-class linear head.
+    """Two convolutions and a wide linear layer: 16,841,802 parameters with ten linear outputs.
 
     hidden: width of the linear layer, the number of features. Built for 28x28 grey pixels (4096
     values after the convolutions), takes 4x4 and larger.

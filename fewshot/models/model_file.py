@@ -8,20 +8,22 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from fewshot.encoders.encoder import Encoder
 from fewshot.encoders.state import check_fits
 from fewshot.errors import UserError
 from fewshot.experiment.files import write_atomically
 from fewshot.interfaces import IntArray
-from fewshot.objectives.classifiers import Head
+from fewshot.models.version_1 import upgraded
+from fewshot.objectives.classifiers import Classifier
 from fewshot.objectives.objective import Objective
 
 FORMAT = "fewshot model"
-VERSION = 1
+VERSION = 2
 
 
 @dataclass(frozen=True)
 class StoredPart:
-    """An encoder or a head: registered name ("" for what is no classifier), arguments, state."""
+    """An encoder or a classifier: registered name, arguments, state."""
 
     name: str
     arguments: dict[str, Any]
@@ -32,7 +34,8 @@ class StoredPart:
 class StoredModel:
     """What model.mdl holds.
 
-    objective: class name. head.state: everything of the objective beside encoder and inputs.
+    objective: class name. classifier: None where it scores no classes. rest: the tensors of the
+    objective that belong to neither of the two.
     class_names: the training classes in output order; trained_classes: with them those of the
     models it started from; trained_images: int64 [n], digests of the pixels of all images they
     learned from. image_size: (height, width) of the training data; input_size, channels, mean, std:
@@ -42,7 +45,8 @@ class StoredModel:
     path: Path
     objective: str
     encoder: StoredPart
-    head: StoredPart
+    classifier: StoredPart | None
+    rest: dict[str, Tensor]
     class_names: tuple[str, ...]
     trained_classes: tuple[str, ...]
     trained_images: Tensor
@@ -56,23 +60,21 @@ class StoredModel:
 
 def save_model(objective: Objective, path: Path | str) -> None:
     """Write model.mdl; a file of that name is whole at any moment, the old one or the new."""
-    head = getattr(objective, "head", None)
-    # a pretext task's head scores no class, so that nothing may take it for a classifier
-    classifier = head if isinstance(head, Head) and hasattr(objective, "scores") else None
+    classifier = getattr(objective, "classifier", None)
+    if not isinstance(classifier, Classifier) or not hasattr(objective, "scores"):
+        classifier = None  # a pretext task's scores no class: nothing may take it for one
+    rest = {
+        name: tensor
+        for name, tensor in objective.rest_state().items()
+        if classifier is None or not name.startswith("classifier.")
+    }
     content = {
         "format": FORMAT,
         "version": VERSION,
         "objective": type(objective).__name__,
-        "encoder": {
-            "name": objective.encoder.name,
-            "arguments": objective.encoder.arguments,
-            "state": _on_cpu(objective.encoder.state_dict()),
-        },
-        "head": {
-            "name": "" if classifier is None else classifier.name,
-            "arguments": {} if classifier is None else classifier.arguments,
-            "state": _on_cpu(objective.head_state()),
-        },
+        "encoder": _part(objective.encoder),
+        "classifier": None if classifier is None else _part(classifier),
+        "rest": _on_cpu(rest),
         "class_names": tuple(objective.class_names),
         "trained_classes": tuple(objective.trained_classes),
         "trained_images": torch.from_numpy(_trained_images(objective)),
@@ -123,12 +125,13 @@ def load_model(path: Path | str) -> StoredModel:
 
 
 def _stored(place: Path, content: dict[str, Any]) -> StoredModel:
+    if content["version"] == 1:
+        content = upgraded(content)
     values = {k: v for k, v in content.items() if k not in ("format", "version")}
-    # absent in the first files
-    values.setdefault("trained_classes", values["class_names"])
-    values.setdefault("trained_images", torch.zeros(0, dtype=torch.int64))
-    encoder, head = StoredPart(**values.pop("encoder")), StoredPart(**values.pop("head"))
-    return StoredModel(path=place, encoder=encoder, head=head, **values)
+    encoder, classifier = StoredPart(**values.pop("encoder")), values.pop("classifier")
+    if classifier is not None:
+        classifier = StoredPart(**classifier)
+    return StoredModel(path=place, encoder=encoder, classifier=classifier, **values)
 
 
 def restore(objective: Objective, stored: StoredModel) -> None:
@@ -137,7 +140,10 @@ def restore(objective: Objective, stored: StoredModel) -> None:
     Raises UserError naming the tensors that do not fit.
     """
     load_encoder_state(objective.encoder, stored)
-    objective.load_head_state(stored.head.state)
+    rest = dict(stored.rest)
+    if stored.classifier is not None:
+        rest |= {f"classifier.{name}": v for name, v in stored.classifier.state.items()}
+    objective.load_rest_state(rest)
 
 
 def load_encoder_state(encoder: nn.Module, stored: StoredModel) -> None:
@@ -145,6 +151,11 @@ def load_encoder_state(encoder: nn.Module, stored: StoredModel) -> None:
     what = f"the encoder {stored.encoder.name} of '{stored.path}'"
     check_fits(what, encoder.state_dict(), stored.encoder.state)
     encoder.load_state_dict(stored.encoder.state)
+
+
+def _part(part: Encoder | Classifier) -> dict[str, Any]:
+    state = _on_cpu(part.state_dict())
+    return {"name": part.name, "arguments": part.arguments, "state": state}
 
 
 def _trained_images(objective: Objective) -> IntArray:

@@ -1,4 +1,4 @@
-"""What a new run takes from a stored model: input format, encoder, and the head where it fits."""
+"""What a new run takes from a stored model: inputs, encoder, and the classifier where it fits."""
 
 import dataclasses
 import logging
@@ -13,8 +13,8 @@ from fewshot.encoders.recorded import rebuild
 from fewshot.encoders.state import check_fits
 from fewshot.errors import UserError
 from fewshot.interfaces import DataSpec
-from fewshot.models.model_file import StoredModel, load_encoder_state
-from fewshot.objectives.classifiers import Head, IdentityHead
+from fewshot.models.model_file import StoredModel, StoredPart, load_encoder_state
+from fewshot.objectives.classifiers import Classifier, IdentityClassifier
 from fewshot.objectives.inputs import Inputs
 from fewshot.objectives.objective import Objective
 
@@ -101,43 +101,48 @@ def reused_encoder(
     return encoder
 
 
-def reused_head(
+def reused_classifier(
     stored: StoredModel,
     bound: Factory | None,
     num_features: int,
     class_names: tuple[str, ...],
-    new_head: bool | None,
-) -> Head:
-    """The stored head where the ordered classes and the kind are the same, else a new one (logged).
+    new_classifier: bool | None,
+) -> Classifier:
+    """The stored classifier where ordered classes and kind are the same, else a new one (logged).
 
-    new_head: True always makes a new one, False always keeps the stored one. Raises UserError when
-    there is no classifier to keep.
+    new_classifier: True always makes a new one, False always keeps the stored one. Raises UserError
+    when there is no classifier to keep.
     """
-    if new_head is False:
+    if new_classifier is False:
         return _kept(stored)
-    code = not stored.head.name and stored.encoder.arguments.get("code_size") == len(class_names)
-    if bound is None and code and new_head is None:
+    code = stored.classifier is None and stored.encoder.arguments.get("code_size") == len(
+        class_names
+    )
+    if bound is None and code and new_classifier is None:
         logger.info(
             "the code layer of '%s' is as wide as there are classes: kept as the classifier",
             stored.path,
         )
-        return IdentityHead(num_features, len(class_names))
-    same_classes = bool(stored.head.name) and stored.class_names == class_names
-    if bound is None and same_classes and new_head is None:
+        return IdentityClassifier(num_features, len(class_names))
+    same_classes = stored.classifier is not None and stored.class_names == class_names
+    if bound is None and same_classes and new_classifier is None:
         return _kept(stored)
-    head: Head = (bound or gin.get_configurable("LinearHead"))(num_features, len(class_names))
-    if new_head:
-        reason = "TransferNet.new_head is True"
-    elif not stored.head.name:
+    factory = bound or gin.get_configurable("LinearClassifier")
+    classifier: Classifier = factory(num_features, len(class_names))
+    if new_classifier:
+        reason = "TransferNet.new_classifier is True"
+    elif stored.classifier is None:
         reason = f"a model of {stored.objective} has no classifier"
     elif not same_classes:
         reason = f"it was for other classes ({len(stored.class_names)}, now {len(class_names)})"
-    elif not _same_head(head, stored):
-        reason = f"it was {_described(stored.head.name, stored.head.arguments)}"
+    elif not _same_classifier(classifier, stored.classifier):
+        reason = f"it was {_described(stored.classifier.name, stored.classifier.arguments)}"
     else:
         return _kept(stored)
-    logger.info("new head %s in place of that of '%s': %s", head.name, stored.path, reason)
-    return head
+    logger.info(
+        "new classifier %s in place of that of '%s': %s", classifier.name, stored.path, reason
+    )
+    return classifier
 
 
 def reuse_projection(
@@ -148,7 +153,7 @@ def reuse_projection(
     new_projection: True always leaves it new, False refuses that. Raises UserError where the stored
     embedding has another size or other lengths.
     """
-    state = stored.head.state
+    state = stored.rest
     if "normalized" not in state or new_projection:
         if new_projection is False:
             raise UserError(
@@ -181,31 +186,28 @@ def reuse_projection(
     )
 
 
-def _kept(stored: StoredModel) -> Head:
+def _kept(stored: StoredModel) -> Classifier:
     """The stored classifier with its weights."""
-    if not stored.head.name:
+    part = stored.classifier
+    if part is None:
         raise UserError(
-            f"TransferNet.new_head is False, but '{stored.path}' is a model of {stored.objective} "
-            "and has no classifier: evaluate it with KNNClassification or a linear probe, or bind "
-            "TransferNet.new_head = None and train a head."
+            f"TransferNet.new_classifier is False, but '{stored.path}' is a model of "
+            f"{stored.objective} and has no classifier: evaluate it with KNNClassification or a "
+            "linear probe, or bind TransferNet.new_classifier = None and train one."
         )
-    head: Head = rebuild("head", stored.head.name, stored.head.arguments)
-    state = {
-        key.removeprefix("head."): value
-        for key, value in stored.head.state.items()
-        if key.startswith("head.")
-    }
-    check_fits(f"the head {stored.head.name} of '{stored.path}'", head.state_dict(), state)
-    head.load_state_dict(state)
-    return head
+    classifier: Classifier = rebuild("classifier", part.name, part.arguments)
+    what = f"the classifier {part.name} of '{stored.path}'"
+    check_fits(what, classifier.state_dict(), part.state)
+    classifier.load_state_dict(part.state)
+    return classifier
 
 
-def _same_head(head: Head, stored: StoredModel) -> bool:
-    if head.name != stored.head.name:
+def _same_classifier(classifier: Classifier, stored: StoredPart) -> bool:
+    if classifier.name != stored.name:
         return False
     # rebuilt, as a model of an earlier version lacks what has a default since
-    before: Head = rebuild("head", stored.head.name, stored.head.arguments)
-    return head.arguments == before.arguments
+    before: Classifier = rebuild("classifier", stored.name, stored.arguments)
+    return classifier.arguments == before.arguments
 
 
 def _described(name: str, arguments: dict[str, Any]) -> str:

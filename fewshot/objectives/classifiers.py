@@ -11,7 +11,7 @@ from fewshot.encoders.recorded import Recorded
 from fewshot.errors import UserError
 
 
-class Head(Recorded, nn.Module):
+class Classifier(Recorded, nn.Module):
     """Features float [B, num_features] -> scores float [B, num_classes], higher is likelier."""
 
 
@@ -20,8 +20,8 @@ class CellMean(nn.Module):
 
     A classifier behind it trains an encoder whose cells are means as if it pooled over its whole
     map, while the features that others see keep where things are (cells overlap where the grid
-    does not divide the map: what they share counts twice). owner: the head's name, for the error.
-    Raises UserError where the number of features does not divide into that many cells.
+    does not divide the map: what they share counts twice). owner: the classifier's name, for the
+    error. Raises UserError where the number of features does not divide into that many cells.
     """
 
     def __init__(self, num_features: int, cells: int, owner: str) -> None:
@@ -41,7 +41,7 @@ class CellMean(nn.Module):
 
 
 @gin.register
-class LinearHead(Head):
+class LinearClassifier(Classifier):
     """One linear layer.
 
     cells: how many cells of an encoder's grid (SmallResNet.grid) are averaged first.
@@ -49,7 +49,7 @@ class LinearHead(Head):
 
     def __init__(self, num_features: int, num_classes: int, cells: int = 1) -> None:
         super().__init__()
-        self.mean = CellMean(num_features, cells, "LinearHead")
+        self.mean = CellMean(num_features, cells, "LinearClassifier")
         self.linear = nn.Linear(self.mean.width, num_classes)
 
     def forward(self, features: Tensor) -> Tensor:
@@ -58,7 +58,7 @@ class LinearHead(Head):
 
 
 @gin.register
-class TwoLayerHead(Head):
+class TwoLayerClassifier(Classifier):
     """Two linear layers with nothing between, as wide as the features: a change of how it learns,
     not of what it can represent.
     """
@@ -75,7 +75,7 @@ class TwoLayerHead(Head):
 
 
 @gin.register
-class ThreeLayerHead(Head):
+class ThreeLayerClassifier(Classifier):
     """Three linear layers, LeakyReLU and dropout between them.
 
     hidden: the two inner widths. dropout: probability. negative_slope: of LeakyReLU.
@@ -91,7 +91,9 @@ class ThreeLayerHead(Head):
     ) -> None:
         super().__init__()
         if len(hidden) != 2:
-            raise UserError(f"ThreeLayerHead.hidden is {hidden}: bind two widths, e.g. (32, 16).")
+            raise UserError(
+                f"ThreeLayerClassifier.hidden is {hidden}: bind two widths, e.g. (32, 16)."
+            )
         first, second = hidden
         self.layers = nn.Sequential(
             nn.Linear(num_features, first),
@@ -109,7 +111,7 @@ class ThreeLayerHead(Head):
 
 
 @gin.register
-class CosineHead(Head):
+class CosineClassifier(Classifier):
     """Scaled cosine between features and a weight vector a class: Baseline++
     (https://arxiv.org/abs/1904.04232).
 
@@ -126,7 +128,7 @@ class CosineHead(Head):
         cells: int = 1,
     ) -> None:
         super().__init__()
-        self.mean = CellMean(num_features, cells, "CosineHead")
+        self.mean = CellMean(num_features, cells, "CosineClassifier")
         self.weight = nn.Parameter(torch.empty(num_classes, self.mean.width))
         nn.init.kaiming_uniform_(self.weight, a=5**0.5)
         self.scale = nn.Parameter(torch.tensor(float(scale)), requires_grad=learned)
@@ -138,7 +140,7 @@ class CosineHead(Head):
 
 
 @gin.register
-class IdentityHead(Head):
+class IdentityClassifier(Classifier):
     """The features are the scores, for an encoder as wide as there are classes.
 
     Raises UserError where it is not.
@@ -148,8 +150,8 @@ class IdentityHead(Head):
         super().__init__()
         if num_features != num_classes:
             raise UserError(
-                f"IdentityHead takes the encoder's {num_features} features as the scores of "
-                f"{num_classes} classes: the numbers must be equal, or bind another head."
+                f"IdentityClassifier takes the encoder's {num_features} features as the scores of "
+                f"{num_classes} classes: the numbers must be equal, or bind another classifier."
             )
 
     def forward(self, features: Tensor) -> Tensor:

@@ -36,7 +36,9 @@ class EnsembleNet(nn.Module):
                 "more, e.g. EnsembleNet.saved_model_path = ['a/model.mdl', 'b/model.mdl']."
             )
         self.spec = spec
-        self._models = [TransferNet(spec, saved_model_path=path, new_head=False) for path in paths]
+        self._models = [
+            TransferNet(spec, saved_model_path=path, new_classifier=False) for path in paths
+        ]
         self.encoder = nn.ModuleList(self._models).requires_grad_(False)
         names = [model.class_names for model in self._models]
         for path, other in zip(paths, names, strict=True):

@@ -20,9 +20,9 @@ class ExemplarNet(Objective):
 
     Every training row is a surrogate class of its own: limit their number with `main.train_rows`.
     views: distorted views of each image in a step, drawn by `Inputs.augment`, each on its own. With
-    @OneOf there a view shows one kind of change; with a list, all at once. head: factory of the
-    surrogate classifier (default @LinearHead). Raises UserError without views or augmentation,
-    when all views of an image would be alike.
+    @OneOf there a view shows one kind of change; with a list, all at once. classifier: factory
+    of what tells the images apart (default @LinearClassifier). Raises UserError without views or
+    augmentation, when all views of an image would be alike.
     """
 
     def __init__(
@@ -31,15 +31,15 @@ class ExemplarNet(Objective):
         encoder: Callable[..., Any] | None = None,
         inputs: Callable[..., Any] | None = None,
         views: int = 6,
-        head: Callable[..., Any] | None = None,
+        classifier: Callable[..., Any] | None = None,
     ) -> None:
         super().__init__(spec, encoder, inputs)
         if views < 1:
             raise UserError(f"ExemplarNet.views is {views}: bind 1 or more.")
         check_augmented(self)
         self.views = views
-        head = head or gin.get_configurable("LinearHead")
-        self.head = head(self.encoder.num_features, spec.rows)
+        classifier = classifier or gin.get_configurable("LinearClassifier")
+        self.classifier = classifier(self.encoder.num_features, spec.rows)
 
     def surrogate_batch(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """A batch -> (float [V * B, C, H, W], surrogate class int64 [V * B]), view by view."""
@@ -52,6 +52,6 @@ class ExemplarNet(Objective):
     def forward(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
         """The cross-entropy of the source image over every view."""
         images, surrogates = self.surrogate_batch(batch)
-        predicted = self.head(self.encoder(images))
+        predicted = self.classifier(self.encoder(images))
         right = (predicted.detach().argmax(1) == surrogates).float()
         return F.cross_entropy(predicted, surrogates), {"surrogate_top1": right.mean()}

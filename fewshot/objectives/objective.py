@@ -15,7 +15,7 @@ from fewshot.interfaces import Batch, DataSpec, no_images
 from fewshot.objectives.inputs import Inputs
 
 Factory = Callable[..., Any]
-_APART = ("encoder.", "inputs.")  # stored by name in model.mdl, so not part of the head's state
+_APART = ("encoder.", "inputs.")  # stored by name in model.mdl, so not part of the rest
 
 
 class Objective(nn.Module, ABC):
@@ -85,11 +85,11 @@ class Objective(nn.Module, ABC):
             )
         return [{"params": trained}]
 
-    def head_state(self) -> dict[str, Tensor]:
+    def rest_state(self) -> dict[str, Tensor]:
         """What model.mdl keeps beside the encoder: all other parameters and persistent buffers."""
         return {k: v for k, v in self.state_dict().items() if not k.startswith(_APART)}
 
-    def load_head_state(self, state: dict[str, Tensor]) -> None:
-        """Take back what `head_state` gave; raises UserError naming what does not fit."""
-        check_fits("the head", self.head_state(), state)
+    def load_rest_state(self, state: dict[str, Tensor]) -> None:
+        """Take back what `rest_state` gave; raises UserError naming what does not fit."""
+        check_fits("what stands on the encoder", self.rest_state(), state)
         self.load_state_dict(state, strict=False)

@@ -24,8 +24,9 @@ class RotationNet(Objective):
     Every image of the batch is seen at every angle; the label is the angle's position in `angles`
     (degrees, counter-clockwise, multiples of 90; two of them are the same task as one logit with
     binary cross-entropy). Unless all angles differ by half turns, images that are not square are
-    cut to their central square: a turned rectangle would give its angle away by its shape. head:
-    factory of the angle classifier (default @LinearHead). Raises UserError for other angles.
+    cut to their central square: a turned rectangle would give its angle away by its shape.
+    classifier: factory of what tells the angles apart (default @LinearClassifier). Raises UserError
+    for other angles.
     """
 
     def __init__(
@@ -34,14 +35,14 @@ class RotationNet(Objective):
         encoder: Callable[..., Any] | None = None,
         inputs: Callable[..., Any] | None = None,
         angles: Sequence[int] = (0, 90, 180, 270),
-        head: Callable[..., Any] | None = None,
+        classifier: Callable[..., Any] | None = None,
     ) -> None:
         chosen = _checked(angles)
         halves_only = len({angle % 180 for angle in chosen}) == 1 and not chosen[0] % 180
         super().__init__(spec, encoder, inputs if halves_only else _square(inputs))
         self.angles = chosen
-        head = head or gin.get_configurable("LinearHead")
-        self.head = head(self.encoder.num_features, len(chosen))
+        classifier = classifier or gin.get_configurable("LinearClassifier")
+        self.classifier = classifier(self.encoder.num_features, len(chosen))
 
     def rotate(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """[B, C, S, S] -> ([A * B, C, S, S], labels int64 [A * B]), angle by angle."""
@@ -62,7 +63,7 @@ class RotationNet(Objective):
     def _judge(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Loss, and whether the angle was told, of every image at every angle, [A, B] each."""
         turned, labels = self.rotate(self.inputs.normalise(images))
-        predicted = self.head(self.encoder(turned))
+        predicted = self.classifier(self.encoder(turned))
         losses = F.cross_entropy(predicted, labels, reduction="none")
         right = (predicted.detach().argmax(1) == labels).float()
         return losses.view(len(self.angles), -1), right.view(len(self.angles), -1)

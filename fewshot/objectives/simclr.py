@@ -16,9 +16,9 @@ from fewshot.objectives.views import check_augmented, loss_of_views
 class SimCLR(Objective):
     """Two views of an image agree, views of different images do not (https://arxiv.org/abs/2002.05709).
 
-    The projection head (with BatchNorm) and the NT-Xent loss are lightly's; features for other
+    The projection (with BatchNorm) and the NT-Xent loss are lightly's; features for other
     tasks are the encoder's, before the projection. Negatives are all other views of the batch, on
-    every device. hidden_size, projection_size: widths of the projection head; temperature: of the
+    every device. hidden_size, projection_size: widths of the projection; temperature: of the
     loss.
     """
 

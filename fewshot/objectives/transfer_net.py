@@ -9,8 +9,8 @@ from torch import Tensor, nn
 from fewshot.errors import UserError
 from fewshot.interfaces import Batch, DataSpec
 from fewshot.models.model_file import load_model
-from fewshot.models.reuse import inherit, reused_head, reusing
-from fewshot.objectives.classifiers import Head
+from fewshot.models.reuse import inherit, reused_classifier, reusing
+from fewshot.objectives.classifiers import Classifier
 from fewshot.objectives.objective import Objective
 
 Factory = Callable[..., Any]
@@ -18,15 +18,15 @@ Factory = Callable[..., Any]
 
 @gin.register
 class TransferNet(Objective):
-    """Encoder and classifier head, trained on labels.
+    """Encoder and classifier, trained on labels.
 
-    encoder: factory; None rebuilds that of the saved model. head: factory (default @LinearHead, or
-    the stored one). loss: factory of a loss over (scores, labels), default cross-entropy; label
-    smoothing is bound there. mix: @CutMix or @MixUp. saved_model_path: a model.mdl of any
-    objective, whose encoder, input format and, where the ordered classes are equal, head are taken.
-    frozen: True freezes the encoder, N its first N blocks, norms included. new_head: True forces a
-    new head, False keeps the stored one with its classes, to evaluate. Raises UserError for what
-    does not fit together.
+    encoder: factory; None rebuilds that of the saved model. classifier: factory (default
+    @LinearClassifier, or the stored one). loss: factory of a loss over (scores, labels), default
+    cross-entropy; label smoothing is bound there. mix: @CutMix or @MixUp. saved_model_path: a
+    model.mdl of any objective, whose encoder, input format and, where the ordered classes are
+    equal, classifier are taken. frozen: True freezes the encoder, N its first N blocks, norms
+    included. new_classifier: True forces a new one, False keeps the stored one with its classes, to
+    evaluate. Raises UserError for what does not fit together.
     """
 
     def __init__(
@@ -34,30 +34,32 @@ class TransferNet(Objective):
         spec: DataSpec,
         encoder: Factory | None = None,
         inputs: Factory | None = None,
-        head: Factory | None = None,
+        classifier: Factory | None = None,
         loss: Factory | None = None,
         mix: Factory | None = None,
         saved_model_path: str | None = None,
         frozen: bool | int = False,
-        new_head: bool | None = None,
+        new_classifier: bool | None = None,
     ) -> None:
         stored = None if saved_model_path is None else load_model(saved_model_path)
         if stored is None:
-            _check_fresh(encoder, new_head)
+            _check_fresh(encoder, new_classifier)
         else:
             encoder, inputs = reusing(stored, "TransferNet", encoder, inputs)
         super().__init__(spec, encoder, inputs)
         if stored is not None:
             inherit(self, stored)
-        if stored is not None and new_head is False:
+        if stored is not None and new_classifier is False:
             self.class_names = stored.class_names
         else:
             _check_classes(self.class_names)
         features = self.encoder.num_features
-        self.head: Head = (
-            (head or gin.get_configurable("LinearHead"))(features, len(self.class_names))
+        self.classifier: Classifier = (
+            (classifier or gin.get_configurable("LinearClassifier"))(
+                features, len(self.class_names)
+            )
             if stored is None
-            else reused_head(stored, head, features, self.class_names, new_head)
+            else reused_classifier(stored, classifier, features, self.class_names, new_classifier)
         )
         self.loss: nn.Module = (loss or nn.CrossEntropyLoss)()
         self.mix = None if mix is None else mix(num_classes=len(self.class_names))
@@ -76,15 +78,15 @@ class TransferNet(Objective):
         """Loss of a labelled batch, and its top-1 accuracy (against the larger share if mixed)."""
         if batch.labels is None or self.class_names != self.spec.class_names:
             raise UserError(
-                "TransferNet cannot train here: new_head = False keeps the saved model's "
+                "TransferNet cannot train here: new_classifier = False keeps the saved model's "
                 f"{len(self.class_names)} classes, and the data have other labels. Bind "
-                "main.num_epochs = 0 to evaluate, or TransferNet.new_head = None."
+                "main.num_epochs = 0 to evaluate, or TransferNet.new_classifier = None."
             )
         images = self.inputs.normalise(self.augment(batch.images, batch.keys))
         targets = batch.labels
         if self.mix is not None:
             images, targets = self.mix(images, targets)
-        scores = self.head(self.encoder(images))
+        scores = self.classifier(self.encoder(images))
         loss: Tensor = self.loss(scores, targets)
         labels = targets if targets.ndim == 1 else targets.argmax(1)
         return loss, {"top1": (scores.detach().argmax(1) == labels).float().mean()}
@@ -95,20 +97,20 @@ class TransferNet(Objective):
 
     def scores_of(self, features: Tensor) -> Tensor:
         """Features [B, D], as `embed` gives them -> logits [B, number of class_names]."""
-        logits: Tensor = self.head(features)
+        logits: Tensor = self.classifier(features)
         return logits
 
 
-def _check_fresh(encoder: Factory | None, new_head: bool | None) -> None:
+def _check_fresh(encoder: Factory | None, new_classifier: bool | None) -> None:
     if encoder is None:
         raise UserError(
             "TransferNet has neither an encoder nor a saved model: bind TransferNet.encoder, e.g. "
             "@SmallResNet, or TransferNet.saved_model_path = 'path/to/model.mdl'."
         )
-    if new_head is False:
+    if new_classifier is False:
         raise UserError(
-            "TransferNet.new_head is False, but there is no saved model whose head could be kept: "
-            "bind TransferNet.saved_model_path = 'path/to/model.mdl'."
+            "TransferNet.new_classifier is False, but there is no saved model whose classifier "
+            "could be kept: bind TransferNet.saved_model_path = 'path/to/model.mdl'."
         )
 
 

@@ -169,7 +169,7 @@ class TripletNet(Objective):
         """Take back what `get_extra_state` gave."""
         remember(self.loss, state)
 
-    def head_state(self) -> dict[str, Tensor]:
+    def rest_state(self) -> dict[str, Tensor]:
         """The projection; what the loss and the guard remember is of the run, not of the model."""
         kept = ("projection.", "normalized")
-        return {k: v for k, v in super().head_state().items() if k.startswith(kept)}
+        return {k: v for k, v in super().rest_state().items() if k.startswith(kept)}

@@ -16,9 +16,9 @@ from fewshot.objectives.views import check_augmented, loss_of_views
 class VICReg(Objective):
     """Two views agree while each dimension keeps its spread (https://arxiv.org/abs/2105.04906).
 
-    The projection head (with BatchNorm) and the loss are lightly's, variance and covariance taken
+    The projection (with BatchNorm) and the loss are lightly's, variance and covariance taken
     over the batches of all devices; features for other tasks are the encoder's. hidden_size,
-    projection_size: widths of the projection head.
+    projection_size: widths of the projection.
     """
 
     def __init__(

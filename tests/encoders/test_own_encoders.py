@@ -8,7 +8,7 @@ from fewshot.encoders.simple_cnn import SimpleCNN
 from fewshot.encoders.small_resnet import SmallResNet
 from fewshot.errors import UserError
 from fewshot.interfaces import parameter_count
-from fewshot.objectives.classifiers import LinearHead, TwoLayerHead
+from fewshot.objectives.classifiers import LinearClassifier, TwoLayerClassifier
 
 GREY = {"in_channels": 1, "image_size": (28, 28)}
 COLOUR = {"in_channels": 3, "image_size": (64, 48)}
@@ -35,12 +35,12 @@ def test_the_least_size_passes_and_one_less_is_refused(encoder, least):
         encoder(in_channels=1, image_size=(least, least - 1))
 
 
-def with_head(encoder, head=LinearHead, classes=10):
-    return parameter_count(nn.Sequential(encoder, head(encoder.num_features, classes)))[0]
+def with_classifier(encoder, classifier=LinearClassifier, classes=10):
+    return parameter_count(nn.Sequential(encoder, classifier(encoder.num_features, classes)))[0]
 
 
 def test_simple_cnn_has_the_parameters_of_its_source():
-    assert with_head(SimpleCNN(**GREY)) == 16_841_802
+    assert with_classifier(SimpleCNN(**GREY)) == 16_841_802
 
 
 def test_cifar_net_is_the_net_of_its_source():
@@ -48,7 +48,9 @@ def test_cifar_net_is_the_net_of_its_source():
     convolutions = 25 * 64 + 25 * 64 * 64 + 2 * 128
     linear = 1600 * 384 + 384 + 384 * 192 + 192
     assert parameter_count(encoder)[0] == convolutions + linear
-    assert with_head(encoder, TwoLayerHead) == convolutions + linear + 193 * 192 + 193 * 10
+    assert (
+        with_classifier(encoder, TwoLayerClassifier) == convolutions + linear + 193 * 192 + 193 * 10
+    )
     kinds = [type(m) for m in encoder.modules() if not list(m.children())]
     assert kinds == [
         *(nn.Conv2d, nn.MaxPool2d, nn.BatchNorm2d),
@@ -77,7 +79,7 @@ def test_cats_dogs_net_ends_in_the_map_its_source_states():
 
 
 def test_small_resnet_is_small():
-    assert 100_000 < with_head(SmallResNet(**GREY)) < 350_000
+    assert 100_000 < with_classifier(SmallResNet(**GREY)) < 350_000
 
 
 def test_small_resnet_options():

@@ -8,7 +8,7 @@ from torchvision import models
 from fewshot.encoders.torchvision_encoder import ResNet18, TorchvisionEncoder
 from fewshot.errors import UserError
 from fewshot.interfaces import parameter_count
-from fewshot.objectives.classifiers import LinearHead
+from fewshot.objectives.classifiers import LinearClassifier
 
 GREY = {"in_channels": 1, "image_size": (28, 28)}
 COLOUR = {"in_channels": 3, "image_size": (64, 48)}
@@ -26,7 +26,7 @@ def checkpoint(tmp_path_factory):
 
 def test_resnet18_has_the_parameters_of_its_source():
     encoder = ResNet18(in_channels=3, image_size=(28, 28))
-    whole = nn.Sequential(encoder, LinearHead(encoder.num_features, 10))
+    whole = nn.Sequential(encoder, LinearClassifier(encoder.num_features, 10))
     assert parameter_count(whole)[0] == 11_181_642
     assert encoder.name == "ResNet18"
     assert encoder.arguments == {

@@ -4,7 +4,10 @@ import torch
 from fewshot.encoders.cifar_net import CifarNet
 from fewshot.errors import UserError
 from fewshot.models.model_file import load_model, restore, save_model
+from fewshot.objectives.rotation_net import RotationNet
 from fewshot.objectives.transfer_net import TransferNet
+from fewshot.objectives.triplet_net import TripletNet
+from tests.models.version_1 import downgrade
 from tests.objectives.toy import CLASSES, Pretext, ToyEncoder, batch, images, spec
 
 
@@ -36,9 +39,10 @@ def test_everything_the_format_promises_is_there(tmp_path, trained):
     assert stored.objective == "TransferNet"
     assert stored.encoder.name == "ToyEncoder"
     assert stored.encoder.arguments == trained.encoder.arguments
-    assert stored.head.name == "LinearHead"
-    assert stored.head.arguments == {"num_features": 6, "num_classes": 3, "cells": 1}
-    assert set(stored.head.state) == {"head.linear.weight", "head.linear.bias"}
+    assert stored.classifier.name == "LinearClassifier"
+    assert stored.classifier.arguments == {"num_features": 6, "num_classes": 3, "cells": 1}
+    assert set(stored.classifier.state) == {"linear.weight", "linear.bias"}
+    assert stored.rest == {}
     assert stored.class_names == CLASSES
     assert stored.image_size == stored.input_size == (12, 10)
     assert (stored.channels, stored.mean, stored.std) == (1, (0.3,), (0.2,))
@@ -49,8 +53,8 @@ def test_everything_the_format_promises_is_there(tmp_path, trained):
 def test_a_pretext_model_keeps_the_classes_but_has_no_classifier(tmp_path):
     save_model(Pretext(spec(), CifarNetSmall), tmp_path / "model.mdl")
     stored = load_model(tmp_path / "model.mdl")
-    assert stored.head.name == ""
-    assert set(stored.head.state) == {"decoder.weight", "decoder.bias"}
+    assert stored.classifier is None
+    assert set(stored.rest) == {"decoder.weight", "decoder.bias"}
     assert stored.class_names == CLASSES
 
 
@@ -102,8 +106,8 @@ def test_a_checkpoint_is_not_taken_for_a_model(tmp_path):
 
 def test_a_newer_version_is_refused_by_name(tmp_path, trained):
     save_model(trained, tmp_path / "model.mdl")
-    rewrite(tmp_path / "model.mdl", version=2)
-    with pytest.raises(UserError, match="has format version 2, and this program reads up to 1"):
+    rewrite(tmp_path / "model.mdl", version=3)
+    with pytest.raises(UserError, match="has format version 3, and this program reads up to 2"):
         load_model(tmp_path / "model.mdl")
 
 
@@ -124,3 +128,21 @@ def test_restoring_into_another_encoder_names_the_tensors(tmp_path, trained):
         restore(wider, load_model(tmp_path / "model.mdl"))
     assert "the encoder ToyEncoder of" in str(error.value)
     assert "conv.weight is [6, 1, 3, 3] in the file and [8, 1, 3, 3] here" in str(error.value)
+
+
+@pytest.mark.parametrize("method", [TransferNet, RotationNet, TripletNet, Pretext])
+def test_a_file_of_the_first_version_is_the_same_model(tmp_path, method):
+    path = tmp_path / "model.mdl"
+    objective = method(spec(size=(12, 12)), ToyEncoder)
+    save_model(objective, path)
+    new = load_model(path)
+    downgrade(path)
+    old = load_model(path)
+    other = method(spec(size=(12, 12)), ToyEncoder)
+    restore(other, old)
+    for name, value in objective.rest_state().items():
+        assert torch.equal(other.rest_state()[name], value)
+    assert (old.classifier is None) == (new.classifier is None)
+    if new.classifier is not None:
+        assert old.classifier.name == new.classifier.name == "LinearClassifier"
+        assert old.classifier.arguments == new.classifier.arguments

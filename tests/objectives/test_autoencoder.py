@@ -9,7 +9,7 @@ from fewshot.encoders.small_resnet import SmallResNet
 from fewshot.errors import UserError
 from fewshot.models.model_file import save_model
 from fewshot.objectives.autoencoder import AutoEncoder
-from fewshot.objectives.classifiers import IdentityHead, LinearHead
+from fewshot.objectives.classifiers import IdentityClassifier, LinearClassifier
 from fewshot.objectives.decoders import CifarNetDecoder, UpsamplingDecoder
 from fewshot.objectives.inputs import Inputs
 from fewshot.objectives.transfer_net import TransferNet
@@ -121,7 +121,7 @@ def test_the_code_layer_goes_on_as_the_classifier(tmp_path):
     save_model(objective, path)
     shown = images(size=(16, 16))
     classifier = TransferNet(given, saved_model_path=str(path)).eval()
-    assert isinstance(classifier.head, IdentityHead)
+    assert isinstance(classifier.classifier, IdentityClassifier)
     torch.testing.assert_close(classifier.scores(shown), objective.embed(shown))
     # trained on, the former code layer moves
     before = classifier.encoder.code.weight.clone()
@@ -130,4 +130,4 @@ def test_the_code_layer_goes_on_as_the_classifier(tmp_path):
     torch.optim.SGD(classifier.parameters(), 0.1).step()
     assert not torch.equal(classifier.encoder.code.weight, before)
     other = TransferNet(spec((*CLASSES, "Ties"), (16, 16)), saved_model_path=str(path))
-    assert isinstance(other.head, LinearHead)
+    assert isinstance(other.classifier, LinearClassifier)

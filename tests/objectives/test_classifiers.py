@@ -8,66 +8,70 @@ from fewshot.encoders.small_resnet import SmallResNet
 from fewshot.errors import UserError
 from fewshot.interfaces import parameter_count
 from fewshot.objectives.classifiers import (
-    CosineHead,
-    IdentityHead,
-    LinearHead,
-    ThreeLayerHead,
-    TwoLayerHead,
+    CosineClassifier,
+    IdentityClassifier,
+    LinearClassifier,
+    ThreeLayerClassifier,
+    TwoLayerClassifier,
 )
 
 
-@pytest.mark.parametrize("head", [LinearHead, TwoLayerHead, ThreeLayerHead, CosineHead])
-def test_every_head_scores_every_class_and_can_be_rebuilt(head):
-    built = head(12, 5).eval()
+@pytest.mark.parametrize(
+    "classifier", [LinearClassifier, TwoLayerClassifier, ThreeLayerClassifier, CosineClassifier]
+)
+def test_every_classifier_scores_every_class_and_can_be_rebuilt(classifier):
+    built = classifier(12, 5).eval()
     features = torch.randn(3, 12)
     assert built(features).shape == (3, 5)
-    again = rebuild("head", built.name, built.arguments).eval()
+    again = rebuild("classifier", built.name, built.arguments).eval()
     again.load_state_dict(built.state_dict())
     assert torch.equal(again(features), built(features))
 
 
 def test_parameter_counts():
-    assert parameter_count(LinearHead(192, 10))[0] == 193 * 10
-    assert parameter_count(TwoLayerHead(192, 10))[0] == 193 * 192 + 193 * 10
-    assert parameter_count(ThreeLayerHead(50_176, 1))[0] == 50_177 * 32 + 33 * 16 + 17
+    assert parameter_count(LinearClassifier(192, 10))[0] == 193 * 10
+    assert parameter_count(TwoLayerClassifier(192, 10))[0] == 193 * 192 + 193 * 10
+    assert parameter_count(ThreeLayerClassifier(50_176, 1))[0] == 50_177 * 32 + 33 * 16 + 17
 
 
 def test_two_layers_are_one_linear_map():
-    head = TwoLayerHead(6, 4)
-    first, second = head.layers
+    classifier = TwoLayerClassifier(6, 4)
+    first, second = classifier.layers
     weight = second.weight @ first.weight
     bias = second.weight @ first.bias + second.bias
     features = torch.randn(3, 6)
-    torch.testing.assert_close(head(features), features @ weight.T + bias)
+    torch.testing.assert_close(classifier(features), features @ weight.T + bias)
 
 
 def test_three_layers_have_leaky_relu_and_dropout_between():
-    head = ThreeLayerHead(6, 4)
-    assert [m.p for m in head.modules() if isinstance(m, nn.Dropout)] == [0.5, 0.5]
-    first, second, third = (m for m in head.modules() if isinstance(m, nn.Linear))
+    classifier = ThreeLayerClassifier(6, 4)
+    assert [m.p for m in classifier.modules() if isinstance(m, nn.Dropout)] == [0.5, 0.5]
+    first, second, third = (m for m in classifier.modules() if isinstance(m, nn.Linear))
     features = torch.randn(3, 6)
     inner = F.leaky_relu(second(F.leaky_relu(first(features), 0.2)), 0.2)
-    torch.testing.assert_close(head.eval()(features), third(inner))
-    with pytest.raises(UserError, match=r"ThreeLayerHead\.hidden is \(8,\): bind two widths"):
-        ThreeLayerHead(6, 4, hidden=(8,))
+    torch.testing.assert_close(classifier.eval()(features), third(inner))
+    with pytest.raises(UserError, match=r"ThreeLayerClassifier\.hidden is \(8,\): bind two widths"):
+        ThreeLayerClassifier(6, 4, hidden=(8,))
 
 
-def test_a_cosine_heads_scale_trains_unless_fixed():
+def test_a_cosine_scale_trains_unless_fixed():
     features = torch.randn(3, 6)
-    assert parameter_count(CosineHead(6, 4)) == (25, 25)
-    fixed = CosineHead(6, 4, scale=2.0, learned=False)
+    assert parameter_count(CosineClassifier(6, 4)) == (25, 25)
+    fixed = CosineClassifier(6, 4, scale=2.0, learned=False)
     assert parameter_count(fixed) == (25, 24)
     assert fixed(features).abs().max() <= 2
     torch.testing.assert_close(fixed(features * 7), fixed(features))
 
 
-@pytest.mark.parametrize("head", [LinearHead, CosineHead])
-def test_a_head_on_the_mean_of_cells_is_the_head_of_an_encoder_without_cells(head):
+@pytest.mark.parametrize("classifier", [LinearClassifier, CosineClassifier])
+def test_a_classifier_on_the_mean_of_cells_is_the_classifier_of_an_encoder_without_cells(
+    classifier,
+):
     images = torch.randn(5, 1, 32, 24)
     options = {"in_channels": 1, "image_size": (32, 24), "widths": (4, 6)}
     whole, grid = SmallResNet(**options).eval(), SmallResNet(**options, grid=(4, 3)).eval()
     grid.load_state_dict(whole.state_dict())
-    plain, averaged = head(6, 3), head(6 * 12, 3, cells=12)
+    plain, averaged = classifier(6, 3), classifier(6 * 12, 3, cells=12)
     averaged.load_state_dict(plain.state_dict())
     torch.testing.assert_close(averaged(grid(images)), plain(whole(images)))
 
@@ -75,13 +79,13 @@ def test_a_head_on_the_mean_of_cells_is_the_head_of_an_encoder_without_cells(hea
 @pytest.mark.parametrize("cells", [0, 5])
 def test_cells_that_the_features_do_not_divide_into_are_refused(cells):
     with pytest.raises(
-        UserError, match=rf"LinearHead\.cells is {cells}, but the encoder has 72 feat"
+        UserError, match=rf"LinearClassifier\.cells is {cells}, but the encoder has 72 feat"
     ):
-        LinearHead(72, 3, cells=cells)
+        LinearClassifier(72, 3, cells=cells)
 
 
 def test_features_are_scores_only_where_they_are_as_many():
     features = torch.randn(3, 4)
-    assert IdentityHead(4, 4)(features) is features
+    assert IdentityClassifier(4, 4)(features) is features
     with pytest.raises(UserError, match="takes the encoder's 6 features as the scores of 4 class"):
-        IdentityHead(6, 4)
+        IdentityClassifier(6, 4)

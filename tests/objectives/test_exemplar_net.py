@@ -45,7 +45,7 @@ def test_loss_is_the_cross_entropy_of_the_source_image_over_views():
     shown = batch(5)
     loss, logs = objective(shown)
     views, _ = objective.surrogate_batch(shown)
-    scores = objective.head(objective.encoder(views))
+    scores = objective.classifier(objective.encoder(views))
     assert scores.shape == (10, spec().rows)
     wanted = -sum(scores[i].log_softmax(0)[shown.rows[i % 5]] for i in range(10)) / 10
     torch.testing.assert_close(loss, wanted)

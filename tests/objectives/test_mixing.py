@@ -18,7 +18,7 @@ def test_mixup_is_the_blend_of_images_and_of_labels():
     blended = share * seen + (1 - share) * seen.roll(1, 0)
     one_hot = F.one_hot(batch().labels, 3)
     labels = share * one_hot + (1 - share) * one_hot.roll(1, 0)
-    scores = objective.head(objective.encoder(blended))
+    scores = objective.classifier(objective.encoder(blended))
     torch.testing.assert_close(loss, -(labels * scores.log_softmax(1)).sum(1).mean())
 
 
@@ -33,7 +33,7 @@ def test_cutmix_labels_are_the_shares_of_the_pixels():
     assert 0 < kept < 1
     one_hot = F.one_hot(batch().labels, 3)
     labels = kept * one_hot + (1 - kept) * one_hot.roll(1, 0)
-    scores = objective.head(objective.encoder(mixed))
+    scores = objective.classifier(objective.encoder(mixed))
     torch.testing.assert_close(loss, -(labels * scores.log_softmax(1)).sum(1).mean())
     assert logs["top1"] == (scores.argmax(1) == labels.argmax(1)).float().mean()
 

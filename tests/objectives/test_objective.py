@@ -53,20 +53,20 @@ def test_the_optimiser_gets_what_is_not_frozen():
         objective.parameter_groups()
 
 
-def test_the_heads_state_is_all_but_encoder_and_inputs_and_goes_back():
+def test_the_rest_is_all_but_encoder_and_inputs_and_goes_back():
     first, second = Pretext(spec(), ToyEncoder), Pretext(spec(), ToyEncoder)
-    state = first.head_state()
+    state = first.rest_state()
     assert set(state) == {"decoder.weight", "decoder.bias"}
     before = second.encoder.conv.weight.clone()
-    second.load_head_state(state)
+    second.load_rest_state(state)
     assert torch.equal(second.decoder.weight, first.decoder.weight)
     assert torch.equal(second.encoder.conv.weight, before)
 
 
-def test_a_heads_state_that_does_not_fit_is_named():
+def test_a_rest_that_does_not_fit_is_named():
     objective = Pretext(spec(), ToyEncoder)
     with pytest.raises(UserError) as error:
-        objective.load_head_state({"decoder.weight": torch.zeros(3, 6), "other": torch.zeros(1)})
+        objective.load_rest_state({"decoder.weight": torch.zeros(3, 6), "other": torch.zeros(1)})
     text = str(error.value)
     assert "decoder.weight is [3, 6] in the file and [2, 6] here" in text
     assert "decoder.bias is not in the file" in text

@@ -55,7 +55,7 @@ def test_loss_and_accuracy_are_means_over_images_and_angles():
             turned = image
             for _ in range(times):
                 turned = turned_once(turned)
-            scores = objective.head(objective.encoder(turned[None]))[0]
+            scores = objective.classifier(objective.encoder(turned[None]))[0]
             losses.append(-scores.log_softmax(0)[label])
             right.append(float(scores.argmax() == label))
     torch.testing.assert_close(loss, sum(losses) / len(losses))
@@ -95,7 +95,11 @@ def test_its_model_is_taken_up_by_a_classifier_of_the_same_oblong_images(tmp_pat
     objective(batch(size=(12, 10)))
     save_model(objective.eval(), tmp_path / "model.mdl")
     stored = load_model(tmp_path / "model.mdl")
-    assert (stored.image_size, stored.input_size, stored.head.name) == ((12, 10), (10, 10), "")
+    assert (stored.image_size, stored.input_size, stored.classifier) == (
+        (12, 10),
+        (10, 10),
+        None,
+    )
     path = str(tmp_path / "model.mdl")
     classifier = TransferNet(spec(size=(12, 10)), saved_model_path=path).eval()
     assert classifier.inputs.size == (10, 10)

@@ -9,7 +9,12 @@ from torch.nn import functional as F
 from fewshot.encoders.small_resnet import SmallResNet
 from fewshot.errors import UserError
 from fewshot.models.model_file import load_model, save_model
-from fewshot.objectives.classifiers import CosineHead, IdentityHead, LinearHead, TwoLayerHead
+from fewshot.objectives.classifiers import (
+    CosineClassifier,
+    IdentityClassifier,
+    LinearClassifier,
+    TwoLayerClassifier,
+)
 from fewshot.objectives.inputs import Inputs
 from fewshot.objectives.transfer_net import TransferNet
 from tests.objectives.toy import CLASSES, Pretext, ToyEncoder, batch, images, spec
@@ -77,61 +82,66 @@ def test_a_saved_model_goes_on_where_it_was(saved):
     assert torch.equal(bound.scores(images()), before.scores(images()))
 
 
-def test_other_classes_get_a_new_head_and_the_log_says_so(saved, caplog):
+def test_other_classes_get_a_new_classifier_and_the_log_says_so(saved, caplog):
     before, path = saved
     with caplog.at_level(logging.INFO, "fewshot"):
         objective = TransferNet(spec(OTHERS), saved_model_path=path).eval()
     assert objective.class_names == OTHERS
     assert torch.equal(objective.embed(images()), before.embed(images()))
     assert not torch.equal(objective.scores(images()), before.scores(images()))
-    assert "new head LinearHead" in caplog.text
+    assert "new classifier LinearClassifier" in caplog.text
     assert "it was for other classes (3, now 3)" in caplog.text
 
 
 @pytest.mark.parametrize(
     ("options", "reason"),
     [
-        ({"head": TwoLayerHead}, r"it was LinearHead(cells=1, num_classes=3, num_features=6)"),
-        ({"new_head": True}, "TransferNet.new_head is True"),
+        (
+            {"classifier": TwoLayerClassifier},
+            r"it was LinearClassifier(cells=1, num_classes=3, num_features=6)",
+        ),
+        ({"new_classifier": True}, "TransferNet.new_classifier is True"),
     ],
 )
-def test_another_head_is_made_and_logged(saved, caplog, options, reason):
+def test_another_classifier_is_made_and_logged(saved, caplog, options, reason):
     with caplog.at_level(logging.INFO, "fewshot"):
         objective = TransferNet(spec(), saved_model_path=saved[1], **options)
-    assert type(objective.head) is options.get("head", LinearHead)
+    assert type(objective.classifier) is options.get("classifier", LinearClassifier)
     assert reason in caplog.text
     scores = objective.eval().scores(images())
     assert not torch.equal(scores, saved[0].scores(images()))
 
 
-def test_a_bound_head_of_the_same_kind_keeps_its_weights(saved):
-    objective = TransferNet(spec(), saved_model_path=saved[1], head=LinearHead)
-    assert torch.equal(objective.head.linear.weight, saved[0].head.linear.weight)
+def test_a_bound_classifier_of_the_same_kind_keeps_its_weights(saved):
+    objective = TransferNet(spec(), saved_model_path=saved[1], classifier=LinearClassifier)
+    assert torch.equal(objective.classifier.linear.weight, saved[0].classifier.linear.weight)
 
 
-def test_a_kept_head_brings_its_class_names(saved):
+def test_a_kept_classifier_brings_its_class_names(saved):
     before, path = saved
-    objective = TransferNet(spec(OTHERS), saved_model_path=path, new_head=False).eval()
+    objective = TransferNet(spec(OTHERS), saved_model_path=path, new_classifier=False).eval()
     assert objective.class_names == CLASSES
     assert torch.equal(objective.scores(images()), before.scores(images()))
-    with pytest.raises(UserError, match=r"cannot train here: new_head = False keeps the saved mod"):
+    with pytest.raises(
+        UserError, match=r"cannot train here: new_classifier = False keeps the saved mod"
+    ):
         objective(batch())
 
 
-def test_unlabelled_data_suffice_for_evaluation_with_a_kept_head(saved):
-    objective = TransferNet(spec(()), saved_model_path=saved[1], new_head=False)
+def test_unlabelled_data_suffice_for_evaluation_with_a_kept_classifier(saved):
+    objective = TransferNet(spec(()), saved_model_path=saved[1], new_classifier=False)
     assert objective.class_names == CLASSES
 
 
-def test_a_model_without_a_classifier_has_no_head_to_keep(pretext):
+def test_a_model_without_a_classifier_has_no_classifier_to_keep(pretext):
     with pytest.raises(UserError, match="is a model of Pretext and has no classifier: evaluate it"):
-        TransferNet(spec(), saved_model_path=pretext, new_head=False)
+        TransferNet(spec(), saved_model_path=pretext, new_classifier=False)
 
 
 def test_a_code_as_wide_as_the_classes_becomes_the_classifier(pretext, caplog):
     with caplog.at_level(logging.INFO, "fewshot"):
         objective = TransferNet(spec(), saved_model_path=pretext).eval()
-    assert type(objective.head) is IdentityHead
+    assert type(objective.classifier) is IdentityClassifier
     assert torch.equal(objective.scores(images()), objective.embed(images()))
     assert "kept as the classifier" in caplog.text
     save_model(objective, pretext)
@@ -139,10 +149,10 @@ def test_a_code_as_wide_as_the_classes_becomes_the_classifier(pretext, caplog):
     assert torch.equal(again.scores(images()), objective.scores(images()))
 
 
-def test_a_code_of_another_width_gets_a_head(pretext, caplog):
+def test_a_code_of_another_width_gets_a_classifier(pretext, caplog):
     with caplog.at_level(logging.INFO, "fewshot"):
         objective = TransferNet(spec((*CLASSES, "Ties")), saved_model_path=pretext)
-    assert type(objective.head) is LinearHead
+    assert type(objective.classifier) is LinearClassifier
     assert "a model of Pretext has no classifier" in caplog.text
 
 
@@ -170,13 +180,15 @@ def test_a_model_saved_before_an_option_was_there_goes_on(tmp_path):
     before = TransferNet(spec(), SmallResNet).eval()
     save_model(before, tmp_path / "model.mdl")
     content = torch.load(tmp_path / "model.mdl", weights_only=True)
-    del content["encoder"]["arguments"]["grid"], content["head"]["arguments"]["cells"]
+    del content["encoder"]["arguments"]["grid"], content["classifier"]["arguments"]["cells"]
     torch.save(content, tmp_path / "model.mdl")
     path = str(tmp_path / "model.mdl")
-    again = TransferNet(spec(), SmallResNet, head=LinearHead, saved_model_path=path).eval()
+    again = TransferNet(
+        spec(), SmallResNet, classifier=LinearClassifier, saved_model_path=path
+    ).eval()
     assert torch.equal(again.scores(images()), before.scores(images()))
     # whatever is bound today
-    gin.parse_config("SmallResNet.grid = (2, 2)\nLinearHead.cells = 4")
+    gin.parse_config("SmallResNet.grid = (2, 2)\nLinearClassifier.cells = 4")
     again = TransferNet(spec(), None, saved_model_path=path).eval()
     assert torch.equal(again.scores(images()), before.scores(images()))
     bound = gin.get_configurable("SmallResNet")
@@ -190,19 +202,22 @@ def test_a_list_in_a_binding_is_a_tuple_in_the_model(tmp_path):
     TransferNet(spec(), lambda **s: SmallResNet(grid=[2, 1], **s), saved_model_path=path)
 
 
-def test_a_stored_head_of_an_unknown_module_gives_way_to_a_bound_one(tmp_path):
+def test_a_stored_classifier_of_an_unknown_module_gives_way_to_a_bound_one(tmp_path):
     save_model(TransferNet(spec(), SmallResNet), tmp_path / "model.mdl")
     content = torch.load(tmp_path / "model.mdl", weights_only=True)
-    content["head"]["name"] = "HeadOfSomebodyElse"
+    content["classifier"]["name"] = "SomebodyElse"
     torch.save(content, tmp_path / "model.mdl")
     path = str(tmp_path / "model.mdl")
-    assert TransferNet(spec(), head=LinearHead, saved_model_path=path).head.name == "LinearHead"
+    assert (
+        TransferNet(spec(), classifier=LinearClassifier, saved_model_path=path).classifier.name
+        == "LinearClassifier"
+    )
 
 
-def test_the_default_head_takes_its_bindings():
-    gin.parse_config("LinearHead.cells = 2")
+def test_the_default_classifier_takes_its_bindings():
+    gin.parse_config("LinearClassifier.cells = 2")
     make = gin.get_configurable("TransferNet")
-    assert make(spec(), encoder=SmallResNet).head.linear.in_features == 64
+    assert make(spec(), encoder=SmallResNet).classifier.linear.in_features == 64
 
 
 def test_another_encoder_is_refused_by_name_and_arguments(saved):
@@ -241,7 +256,7 @@ def test_a_frozen_encoder_does_not_move_not_even_its_norms(saved):
     before = {k: v.clone() for k, v in objective.state_dict().items()}
     trained_step(objective)
     moved = {k for k, v in objective.state_dict().items() if not torch.equal(v, before[k])}
-    assert moved == {"head.linear.weight", "head.linear.bias"}
+    assert moved == {"classifier.linear.weight", "classifier.linear.bias"}
     assert objective.training
     assert not any(module.training for module in objective.encoder.modules())
 
@@ -269,23 +284,24 @@ def test_fewer_than_two_classes_are_refused(class_names, found):
 def test_neither_encoder_nor_model():
     with pytest.raises(UserError, match=r"neither an encoder nor a saved model.*saved_model_path"):
         TransferNet(spec())
-    with pytest.raises(UserError, match=r"new_head is False, but there is no saved model"):
-        TransferNet(spec(), ToyEncoder, new_head=False)
+    with pytest.raises(UserError, match=r"new_classifier is False, but there is no saved model"):
+        TransferNet(spec(), ToyEncoder, new_classifier=False)
 
 
 def test_it_is_wired_by_gin(saved):
     gin.parse_config(
         f"TransferNet.saved_model_path = '{saved[1]}'\n"
-        "TransferNet.head = @CosineHead\nCosineHead.scale = 4.0\nCosineHead.learned = False\n"
+        "TransferNet.classifier = @CosineClassifier\n"
+        "CosineClassifier.scale = 4.0\nCosineClassifier.learned = False\n"
     )
     objective = gin.get_configurable("TransferNet")(spec())
     assert type(objective) is TransferNet
-    assert type(objective.head) is CosineHead
+    assert type(objective.classifier) is CosineClassifier
     scores = objective.eval().scores(images())
     features = objective.embed(images())
     for row, feature in enumerate(features):
-        for column, weight in enumerate(objective.head.weight):
+        for column, weight in enumerate(objective.classifier.weight):
             wanted = 4 * torch.dot(feature, weight) / (feature.norm() * weight.norm())
             torch.testing.assert_close(scores[row, column], wanted)
     save_model(objective, saved[1])
-    assert load_model(saved[1]).head.arguments["scale"] == 4.0
+    assert load_model(saved[1]).classifier.arguments["scale"] == 4.0

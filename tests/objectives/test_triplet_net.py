@@ -180,10 +180,10 @@ def test_proxies_get_a_learning_rate_of_their_own():
 
 def test_the_model_keeps_the_projection_and_not_what_the_loss_remembers():
     net = build(loss=losses.ProxyAnchorLoss, embedding_size=8)
-    assert set(net.head_state()) == {"projection.weight", "projection.bias", "normalized"}
+    assert set(net.rest_state()) == {"projection.weight", "projection.bias", "normalized"}
     other = build(embedding_size=8)
     nn.init.zeros_(other.projection.weight)
-    other.load_head_state(net.head_state())
+    other.load_rest_state(net.rest_state())
     assert torch.equal(other.projection.weight, net.projection.weight)
 
 

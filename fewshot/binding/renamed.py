@@ -1,0 +1,18 @@
+"""Names that configs of earlier versions hold, and what each is called now."""
+
+_NAMES = {
+    f"{kind}Head": f"{kind}Classifier"
+    for kind in ("Linear", "TwoLayer", "ThreeLayer", "Cosine", "Identity")
+}
+_PARAMETERS = {
+    "TransferNet.head": "TransferNet.classifier",
+    "TransferNet.new_head": "TransferNet.new_classifier",
+    "RotationNet.head": "RotationNet.classifier",
+    "ExemplarNet.head": "ExemplarNet.classifier",
+}
+
+
+def now_called(name: str) -> str:
+    """A sentence that says what an earlier version's name is called now; "" for any other."""
+    new = _NAMES.get(name) or _PARAMETERS.get(name)
+    return f" It is called {new} now." if new else ""
