@@ -17,6 +17,8 @@ import pandas as pd
 from fewshot.data.images.decode import UInt8Array
 from fewshot.data.splits.command import create_splits
 from fewshot.data.splits.draw import held_out
+from fewshot.data.splits.parting import Parting
+from fewshot.data.splits.rows import SplitPlan
 from fewshot.data.tables.table import write_table, write_text
 from fewshot.errors import UserError
 
@@ -114,9 +116,8 @@ def write_styles(
     styles = folder / "styles.csv"
     write_table(table, styles)
     validation_years = (YEARS["validation"],) if "validation" in parts else ()
-    report = create_splits(
-        styles, folder, min(top, len(set(labels))), validation_years=validation_years
-    )
+    plan = SplitPlan(min(top, len(set(labels))), Parting(validation_years=validation_years))
+    report = create_splits(styles, folder, plan)
     for name, (rows, types) in report.files.items():
         logger.info("%-20s %7s rows %4d types", name, f"{rows:,}", types)
     for note in report.notes:

@@ -1,12 +1,12 @@
-"""Train and test splits of a styles.csv by year, and what else few-label and few-shot work needs.
+"""Training and test splits of a CSV, and what else few-label and few-shot work needs.
 
 `python -m fewshot splits CSV DIR [--top 20]`, behind create_splits.sh; reads only the CSV.
 """
 
-from collections.abc import Sequence
 from pathlib import Path
 
-from fewshot.data.splits.classes import FewShotPlan
+import pandas as pd
+
 from fewshot.data.splits.files import SplitReport, write_splits
 from fewshot.data.splits.rows import SplitPlan, split
 from fewshot.data.tables.table import read_rows
@@ -14,35 +14,25 @@ from fewshot.errors import UserError
 
 
 def create_splits(
-    csv: str | Path,
-    directory: str | Path,
-    top: int = 20,
-    *,
-    validation: float = 0.0,
-    validation_years: Sequence[int] = (),
-    per_class: Sequence[int] = (),
-    few_shot: FewShotPlan | None = None,
-    label_column: str = "articleType",
-    seed: int = 0,
+    csv: str | Path, directory: str | Path, plan: SplitPlan | None = None
 ) -> SplitReport:
-    """Split the CSV by the plan that the arguments make (see SplitPlan) into the folder.
+    """Split the CSV by the plan into the folder.
 
-    Raises UserError for an unreadable CSV, one without years, a bad plan or an unwritable folder.
+    Raises UserError for an unreadable CSV, a bad plan or an unwritable folder.
     """
-    plan = SplitPlan(
-        top=top,
-        validation=validation,
-        validation_years=tuple(validation_years),
-        per_class=tuple(sorted(set(per_class))),
-        few_shot=few_shot,
-        label_column=label_column,
-        seed=seed,
-    )
+    plan = SplitPlan() if plan is None else plan
     source = Path(csv).expanduser()
-    table = read_rows(source, ("id", label_column))
-    if "year" not in table.columns:
-        raise UserError(
-            f"{source} has no column 'year', by which rows are split (even: training, odd: test); "
-            f"its columns are: {', '.join(table.columns)}. Add one, or write your own split CSVs."
-        )
+    table = _with_ids(read_rows(source, (plan.label_column,), plan.id_column), plan)
     return write_splits(split(table, plan), plan, source, Path(directory).expanduser())
+
+
+def _with_ids(table: pd.DataFrame, plan: SplitPlan) -> pd.DataFrame:
+    """The table with its id column called `id`; another column of that name is `original_id`."""
+    if plan.id_column == "id":
+        return table
+    if plan.label_column == "id" or {"id", "original_id"} <= set(table.columns):
+        raise UserError(
+            f"--id-column {plan.id_column} is called id in the splits, and the CSV's own column "
+            "'id' cannot be kept beside it: rename that one."
+        )
+    return table.rename(columns={"id": "original_id"}).rename(columns={plan.id_column: "id"})

@@ -73,6 +73,21 @@ def held_out(
     return np.flatnonzero(places < quota[inverse]).astype(np.int64)
 
 
+def held_out_groups(
+    codes: IntArray, groups: Sequence[str], fraction: float, *salt: int | str
+) -> IntArray:
+    """Rows of whole groups, ascending: `held_out` of the groups, each by its most frequent class.
+
+    groups: the group of each row. The fraction is of groups; with a group a row it is held_out.
+    """
+    names, inverse = np.unique(np.asarray(groups, dtype=str), return_inverse=True)
+    pairs, counts = np.unique(np.stack([inverse, codes]), axis=1, return_counts=True)
+    order = np.lexsort((pairs[1], -counts, pairs[0]))
+    _, first = np.unique(pairs[0][order], return_index=True)
+    chosen = held_out(pairs[1][order][first], names.tolist(), fraction, *salt)
+    return np.flatnonzero(np.isin(inverse, chosen)).astype(np.int64)
+
+
 def nth_combination(items: Sequence[str], size: int, index: int) -> list[str]:
     """The index-th of the combinations, from 0, in the order of itertools.combinations.
 

@@ -6,12 +6,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
+from fewshot.data.splits.listed import PARTS_OF_ROWS, PARTS_OF_TYPES, ListedParts
 from fewshot.data.splits.rows import SplitPlan, Splits
 from fewshot.data.tables.table import digest, listing, write_table, write_text
 from fewshot.errors import UserError
 
 MANIFEST = "splits.json"
+SPELT_OUT = 20  # dropped rows of one reason
 
 
 @dataclass(frozen=True)
@@ -41,14 +44,27 @@ class SplitReport:
         ]
         lines.append(f"classes.txt names all {len(self.class_names)} types, sorted")
         lines.append(f"rows in no split: {len(self.dropped)}")
-        lines += [f"  id {row_id}: {reason}" for row_id, reason in self.dropped[:20]]
-        if len(self.dropped) > 20:
-            lines.append(f"  and {len(self.dropped) - 20} more, all named in {MANIFEST}")
+        lines += _by_reason(self.dropped)
         lines += self.notes
         if self.removed:
             lines.append(f"removed files of an earlier split: {listing(self.removed, limit=20)}")
         lines.append(f"written to {self.directory}")
         return "\n".join(lines)
+
+
+def _by_reason(dropped: Sequence[tuple[str, str]]) -> list[str]:
+    """A line a dropped row, or one for all that share a reason where these are many."""
+    ids: dict[str, list[str]] = {}
+    for row_id, reason in dropped:
+        ids.setdefault(reason, []).append(row_id)
+    lines = []
+    for reason, found in ids.items():
+        if len(found) <= SPELT_OUT:
+            lines += [f"  id {row_id}: {reason}" for row_id in found]
+        else:
+            named = f"ids {listing(found)}, all named in {MANIFEST}"
+            lines.append(f"  {len(found):,} rows: {reason} ({named})")
+    return lines
 
 
 def write_splits(splits: Splits, plan: SplitPlan, csv: Path, directory: Path) -> SplitReport:
@@ -66,7 +82,7 @@ def write_splits(splits: Splits, plan: SplitPlan, csv: Path, directory: Path) ->
     manifest = {
         "csv": csv.name,
         "sha256": digest(csv),
-        "plan": asdict(plan),
+        "plan": asdict(plan, dict_factory=_without_listed_parts),
         "files": {name: {"rows": rows, "types": types} for name, (rows, types) in files.items()},
         "dropped": [{"id": row_id, "reason": reason} for row_id, reason in splits.dropped],
     }
@@ -78,14 +94,17 @@ def write_splits(splits: Splits, plan: SplitPlan, csv: Path, directory: Path) ->
         removed = _remove_stale(directory, keep=set(names))
         for draft in sorted(drafts.iterdir()):
             draft.replace(directory / draft.name)
-    rows = len(splits.dropped) + sum(
-        len(splits.tables[name])
-        for name in ("train", "validation", "test")
-        if name in splits.tables
-    )
+    whole = PARTS_OF_TYPES if isinstance(plan.few_shot, ListedParts) else PARTS_OF_ROWS
+    parts = [len(splits.tables[name]) for name in whole if name in splits.tables]
+    rows = len(splits.dropped) + sum(parts)
     return SplitReport(
         csv, directory, rows, splits.class_names, files, splits.dropped, splits.notes, removed
     )
+
+
+def _without_listed_parts(items: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A plan as the manifest has it: a list of parts is told by its digest, not copied."""
+    return {name: value for name, value in items if name != "parts"}
 
 
 def _check_target(csv: Path, directory: Path, names: Sequence[str]) -> None:

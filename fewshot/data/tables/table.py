@@ -26,8 +26,7 @@ def read_table(
     for a file that is missing, empty or not UTF-8, and for missing columns, short rows, and empty,
     duplicate or unsafe ids.
     """
-    required = ("id",) if label_column is None else ("id", label_column)
-    table = read_rows(paths, required)
+    table = read_rows(paths, () if label_column is None else (label_column,))
     if label_column is None:
         return table, []
     unlabelled = table[label_column] == ""
@@ -51,19 +50,23 @@ def read_table(
     return table[~unlabelled].reset_index(drop=True), ids
 
 
-def read_rows(paths: Paths, required: Sequence[str] = ("id",)) -> pd.DataFrame:
-    """All rows of one CSV file or several; the required columns are checked and stripped.
+def read_rows(
+    paths: Paths, required: Sequence[str] = (), id_column: str | None = "id"
+) -> pd.DataFrame:
+    """All rows of one CSV file or several; ids and required columns are checked and stripped.
 
-    A column that only some of the files have is empty in the rows of the others. Raises UserError
-    as read_table does; `required` must hold "id".
+    id_column: None for a table whose rows are no images. A column that only some of the files have
+    is empty in the rows of the others. Raises UserError as read_table does.
     """
+    required = [*(() if id_column is None else (id_column,)), *required]
     sheets = [read_sheet(path, required) for path in as_paths(paths)]
     frames = [pd.DataFrame(sheet.rows, columns=sheet.columns, dtype=str) for sheet in sheets]
     table = pd.concat(frames, ignore_index=True).fillna("") if len(frames) > 1 else frames[0]
     for column in required:
         table[column] = table[column].str.strip()
-    places = [f"{sheet.path.name} line {line}" for sheet in sheets for line in sheet.lines]
-    _check_ids(table["id"].tolist(), places)
+    if id_column is not None:
+        places = [f"{sheet.path.name} line {line}" for sheet in sheets for line in sheet.lines]
+        _check_ids(table[id_column].tolist(), places)
     return table
 
 

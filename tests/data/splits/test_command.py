@@ -1,3 +1,4 @@
+import dataclasses
 import itertools
 import json
 import subprocess
@@ -13,7 +14,8 @@ from hypothesis import strategies as st
 from fewshot.__main__ import main
 from fewshot.data.splits.classes import FewShotPlan
 from fewshot.data.splits.command import create_splits
-from fewshot.data.splits.rows import SplitPlan, parse_years, split
+from fewshot.data.splits.parting import Parting, parse_years
+from fewshot.data.splits.rows import SplitPlan, split
 from fewshot.data.tables.table import read_rows
 from fewshot.errors import UserError
 
@@ -48,15 +50,24 @@ def ids(directory, name):
     return pd.read_csv(directory / f"{name}.csv", dtype=str)["id"].tolist()
 
 
+PARTING = {field.name for field in dataclasses.fields(Parting)}
+
+
+def planned(**options):
+    """A plan whose options of parting are given beside the others."""
+    parting = {name: options.pop(name) for name in PARTING & options.keys()}
+    return SplitPlan(parting=Parting(**parting), **options)
+
+
 def refused(styles, **options):
     with pytest.raises(UserError) as caught:
-        create_splits(styles, styles.parent / "out", **options)
+        create_splits(styles, styles.parent / "out", planned(**options))
     return str(caught.value)
 
 
 def test_files_of_the_contract(styles, tmp_path):
     out = tmp_path / "new" / "out"
-    report = create_splits(styles, out, top=2)
+    report = create_splits(styles, out, planned(top=2))
     # Belts, Jeans 3 of them, Shirts 3, Socks 2 with the one that has no year
     assert ids(out, "train_top2") == ["10", "12", "13", "15"]
     assert ids(out, "train_other") == ["16", "20"]
@@ -78,7 +89,7 @@ def test_files_of_the_contract(styles, tmp_path):
 
 
 def test_report_and_manifest(styles, tmp_path):
-    report = create_splits(styles, tmp_path / "out", top=2, per_class=(2, 1))
+    report = create_splits(styles, tmp_path / "out", planned(top=2, per_class=(1, 2)))
     lines = str(report).splitlines()
     assert lines[0] == f"{styles}: 12 rows, 5 types"
     assert "train.csv                    6      4" in lines
@@ -98,8 +109,11 @@ def test_many_dropped_rows_are_all_in_the_manifest(tmp_path):
     csv = tmp_path / "a.csv"
     lost = "".join(f"x{i},a,none\n" for i in range(25))
     csv.write_text("id,articleType,year\n1,a,2010\n2,a,2011\n" + lost)
-    report = create_splits(csv, tmp_path / "out", top=1)
-    assert "  and 5 more, all named in splits.json" in str(report).splitlines()
+    report = create_splits(csv, tmp_path / "out", planned(top=1))
+    assert (
+        "  25 rows: no year (found 'none') (ids x0, x1, x2, x3, x4 and 20 more, all named in "
+        "splits.json)" in str(report).splitlines()
+    )
     assert len(json.loads((tmp_path / "out" / "splits.json").read_text())["dropped"]) == 25
 
 
@@ -107,10 +121,10 @@ def test_a_second_run_leaves_nothing_stale_and_the_same_options_give_the_same_by
     styles, tmp_path
 ):
     out = tmp_path / "out"
-    create_splits(styles, out, top=2, validation=0.3)
+    create_splits(styles, out, planned(top=2, validation=0.3))
     first = {path.name: path.read_bytes() for path in out.iterdir()}
     (out / "mine.csv").write_text("kept")
-    report = create_splits(styles, out, top=1)
+    report = create_splits(styles, out, planned(top=1))
     assert sorted(report.removed) == [
         "test_top2.csv",
         "train_top2.csv",
@@ -121,13 +135,13 @@ def test_a_second_run_leaves_nothing_stale_and_the_same_options_give_the_same_by
     assert "removed files of an earlier split: " in str(report)
     assert (out / "mine.csv").exists() and not (out / "validation.csv").exists()
     (out / "mine.csv").unlink()
-    create_splits(styles, out, top=2, validation=0.3)
+    create_splits(styles, out, planned(top=2, validation=0.3))
     assert {path.name: path.read_bytes() for path in out.iterdir()} == first
 
 
 def test_a_failed_write_changes_nothing(styles, tmp_path, monkeypatch):
     out = tmp_path / "out"
-    create_splits(styles, out, top=2, validation=0.3)
+    create_splits(styles, out, planned(top=2, validation=0.3))
     before = {path.name: path.read_bytes() for path in out.iterdir()}
 
     def broken(*_):
@@ -135,23 +149,23 @@ def test_a_failed_write_changes_nothing(styles, tmp_path, monkeypatch):
 
     monkeypatch.setattr("os.fsync", broken)
     with pytest.raises(UserError, match="No space left on device"):
-        create_splits(styles, out, top=1)
+        create_splits(styles, out, planned(top=1))
     assert {path.name: path.read_bytes() for path in out.iterdir()} == before
 
 
 def test_the_folder_is_refused_when_it_cannot_be_written_or_holds_the_source(styles, tmp_path):
     with pytest.raises(UserError, match=r"cannot make the folder .*: Not a directory\."):
-        create_splits(styles, styles / "out", top=2)
+        create_splits(styles, styles / "out", planned(top=2))
     source = tmp_path / "train.csv"
     source.write_text(STYLES)
     with pytest.raises(
         UserError, match=r"would overwrite .*train\.csv, the CSV they are made from"
     ):
-        create_splits(source, tmp_path, top=2)
+        create_splits(source, tmp_path, planned(top=2))
     assert source.read_text() == STYLES
     (tmp_path / "splits.json").write_text("[]")
     with pytest.raises(UserError, match=r"was not written by create_splits\.sh, or is damaged"):
-        create_splits(styles, tmp_path, top=2)
+        create_splits(styles, tmp_path, planned(top=2))
 
 
 def test_years():
@@ -161,7 +175,7 @@ def test_years():
 
 
 def test_validation_years(styles, tmp_path):
-    create_splits(styles, tmp_path / "out", top=2, validation_years=(2012, 2016))
+    create_splits(styles, tmp_path / "out", planned(top=2, validation_years=(2012, 2016)))
     assert ids(tmp_path / "out", "validation") == ["12", "13", "16", "20"]
     assert ids(tmp_path / "out", "validation_top2") == ["12", "13"]
     assert ids(tmp_path / "out", "train") == ["10", "15"]
@@ -175,7 +189,6 @@ def test_validation_years(styles, tmp_path):
         ({"top": 0}, "give --top a number from 1 to 5."),
         ({"validation": 1.5}, "--validation is a fraction between 0 and 1, not 1.5."),
         ({"validation": -0.1}, "--validation is a fraction between 0 and 1, not -0.1."),
-        ({"validation": 0.5, "validation_years": (2012,)}, "by fraction or by years: give one of"),
         (
             {"validation_years": (2012, 2013)},
             "validation year 2013 is not a year of training rows, which are: 2010, 2012, 2014",
@@ -217,7 +230,7 @@ def test_bad_options_are_refused(styles, options, expected):
         ("1,a,2011\n2,b,2013\n", "no row has an even year, so the training split would be empty"),
         ("1,a,2010\n2,b,2012\n", "no row has an odd year, so the test split would be empty"),
         ("1,a,\n2,b,x\n", "years found: none."),
-        ("1,a,2010\n2,b,2012\n3,a,2011\n", "no class has two training rows, so none can be set"),
+        ("1,a,2010\n2,b,2012\n3,a,2011\n", "no class has two training rows (or groups"),
     ],
 )
 def test_tables_that_cannot_be_split(tmp_path, rows, expected):
@@ -229,7 +242,9 @@ def test_tables_that_cannot_be_split(tmp_path, rows, expected):
 def test_no_year_column(tmp_path):
     csv = tmp_path / "a.csv"
     csv.write_text("id,articleType\n1,a\n")
-    assert "has no column 'year', by which rows are split" in refused(csv)
+    message = refused(csv)
+    assert "has no column 'year', by which rows are split" in message
+    assert "Give --test-fraction 0.2 to draw the test rows, or --parts FILE." in message
 
 
 # ---- the command line
@@ -254,7 +269,7 @@ def test_command_line(styles, tmp_path, capsys):
     ("arguments", "expected"),
     [
         (["--validation-years", "2012;2014"], "'2012;2014' is not a list of years"),
-        (["--validation", "0.1", "--validation-years", "2012"], "not allowed with argument"),
+        (["--test-fraction", "0.1", "--parts", "x.csv"], "not allowed with argument"),
         (["--few-shot", "--few-shot-draw", "1"], "not allowed with argument"),
     ],
 )
@@ -290,7 +305,7 @@ YEARS = st.sampled_from(["2010", "2011", "2012.0", "2013", "2014", ""])
 @st.composite
 def tables(draw):
     cells = draw(st.lists(st.tuples(CLASSES, YEARS), min_size=4, max_size=40))
-    fixed = [("Tops", "2010"), ("Tops", "2010"), ("Jeans", "2011"), ("Belts", "2012")]
+    fixed = [("Tops", "2010")] * 3 + [("Jeans", "2011"), ("Belts", "2012")]
     frame = pd.DataFrame(fixed + cells, columns=["articleType", "year"], dtype=str)
     frame.insert(0, "id", [f"i{i}" for i in range(len(frame))])
     return frame
@@ -306,7 +321,11 @@ FEW_SHOT = st.builds(
 PLANS = st.builds(
     SplitPlan,
     top=st.integers(1, 3),
-    validation=st.sampled_from([0.0, 0.1, 0.5, 0.9]),
+    parting=st.builds(
+        Parting,
+        test_fraction=st.sampled_from([None, 0.2]),
+        validation=st.sampled_from([0.0, 0.1, 0.5, 0.9]),
+    ),
     per_class=st.just((1, 2, 4)),
     few_shot=st.none() | FEW_SHOT,
     seed=st.integers(0, 9),
@@ -369,7 +388,7 @@ def test_few_shot_tables_hold_whole_classes_and_no_test_row_is_trained_on(tmp_pa
         FewShotPlan(4, draw=3, validation_classes=2, min_per_class=10),
         FewShotPlan(4, combination=77, validation_classes=2, min_per_class=10),
     ):
-        report = create_splits(csv, tmp_path / "out", top=2, few_shot=plan, validation=0.1)
+        report = create_splits(csv, tmp_path / "out", planned(top=2, few_shot=plan, validation=0.1))
         names = ("base", "novel_validation", "novel")
         found = {name: read_rows(tmp_path / "out" / f"{name}.csv") for name in names}
         classes = [set(table["articleType"]) for table in found.values()]
@@ -385,6 +404,6 @@ def test_a_frequent_class_without_training_rows_is_named(tmp_path):
     rows = [f"p{i},Perfume,2011\n" for i in range(4)] + ["s,Shirts,2010\n", "b,Belts,2010\n"]
     csv.write_text("id,articleType,year\n" + "".join(rows))
     plan = FewShotPlan(1, min_per_class=1)
-    report = create_splits(csv, tmp_path / "out", top=1, few_shot=plan)
+    report = create_splits(csv, tmp_path / "out", planned(top=1, few_shot=plan))
     assert report.files["base.csv"] == (0, 0)
     assert "base classes without a training row: Perfume" in report.notes[-1]
