@@ -10,7 +10,8 @@ from typing import Any
 import gin
 
 from fewshot import seeding
-from fewshot.binding.config import RunRequest, unused_bindings
+from fewshot.binding.config import RunRequest
+from fewshot.binding.unused import report_unused
 from fewshot.data.images.packed import in_memory
 from fewshot.data.run_data import RunData, load_data
 from fewshot.errors import UserError
@@ -93,6 +94,7 @@ def main(
     train = parts.trainer.prepare(fit)
     with in_memory() if request.dry_run else nullcontext():
         refusals.check(parts.evaluators, parts.objective, data.evaluated)
+    report_unused()
     if request.dry_run:
         describe(data.train, parts.objective, parts.sampler, seed, parts.trainer.device)
         return
@@ -102,9 +104,6 @@ def main(
     if not parts.trainer.is_main_process:
         return
     evaluations = _evaluate_chosen(parts, folder, summary)
-    unused = [name for name in unused_bindings() if not name.startswith("%")]
-    if unused:
-        logger.warning("bound but never used: %s", ", ".join(unused))
     folder.write_text(folder.operative.name, gin.operative_config_str())
     figures = merge_metrics([data.facts(trained_on), *evaluations])
     finish(folder, results(folder.name, origin, seed, summary, figures), evaluations)

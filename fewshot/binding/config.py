@@ -11,11 +11,12 @@ from typing import Any
 
 import gin
 
-from fewshot.binding import registry
+from fewshot.binding import provenance, registry
 from fewshot.binding.flattening import flat_text
 from fewshot.binding.locating import shown
-from fewshot.binding.parsing import MACRO, Loader, used_macros
+from fewshot.binding.parsing import Loader
 from fewshot.binding.paths import make_paths_absolute
+from fewshot.binding.plugins import FINDER
 from fewshot.binding.registrations import register_all
 from fewshot.binding.suggestions import did_you_mean
 from fewshot.errors import UserError
@@ -61,6 +62,8 @@ def load(config_files: Sequence[str], bindings: Sequence[str]) -> LoadedConfig:
     """
     register_all()
     gin.clear_config()
+    provenance.begin()
+    FINDER.forget()
     loader = Loader()
     files = []
     for name in config_files:
@@ -158,42 +161,6 @@ def bind(name: str, value: Any) -> None:
     owner, _, parameter = selector.rpartition(".")
     full = registry.resolve(owner)
     registry.check_parameter(full, parameter)
-    gin.bind_parameter(("/".join(scopes), full, parameter), value)
-
-
-def unused_bindings() -> list[str]:
-    """Bindings that no call has used, as `scope/Name.parameter`, and unused macros as `%name`.
-
-    A binding to None, which takes something away, is not counted.
-    """
-    macros = used_macros()
-    unused = []
-    used = _used_bindings()
-    for (scope, full), values in gin.config._CONFIG.items():
-        if full == MACRO:
-            unused += [] if scope in macros else [f"%{scope}"]
-            continue
-        name = f"{scope}/{registry.short(full)}" if scope else registry.short(full)
-        unused += [
-            f"{name}.{parameter}"
-            for parameter, value in values.items()
-            if value is not None and (scope, full, parameter) not in used
-        ]
-    return sorted(unused)
-
-
-def _used_bindings() -> set[tuple[str, str, str]]:
-    """(scope, full name, parameter) of each binding whose value some call received.
-
-    A call in scope a/b takes a value bound in a/b, else in a, else without a scope.
-    """
-    used = set()
-    for (scope, full), values in gin.config._OPERATIVE_CONFIG.items():
-        parts = scope.split("/") if scope else []
-        inner_first = ["/".join(parts[:count]) for count in range(len(parts), -1, -1)]
-        for parameter in values:
-            for holder in inner_first:
-                if parameter in gin.config._CONFIG.get((holder, full), {}):
-                    used.add((holder, full, parameter))
-                    break
-    return used
+    key = ("/".join(scopes), full, parameter)
+    gin.bind_parameter(key, value)
+    provenance.record(key, value, "the program")

@@ -7,7 +7,7 @@ from typing import Any
 import gin
 
 from fewshot.binding import registry
-from fewshot.binding.parsing import MACRO
+from fewshot.binding.provenance import MACRO
 from fewshot.errors import UserError
 
 _WIDTH = 100

@@ -5,22 +5,20 @@ used, and wraps its errors in tracebacks; so only its grammar is used here.
 """
 
 import importlib
-import sys
 from pathlib import Path
 from typing import Any
 
 import gin
 from gin import config_parser
 
-from fewshot.binding import registry
+from fewshot.binding import provenance, registry
 from fewshot.binding.locating import find_config, find_include, read_text, shown
+from fewshot.binding.plugins import FINDER
+from fewshot.binding.provenance import MACRO, Key
 from fewshot.binding.suggestions import did_you_mean
 from fewshot.binding.syntax import statements
 from fewshot.binding.values import check_value
 from fewshot.errors import UserError
-
-Key = tuple[str, str, str]  # scope, full name, parameter
-MACRO = "gin.macro"
 
 
 class Loader:
@@ -36,11 +34,9 @@ class Loader:
         self.folders: list[Path] = []
 
     def add_folder(self, folder: Path) -> None:
-        """Let plug-in modules of this folder be imported, after everything installed."""
+        """Look for the plug-in modules that configs import in this folder, too."""
         if folder not in self.folders:
             self.folders.append(folder)
-        if str(folder) not in sys.path:
-            sys.path.append(str(folder))
 
     def read_file(self, name: str) -> Path:
         """Load a file given with -c; returns the path it was found at."""
@@ -90,6 +86,7 @@ class Loader:
         if module.startswith("__gin__"):
             raise UserError(f"{place}: gin's dynamic registration is not used here: remove it.")
         importlib.invalidate_caches()
+        FINDER.allow(module, self.folders)
         try:
             importlib.import_module(module)
         except ModuleNotFoundError as error:
@@ -125,6 +122,7 @@ class Loader:
             raise UserError(f"{place}: {error}") from None
         gin.bind_parameter((scope, full, parameter), statement.value)
         self._places[scope, full, parameter] = place
+        provenance.record((scope, full, parameter), statement.value, place)
 
     def check_macros(self) -> None:
         """Raise UserError where a value uses an undefined macro, or -p defines one in vain."""

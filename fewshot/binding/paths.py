@@ -6,7 +6,8 @@ from typing import Any
 
 import gin
 
-from fewshot.binding.parsing import MACRO, macros_in, used_macros
+from fewshot.binding.parsing import macros_in, used_macros
+from fewshot.binding.provenance import MACRO
 
 _NAMES = ("csv_file", "root_dir", "saved_model_path", "source", "cache_dir")
 _ENDINGS = ("_path", "_dir", "_file")

@@ -41,38 +41,6 @@ class TestBindings:
         with pytest.raises(UserError, match="DummyLoss has no parameter 'margn'"):
             config.bind("DummyLoss.margn", 1)
 
-    def test_what_no_call_used_is_reported(self, tmp_path):
-        load_text(
-            tmp_path,
-            "used = 1\nidle = 2\n"
-            "dummy_main.num_epochs = %used\n"
-            "DummyData.csv_file = 'everywhere'\n"
-            "DummyData.root_dir = 'replaced in test'\n"
-            "test/DummyData.root_dir = 'r'\n"
-            "other/DummyData.root_dir = 'r'\n"
-            "DummyLoss.margin = 1\n"
-            "DummyNet.encoder = 1\n"
-            "DummyNet.loss = 1\n",
-        )
-        dummy_main()
-        with gin.config_scope("test/deep"):
-            gin.get_configurable("DummyData")()
-        gin.get_configurable("DummyNet")(loss="given by the caller")
-        assert config.unused_bindings() == [
-            "%idle",
-            "DummyData.root_dir",
-            "DummyLoss.margin",
-            "DummyNet.loss",
-            "other/DummyData.root_dir",
-        ]
-
-    def test_a_value_used_once_is_used(self, tmp_path):
-        load_text(tmp_path, "DummyLoss.margin = 1\n")
-        gin.get_configurable("DummyLoss")(margin=2)
-        assert config.unused_bindings() == ["DummyLoss.margin"]
-        gin.get_configurable("DummyLoss")()
-        assert config.unused_bindings() == []
-
 
 @pytest.mark.usefixtures("isolated")
 class TestRequests:
