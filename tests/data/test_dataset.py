@@ -113,7 +113,7 @@ def test_splits_share_one_pack(root, make_images, cache, monkeypatch):
     make_images({"5": "Bag", "9": "Shirt"}, csv="test.csv")
     load(root, "test.csv")
     assert len(list(cache.iterdir())) == 1
-    monkeypatch.setattr("fewshot.data.images.store.decode_file", None)
+    monkeypatch.setattr("fewshot.data.images.folder.decode_file", None)
     assert len(load(root, ["test.csv"])) == 2  # nothing is left to decode
     assert len(load(root)) == 4
 

@@ -1,5 +1,7 @@
 """Images that are the rows of one array."""
 
+import unicodedata
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from functools import partial
 from pathlib import Path
@@ -15,6 +17,7 @@ from fewshot.data.images.decode import (
     decode_each,
     file_stamp,
 )
+from fewshot.data.tables.table import listing
 from fewshot.errors import UserError
 
 
@@ -27,10 +30,13 @@ class ArrayImages:
         self.root_dir = root_dir
         path, ids_path = root_dir / "images.npy", root_dir / "images_ids.txt"
         try:
-            array = np.load(path, mmap_mode="r", allow_pickle=False)
-            ids = ids_path.read_text("utf-8").splitlines()
-        except (OSError, EOFError, ValueError) as error:
-            raise UserError(f"{path} and images_ids.txt cannot be read: {error}") from error
+            array = np.lib.format.open_memmap(path, mode="r")
+            ids = ids_path.read_text("utf-8-sig").splitlines()
+        except Exception as error:  # a damaged header makes numpy raise many kinds
+            raise UserError(
+                f"{path} and images_ids.txt cannot be read ({error}): write them again, or import "
+                f"them anew."
+            ) from error
         grey = array[..., None] if array.ndim == 3 else array
         if array.dtype != np.uint8 or grey.ndim != 4 or grey.shape[3] not in (1, 3):
             raise UserError(
@@ -43,7 +49,12 @@ class ArrayImages:
                 f"one line an image is needed."
             )
         self._images = grey
-        self._rows = {image_id: row for row, image_id in enumerate(ids)}
+        self._rows = {image_id: row for row, image_id in enumerate(map(_plain, ids))}
+        if len(self._rows) != len(ids):
+            twice = [image_id for image_id, count in Counter(map(_plain, ids)).items() if count > 1]
+            raise UserError(
+                f"{ids_path} names {listing(twice)} more than once: each image needs its own id."
+            )
 
     def find(self, ids: Iterable[str]) -> dict[str, str]:
         """Stamps from the array's file and the row."""
@@ -70,6 +81,10 @@ class ArrayImages:
     def picture(self, image_id: str) -> Image.Image:
         """The row."""
         return _from_array(self._images[self._rows[image_id]]).convert("RGB")
+
+
+def _plain(image_id: str) -> str:
+    return unicodedata.normalize("NFC", image_id.strip())
 
 
 def _from_array(pixels: UInt8Array) -> Image.Image:

@@ -10,13 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from fewshot.data.images.photo import MOST_BYTES, WHITE, flatten, open_photo
 from fewshot.errors import UserError
 
 UInt8Array = NDArray[np.uint8]
 
 RESIZE_RULES = ("stretch", "pad")
 LARGEST_SIDE = 4096
-WHITE = 255
 
 
 @dataclass(frozen=True)
@@ -68,48 +68,43 @@ def file_stamp(name: str, status: os.stat_result) -> str:
 def read_file(path: Path) -> Image.Image:
     """One image file in its own size, RGB: upright, transparency on white, nothing resized.
 
-    Raises whatever Pillow raises for a file it cannot read.
+    Raises as `decode_file` does.
     """
-    with Image.open(path) as image:
+    with _bytes_of(path) as content, open_photo(content) as image:
         ImageOps.exif_transpose(image, in_place=True)
-        return _flatten(image).convert("RGB")
+        return flatten(image).convert("RGB")
 
 
 def decode_file(path: Path, wanted: ImageFormat) -> UInt8Array:
     """One image file -> uint8 [C, H, W].
 
     Honours EXIF orientation, lays transparency on white. Raises whatever Pillow raises for a file
-    it cannot read, and ValueError for an empty one.
+    it cannot read, and ValueError for an empty one or one of too many pixels.
     """
-    content = path.read_bytes()
-    if not content:
-        raise ValueError("the file is empty")
-    with Image.open(io.BytesIO(content)) as image:
-        # Lets JPEG skip most of the work on large photographs; twice the size is kept for the
-        # resize filter, and of the larger side because the picture may lie rotated.
-        side = 2 * max(wanted.size)
-        image.draft(None, (side, side))
+    # Lets JPEG skip most of the work on large photographs; twice the size is kept for the resize
+    # filter, and of the larger side because the picture may lie rotated.
+    side = 2 * max(wanted.size)
+    with _bytes_of(path) as content, open_photo(content, side) as image:
         ImageOps.exif_transpose(image, in_place=True)
         return convert(image, wanted)
 
 
+def _bytes_of(path: Path) -> io.BytesIO:
+    with path.open("rb", buffering=0) as file:
+        size = os.fstat(file.fileno()).st_size
+        if size > MOST_BYTES:
+            raise ValueError(f"a file of {size:,} bytes is more than the {MOST_BYTES:,} allowed")
+        content = file.readall()
+    if not content:
+        raise ValueError("the file is empty")
+    return io.BytesIO(content)
+
+
 def convert(image: Image.Image, wanted: ImageFormat) -> UInt8Array:
     """One picture of any mode and size -> uint8 [C, H, W], bilinear with antialiasing."""
-    flat = _flatten(image).convert("L" if wanted.channels == 1 else "RGB")
+    flat = flatten(image).convert("L" if wanted.channels == 1 else "RGB")
     pixels = np.asarray(_resize(flat, wanted), dtype=np.uint8)
     return pixels[None] if wanted.channels == 1 else pixels.transpose(2, 0, 1)
-
-
-def _flatten(image: Image.Image) -> Image.Image:
-    """Modes that Pillow's convert would spoil: transparency (onto white) and 16-bit grey."""
-    if image.mode.startswith("I"):
-        deep = np.asarray(image).astype(np.int64)
-        return Image.fromarray(np.clip(deep // 256, 0, 255).astype(np.uint8))
-    if image.has_transparency_data:
-        layered = image.convert("RGBA")
-        canvas = Image.new("RGBA", layered.size, (WHITE, WHITE, WHITE, WHITE))
-        return Image.alpha_composite(canvas, layered)
-    return image
 
 
 def _resize(image: Image.Image, wanted: ImageFormat) -> Image.Image:

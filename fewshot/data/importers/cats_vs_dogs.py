@@ -1,20 +1,27 @@
 """Files that are named by class and number, as in Kaggle's Dogs vs. Cats: cat.0.jpg, dog.12.jpg."""
 
+import logging
 import re
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 import gin
 
+from fewshot.data.images.walk import walk_pictures
+from fewshot.data.importers.root import ImportNote, make_root
 from fewshot.data.importers.writing import (
     checked_source,
     hold_out_test,
-    make_root,
     write_list,
     write_styles,
 )
+from fewshot.data.tables.table import listing
 from fewshot.errors import UserError
 
-NAME = re.compile(r"(?P<label>[A-Za-z]\w*)\.(?P<number>\d+)\.(?:jpg|jpeg|png)", re.IGNORECASE)
+logger = logging.getLogger("fewshot")
+
+NAME = re.compile(r"(?P<label>[A-Za-z]\w*)\.(?P<number>\d+)", re.IGNORECASE)
 
 
 @gin.register
@@ -36,24 +43,36 @@ class CatsVsDogs:
     def __call__(self, root_dir: str | Path) -> None:
         """Make root_dir; raises UserError when no file is named like this."""
         source = checked_source(self.source, "CatsVsDogs", "cat.0.jpg, dog.0.jpg, ...")
-        make_root(root_dir, "CatsVsDogs", source, lambda folder: self._write(folder, source))
+        options = {"test_fraction": self.test_fraction, "top": self.top}
+        note = ImportNote("CatsVsDogs", source, options)
+        make_root(root_dir, note, lambda folder: self._write(folder, source))
 
-    def _write(self, folder: Path, source: Path) -> None:
+    def _write(self, folder: Path, source: Path) -> Sequence[Path]:
         inner = source / "train"
         place = inner if inner.is_dir() else source
-        named = [(NAME.fullmatch(path.name), path) for path in place.iterdir()]
+        walk = walk_pictures(place, deep=False)
+        named = [(NAME.fullmatch(path.stem), path) for path in walk.files]
         found = sorted(
             (int(match["number"]), match["label"], path) for match, path in named if match
         )
         if not found:
             raise UserError(
                 f"CatsVsDogs.source {place} has no file named <class>.<number>.jpg, such as "
-                f"cat.0.jpg; it holds {len(named)} other files: bind the folder of the "
-                f"labelled images."
+                f"cat.0.jpg; it holds {walk.summary()}: bind the folder of the labelled "
+                f"images."
             )
+        nameless = len(named) - len(found)
+        note = f", {nameless} of them without a class in the name" if nameless else ""
+        logger.info("%s: %s", place, walk.summary(note))
         paths = [path for _, _, path in found]
         labels = [label for _, label, _ in found]
         ids = [f"{label}.{number}" for number, label, _ in found]
+        twice = [name for name, count in Counter(ids).items() if count > 1]
+        if twice:
+            raise UserError(
+                f"{place} has more than one file of the name {listing(twice)}: remove the others."
+            )
         parts = hold_out_test(ids, labels, ["train"] * len(ids), self.test_fraction, "CatsVsDogs")
-        write_list(folder, ids, paths)
+        folders = write_list(folder, ids, paths, source)
         write_styles(folder, ids, labels, parts, self.top)
+        return folders

@@ -8,7 +8,12 @@ import numpy as np
 
 from fewshot.data.images.decode import UInt8Array
 from fewshot.data.importers.cifar_files import read_binary, read_names, read_python
-from fewshot.data.importers.writing import checked_source, make_root, write_array, write_styles
+from fewshot.data.importers.root import ImportNote, make_root
+from fewshot.data.importers.writing import (
+    checked_source,
+    write_array,
+    write_styles,
+)
 from fewshot.errors import UserError
 
 BATCHES = ("data_batch_1", "data_batch_2", "data_batch_3", "data_batch_4", "data_batch_5")
@@ -31,7 +36,8 @@ class Cifar10:
     def __call__(self, root_dir: str | Path) -> None:
         """Make root_dir; raises UserError when a file is missing or not what it should be."""
         source = checked_source(self.source, "Cifar10", "data_batch_1 to 5 and test_batch")
-        make_root(root_dir, "Cifar10", source, lambda folder: self._write(folder, source))
+        note = ImportNote("Cifar10", source, {"top": self.top})
+        make_root(root_dir, note, lambda folder: self._write(folder, source))
 
     def _write(self, folder: Path, source: Path) -> None:
         place, suffix = _locate(source)

@@ -7,10 +7,12 @@ from pathlib import Path
 
 import gin
 
+from fewshot.data.images.containment import Roots
+from fewshot.data.images.walk import is_sound
+from fewshot.data.importers.root import ImportNote, make_root
 from fewshot.data.importers.writing import (
     checked_source,
     ids_from_paths,
-    make_root,
     write_list,
     write_styles,
 )
@@ -41,21 +43,23 @@ class DeepFashion:
     def __call__(self, root_dir: str | Path) -> None:
         """Make root_dir; raises UserError that names the file and line that is wrong."""
         source = checked_source(self.source, "DeepFashion", f"{CATEGORIES}, {PARTITIONS} and img/")
-        make_root(root_dir, "DeepFashion", source, lambda folder: self._write(folder, source))
+        note = ImportNote("DeepFashion", source, {"top": self.top})
+        make_root(root_dir, note, lambda folder: self._write(folder, source))
 
-    def _write(self, folder: Path, source: Path) -> None:
+    def _write(self, folder: Path, source: Path) -> Sequence[Path]:
         categories = read_list(_locate(source, CATEGORIES))
         partitions = read_list(_locate(source, PARTITIONS))
         names = _class_names(source)
-        images = _locate(source, "img").parent
+        images = _locate(source, "img")
         known = _by_image(partitions)
         _by_image(categories)  # refuses an image that is listed twice
+        paths = _paths(categories, images)
         listed = [image for _, image, _ in categories.rows]
         labels = [_label(categories, line, value, names) for line, _, value in categories.rows]
         parts = [_part(partitions, known, image) for image in listed]
         ids = ids_from_paths([image.removeprefix("img/") for image in listed])
-        write_list(folder, ids, [images / image for image in listed])
         write_styles(folder, ids, labels, parts, self.top)
+        return write_list(folder, ids, paths, images)
 
 
 @dataclass(frozen=True)
@@ -125,6 +129,20 @@ def _by_image(listed: ListFile) -> Mapping[str, tuple[int, str]]:
             )
         found[image] = (line, value)
     return found
+
+
+def _paths(listed: ListFile, images: Path) -> list[Path]:
+    """Where the listed images lie; one that leads out of img/ is refused."""
+    roots, paths = Roots(images), []
+    for line, image, _ in listed.rows:
+        path = roots.path(image.removeprefix("img/")) if is_sound(image) else None
+        if path is None:
+            raise UserError(
+                f"{listed.path} line {line} names {image!r}, which leads out of {images}: only "
+                f"images in it are taken. Correct the line, or put the image there."
+            )
+        paths.append(path)
+    return paths
 
 
 def _label(listed: ListFile, line: int, value: str, names: Sequence[str] | None) -> str:

@@ -11,7 +11,14 @@ import numpy as np
 
 from fewshot.data.importers.fashion_mnist_sources import UnavailableError, sources
 from fewshot.data.importers.idx_files import parse_idx, read_content
-from fewshot.data.importers.writing import make_root, write_array, write_styles
+from fewshot.data.importers.root import (
+    ImportNote,
+    make_root,
+)
+from fewshot.data.importers.writing import (
+    write_array,
+    write_styles,
+)
 from fewshot.errors import UserError
 
 logger = logging.getLogger("fewshot")
@@ -55,7 +62,7 @@ class FashionMNIST:
     def __call__(self, root_dir: str | Path) -> None:
         """Make root_dir; raises UserError when the files cannot be had or written."""
         # Wherever the files come from, they are the same files: the source is not noted.
-        make_root(root_dir, "FashionMNIST", None, self._write)
+        make_root(root_dir, ImportNote("FashionMNIST", None, {"top": self.top}), self._write)
 
     def _write(self, folder: Path) -> None:
         write_fashion_mnist(folder, obtain(self.source), self.top)

@@ -1,16 +1,18 @@
 """A folder for each class, as torchvision's ImageFolder reads it."""
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 import gin
 
+from fewshot.data.images.walk import Walk, subfolders, walk_pictures
+from fewshot.data.importers.root import ImportNote, make_root
 from fewshot.data.importers.writing import (
     checked_source,
     hold_out_test,
     ids_from_paths,
-    make_root,
     write_list,
     write_styles,
 )
@@ -18,7 +20,6 @@ from fewshot.errors import UserError
 
 logger = logging.getLogger("fewshot")
 
-SUFFIXES = frozenset((".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm"))
 PARTITIONS = {
     "train": "train",
     "training": "train",
@@ -34,7 +35,8 @@ PARTITIONS = {
 class ImageFolder:
     """Imports `source/<class>/*.jpg`, or `source/train/<class>/...` beside test/ and val/.
 
-    Images stay where they are and may lie deeper in their class's folder. Without test/, val/ is
+    Images stay where they are and may lie deeper in their class's folder, or in a linked one; what
+    is hidden or no picture is left out and counted. Without test/, val/ is
     the test split; without either, test_fraction of each class is (drawn by id, so that adding
     files moves few). top: as create_splits; None: half of the classes.
     """
@@ -52,10 +54,15 @@ class ImageFolder:
     def __call__(self, root_dir: str | Path) -> None:
         """Make root_dir; raises UserError when the source holds no such folders."""
         source = checked_source(self.source, "ImageFolder", "a folder for each class")
-        make_root(root_dir, "ImageFolder", source, lambda folder: self._write(folder, source))
+        options = {"test_fraction": self.test_fraction, "top": self.top}
+        note = ImportNote("ImageFolder", source, options)
+        make_root(root_dir, note, lambda folder: self._write(folder, source))
 
-    def _write(self, folder: Path, source: Path) -> None:
-        found = list(_images(source))
+    def _write(self, folder: Path, source: Path) -> Sequence[Path]:
+        found, walk = _images(source)
+        logger.info("%s: %s", source, walk.summary())
+        for link in walk.linked:
+            logger.info("the linked folder %s was followed to %s", link, link.resolve())
         if not found:
             raise UserError(
                 f"ImageFolder.source {source} has no folder with images in it: images are "
@@ -67,13 +74,14 @@ class ImageFolder:
         parts = _with_test([part for _, _, part in found])
         if "test" not in parts:
             parts = hold_out_test(ids, labels, parts, self.test_fraction, "ImageFolder")
-        write_list(folder, ids, paths)
+        folders = write_list(folder, ids, paths, source)
         write_styles(folder, ids, labels, parts, self.top or max(1, len(set(labels)) // 2))
+        return folders
 
 
-def _images(source: Path) -> Iterator[tuple[Path, str, str]]:
-    """(path, class, partition) of each image, sorted by path."""
-    folders = _subfolders(source)
+def _images(source: Path) -> tuple[list[tuple[Path, str, str]], Walk]:
+    """((path, class, partition) of each image, sorted by path; what was seen on the way)."""
+    folders, left_out = subfolders(source)
     others = [folder.name for folder in folders if folder.name.lower() not in PARTITIONS]
     if len(others) < len(folders) and others:
         raise UserError(
@@ -81,18 +89,21 @@ def _images(source: Path) -> Iterator[tuple[Path, str, str]]:
             f"{', '.join(others[:5])}. Move those away, or name the folders of classes otherwise."
         )
     nested = bool(folders) and not others
+    found, total = [], Walk(left_out=left_out)
     for outer in folders if nested else [source]:
         part = PARTITIONS[outer.name.lower()] if nested else "train"
-        for class_folder in _subfolders(outer):
-            files = sorted(p for p in class_folder.rglob("*") if p.suffix.lower() in SUFFIXES)
-            if not files:
+        stray = walk_pictures(outer, deep=False)
+        if stray.files:
+            total.left_out["in no class's folder"] += len(stray.files)
+        classes, left_out = subfolders(outer) if nested else (folders, Counter[str]())
+        total.left_out += left_out
+        for class_folder in classes:
+            walk = walk_pictures(class_folder, source)
+            if not walk.files:
                 logger.warning("%s holds no images: the class is left out", class_folder)
-            for path in files:
-                yield path, class_folder.name, part
-
-
-def _subfolders(folder: Path) -> Sequence[Path]:
-    return sorted(p for p in folder.iterdir() if p.is_dir() and not p.name.startswith("."))
+            total.add(walk)
+            found += [(path, class_folder.name, part) for path in walk.files]
+    return found, total
 
 
 def _with_test(parts: list[str]) -> list[str]:

@@ -1,19 +1,17 @@
-"""What every importer writes: a root_dir that appears whole or not at all."""
+"""What every importer writes: images or a list of them, a table and its splits."""
 
-import json
 import logging
 import os
 import re
-import shutil
-import tempfile
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from hashlib import blake2b
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from fewshot.data.images.containment import Roots
 from fewshot.data.images.decode import UInt8Array
 from fewshot.data.splits.command import create_splits
 from fewshot.data.splits.draw import held_out
@@ -24,62 +22,7 @@ from fewshot.errors import UserError
 
 logger = logging.getLogger("fewshot")
 
-MARKER = "import.json"
 YEARS = {"train": 2018, "validation": 2016, "test": 2019}  # even: training rows, odd: test rows
-
-
-def make_root(
-    root_dir: str | Path, importer: str, source: Path | None, write: Callable[[Path], None]
-) -> None:
-    """Let `write` fill a temporary folder, then rename it to root_dir; nothing if that is done.
-
-    source: what is read, noted in import.json. Raises UserError when root_dir holds other things,
-    or an import of another kind or source, or cannot be made.
-    """
-    root = Path(root_dir).expanduser().resolve()
-    facts = {"importer": importer, "source": None if source is None else str(source)}
-    if _is_done(root, facts):
-        logger.info("%s holds the %s data already", root, importer)
-        return
-    logger.info("importing %s into %s", importer, root)
-    try:
-        root.parent.mkdir(parents=True, exist_ok=True)
-        draft = Path(tempfile.mkdtemp(prefix=f".{root.name}.", suffix=".partial", dir=root.parent))
-    except OSError as error:
-        raise UserError(
-            f"cannot make {root}: {error.strerror}. Choose a root_dir in a writable place."
-        ) from error
-    try:
-        draft.chmod(0o755)  # mkdtemp makes it private
-        write(draft)
-        write_text(json.dumps(facts, indent=2) + "\n", draft / MARKER)
-        draft.rename(root)
-    except OSError as error:
-        # Another process may have finished the same import first.
-        if not _is_done(root, facts):
-            raise UserError(f"cannot write {root}: {error.strerror or error}.") from error
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
-
-
-def _is_done(root: Path, facts: dict[str, str | None]) -> bool:
-    """Whether the same import is there; False where root_dir is free for it."""
-    if not root.exists() or (root.is_dir() and not any(root.iterdir())):
-        return False
-    try:
-        found = json.loads((root / MARKER).read_text("utf-8"))
-    except (OSError, ValueError):
-        names = sorted(path.name for path in root.iterdir())[:3] if root.is_dir() else ["a file"]
-        raise UserError(
-            f"{root} is not empty (it holds {', '.join(names)}), so {facts['importer']} does not "
-            f"write there: give a new or empty folder as root_dir."
-        ) from None
-    if found != facts:
-        raise UserError(
-            f"{root} holds {found.get('importer')} data from {found.get('source')}, not "
-            f"{facts['importer']} data from {facts['source']}: give another root_dir."
-        )
-    return True
 
 
 def checked_source(source: str | Path | None, importer: str, holds: str) -> Path:
@@ -133,10 +76,16 @@ def write_array(folder: Path, ids: Sequence[str], images: UInt8Array) -> None:
     write_text("".join(f"{image_id}\n" for image_id in ids), folder / "images_ids.txt")
 
 
-def write_list(folder: Path, ids: Sequence[str], paths: Sequence[Path]) -> None:
-    """Write images.csv: where the file of each id lies; the files stay where they are."""
+def write_list(folder: Path, ids: Sequence[str], paths: Sequence[Path], source: Path) -> list[Path]:
+    """Write images.csv: where the file of each id lies; the files stay where they are.
+
+    Gives the folders that the files lie in: source, and those that links out of it lead to.
+    """
     listed = pd.DataFrame({"id": ids, "path": [str(path) for path in paths]})
     write_table(listed, folder / "images.csv")
+    roots = Roots(source)
+    outside = {path.resolve().parent for path in paths if not roots.holds(path)}
+    return [source, *sorted(outside)]
 
 
 def ids_from_paths(paths: Sequence[str]) -> list[str]:
@@ -157,7 +106,7 @@ def hold_out_test(
     ids: Sequence[str], labels: Sequence[str], parts: Sequence[str], fraction: float, importer: str
 ) -> list[str]:
     """The parts with a stratified share of the training rows moved to 'test', drawn by id."""
-    if not 0 < fraction < 1:
+    if not isinstance(fraction, int | float) or not 0 < fraction < 1:
         raise UserError(
             f"{importer}.test_fraction is {fraction!r}: give a number between 0 and 1, such as 0.2."
         )

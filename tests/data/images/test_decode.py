@@ -56,7 +56,7 @@ def test_sixteen_bit_grey_is_scaled_not_clipped():
     stream = io.BytesIO()
     Image.fromarray(deep).save(stream, "PNG")
     with Image.open(stream) as image:
-        np.testing.assert_array_equal(convert(image, RGB)[0], deep // 256)
+        np.testing.assert_array_equal(convert(image, RGB)[0], np.rint(deep / 257))
 
 
 def test_exif_orientation_is_honoured(tmp_path):

@@ -31,5 +31,20 @@ def test_a_folder_without_such_names_is_refused(tmp_path, save_image):
         CatsVsDogs(tmp_path / "source")(tmp_path / "root")
     assert str(caught.value) == (
         f"CatsVsDogs.source {tmp_path}/source has no file named <class>.<number>.jpg, such as "
-        "cat.0.jpg; it holds 1 other files: bind the folder of the labelled images."
+        "cat.0.jpg; it holds 1 pictures: bind the folder of the labelled images."
     )
+
+
+def test_what_is_left_out_is_counted_and_a_number_twice_refused(tmp_path, save_image, caplog):
+    caplog.set_level("INFO", "fewshot")
+    source = tmp_path / "source"
+    for number in range(3):
+        save_image(source / f"cat.{number}.jpg")
+        save_image(source / f"._cat.{number}.jpg")
+        save_image(source / f"dog.{number}.webp")
+    save_image(source / "17.jpg")
+    CatsVsDogs(source)(tmp_path / "root")
+    assert "7 pictures, 1 of them without a class in the name, 3 left out: 3 hidden" in caplog.text
+    save_image(source / "cat.1.png")
+    with pytest.raises(UserError, match=r"more than one file of the name cat.1: remove the others"):
+        CatsVsDogs(source)(tmp_path / "root2")

@@ -151,3 +151,28 @@ def test_a_missing_file_is_named(miniature, tmp_path, name):
         DeepFashion(source)(tmp_path / "root")
     assert str(caught.value).startswith(f"DeepFashion.source {source} has no {name} (nor in its")
     assert "put it there, from the category benchmark's archive" in str(caught.value)
+
+
+@pytest.mark.parametrize("path", ["../private.jpg", "img/../../private.jpg", "{0}", "img/link.jpg"])
+def test_a_path_that_leads_out_of_the_images_is_refused(miniature, tmp_path, save_image, path):
+    source = miniature()
+    save_image(tmp_path / "private.jpg")
+    (source / "img/link.jpg").symlink_to(tmp_path / "private.jpg")
+    path = path.format(tmp_path / "private.jpg")
+    for name in ("list_category_img.txt", "list_eval_partition.txt"):
+        edit(source / name, IMAGES[0][0], path)
+    with pytest.raises(UserError) as caught:
+        DeepFashion(source)(tmp_path / "root")
+    assert str(caught.value) == (
+        f"{source}/list_category_img.txt line 3 names {path!r}, which leads out of {source}/img: "
+        "only images in it are taken. Correct the line, or put the image there."
+    )
+    assert not (tmp_path / "root").exists()
+
+
+def test_the_folder_of_images_may_be_a_link(miniature, tmp_path):
+    source = miniature()
+    (source / "img").rename(tmp_path / "disk")
+    (source / "img").symlink_to(tmp_path / "disk")
+    DeepFashion(source)(tmp_path / "root")
+    assert len(FashionDataset(tmp_path / "root/styles.csv", tmp_path / "root")) == 6

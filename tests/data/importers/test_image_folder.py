@@ -62,9 +62,9 @@ def test_partition_folders_are_kept(tmp_path, save_image, folders, expected):
 
 
 def test_parts_beside_other_folders_are_refused(tmp_path, save_image):
-    for folder in ("train/bag", "test/bag", "__MACOSX/bag"):
+    for folder in ("train/bag", "test/bag", "more/bag"):
         save_image(tmp_path / f"source/{folder}/1.jpg")
-    with pytest.raises(UserError, match=r"parts of the data beside others: __MACOSX\. Move those"):
+    with pytest.raises(UserError, match=r"parts of the data beside others: more\. Move those"):
         ImageFolder(tmp_path / "source")(tmp_path / "root")
 
 
@@ -90,3 +90,36 @@ def test_a_folder_without_classes_is_refused(tmp_path, save_image):
     with pytest.raises(UserError, match=r"ImageFolder.source is not bound"):
         ImageFolder()(tmp_path / "root")
     assert not (tmp_path / "root").exists()
+
+
+def test_every_file_is_read_or_counted(tmp_path, save_image, caplog):
+    caplog.set_level("INFO", "fewshot")
+    source, store = tmp_path / "source", tmp_path / "store"
+    for number in range(3):
+        save_image(source / f"bag/{number}.png")
+        save_image(source / f"bag/.ipynb_checkpoints/{number}.png")
+        save_image(store / f"season/{number}.png")
+        save_image(store / f"single_{number}.png")
+        (source / f"bag/linked_{number}.png").symlink_to(store / f"single_{number}.png")
+    save_image(source / "stray.png")
+    save_image(source / "__MACOSX/bag/0.png")
+    (source / "bag/notes.txt").touch()
+    (source / "bag/._0.png").touch()
+    (source / "bag/season2024").symlink_to(store / "season")
+    ImageFolder(source)(tmp_path / "root")
+    assert (
+        "source: 9 pictures, 5 left out: 3 hidden, 1 in no class's folder, 1 no picture"
+        in caplog.text
+    )
+    assert f"the linked folder {source}/bag/season2024 was followed to {store}/season" in (
+        caplog.text
+    )
+    dataset = FashionDataset(tmp_path / "root/styles.csv", tmp_path / "root", image_size=(8, 6))
+    assert len(dataset) == 9
+
+
+def test_parts_with_leftovers_of_an_archive_are_parts(tmp_path, save_image):
+    for folder in ("train/bag", "test/bag", "__MACOSX/train", ".cache/bag"):
+        save_image(tmp_path / f"source/{folder}/1.jpg")
+    ImageFolder(tmp_path / "source")(tmp_path / "root")
+    assert ids_of(tmp_path / "root/train.csv") == {"train__bag__1.jpg"}

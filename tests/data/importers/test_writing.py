@@ -1,5 +1,4 @@
-import shutil
-import stat
+import json
 
 import numpy as np
 import pandas as pd
@@ -12,91 +11,12 @@ from fewshot.data.importers.writing import (
     checked_source,
     hold_out_test,
     ids_from_paths,
-    make_root,
     write_array,
     write_list,
     write_styles,
 )
 from fewshot.data.tables.table import read_rows
 from fewshot.errors import UserError
-
-
-def write_one(folder):
-    (folder / "styles.csv").write_text("id,articleType\n1,Bag\n")
-
-
-def never(folder):
-    pytest.fail("written twice")
-
-
-def test_root_appears_whole_and_only_once(tmp_path):
-    make_root(tmp_path / "new/root", "Thing", tmp_path, write_one)
-    root = tmp_path / "new/root"
-    assert sorted(p.name for p in root.iterdir()) == ["import.json", "styles.csv"]
-    assert stat.S_IMODE(root.stat().st_mode) == 0o755
-    make_root(root, "Thing", tmp_path, never)
-    assert [p.name for p in (tmp_path / "new").iterdir()] == ["root"]
-
-
-def test_an_empty_folder_will_do(tmp_path):
-    (tmp_path / "root").mkdir()
-    make_root(tmp_path / "root", "Thing", None, write_one)
-    assert (tmp_path / "root/import.json").is_file()
-
-
-@pytest.mark.parametrize("error", [UserError("no"), KeyboardInterrupt(), RuntimeError()])
-def test_a_failed_import_leaves_nothing(tmp_path, error):
-    def fail(folder):
-        write_one(folder)
-        raise error
-
-    with pytest.raises(type(error)):
-        make_root(tmp_path / "root", "Thing", None, fail)
-    assert [p.name for p in tmp_path.iterdir()] == []
-
-
-def test_a_full_disk_is_a_user_error(tmp_path):
-    def fail(folder):
-        raise OSError(28, "No space left on device")
-
-    with pytest.raises(UserError, match=r"cannot write .*/root: No space left on device"):
-        make_root(tmp_path / "root", "Thing", None, fail)
-    assert [p.name for p in tmp_path.iterdir()] == []
-
-
-def test_an_unwritable_place_is_said(tmp_path):
-    (tmp_path / "file").touch()
-    with pytest.raises(UserError, match=r"cannot make .*/file/root: File exists. Choose a"):
-        make_root(tmp_path / "file/root", "Thing", None, write_one)
-
-
-def test_a_folder_with_other_things_is_left_alone(tmp_path):
-    (tmp_path / "mine.txt").touch()
-    with pytest.raises(UserError) as caught:
-        make_root(tmp_path, "Thing", None, never)
-    assert str(caught.value) == (
-        f"{tmp_path} is not empty (it holds mine.txt), so Thing does not write there: "
-        "give a new or empty folder as root_dir."
-    )
-    with pytest.raises(UserError, match=r"mine.txt is not empty \(it holds a file\)"):
-        make_root(tmp_path / "mine.txt", "Thing", None, never)
-
-
-def test_another_import_is_left_alone(tmp_path):
-    make_root(tmp_path / "root", "Thing", tmp_path / "a", write_one)
-    with pytest.raises(UserError, match=r"holds Thing data from .*/a, not Thing data from .*/b"):
-        make_root(tmp_path / "root", "Thing", tmp_path / "b", never)
-    with pytest.raises(UserError, match=r"not Other data from .*/a: give another root_dir"):
-        make_root(tmp_path / "root", "Other", tmp_path / "a", never)
-
-
-def test_of_two_imports_at_once_the_first_wins(tmp_path):
-    def race(folder):
-        write_one(folder)
-        make_root(tmp_path / "root", "Thing", None, write_one)
-
-    make_root(tmp_path / "root", "Thing", None, race)
-    assert [p.name for p in tmp_path.iterdir()] == ["root"]
 
 
 def test_source_is_checked(tmp_path):
@@ -138,7 +58,8 @@ def test_arrays_and_lists_are_what_the_stores_read(tmp_path, save_image):
     assert set(open_store(tmp_path / "array").find("xyzw")) == set("xyz")
     path = tmp_path / "odd, name/a.png"
     save_image(path)
-    write_list(tmp_path / "list", ["x"], [path])
+    assert write_list(tmp_path / "list", ["x"], [path], path.parent) == [path.parent]
+    (tmp_path / "list/import.json").write_text(json.dumps({"folders": [str(path.parent)]}))
     assert set(open_store(tmp_path / "list").find("xy")) == {"x"}
 
 
@@ -188,12 +109,3 @@ def test_impossible_fractions_are_named():
         hold_out_test(["a"], ["x"], ["train"], 1.5, "Thing")
     with pytest.raises(UserError, match=r"Thing: no class has two images"):
         hold_out_test(["a", "b"], ["x", "y"], ["train"] * 2, 0.5, "Thing")
-
-
-def test_a_lost_race_with_a_broken_winner_is_said(tmp_path):
-    def race(folder):
-        write_one(folder)
-        shutil.copytree(folder, tmp_path / "root")
-
-    with pytest.raises(UserError, match=r"root is not empty \(it holds styles.csv\)"):
-        make_root(tmp_path / "root", "Thing", None, race)

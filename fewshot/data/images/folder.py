@@ -1,0 +1,111 @@
+"""Images that are the files of one folder."""
+
+import logging
+import os
+import unicodedata
+from collections.abc import Iterable, Sequence
+from functools import partial
+from pathlib import Path
+
+from PIL import Image
+
+from fewshot.data.images.containment import Roots
+from fewshot.data.images.decode import (
+    Failure,
+    ImageFormat,
+    UInt8Array,
+    decode_each,
+    decode_file,
+    file_stamp,
+    read_file,
+)
+from fewshot.data.images.photo import SUFFIXES
+from fewshot.data.tables.table import listing
+from fewshot.errors import UserError
+
+logger = logging.getLogger("fewshot")
+
+
+class FolderImages:
+    """`<root_dir>/images/<id>.jpg`, or another suffix of photo.SUFFIXES, or the bare id.
+
+    Where several files could be meant, the first of the suffixes counts.
+    """
+
+    def __init__(self, root_dir: Path) -> None:
+        self.root_dir = root_dir
+        self._names: dict[str, str] = {}
+
+    def find(self, ids: Iterable[str]) -> dict[str, str]:
+        """Stamps from one pass over the folder; a file not asked for costs no system call.
+
+        Raises UserError where the folder cannot be listed.
+        """
+        wanted = set(ids)
+        found: dict[str, tuple[int, str, str]] = {}
+        links = []
+        try:
+            with os.scandir(self.root_dir / "images") as entries:
+                for entry in entries:
+                    image_id, rank = _meant(entry.name, wanted)
+                    if image_id is None or found.get(image_id, (rank + 1,))[0] < rank:
+                        continue
+                    stamp = _stamp(entry)
+                    if stamp is None or (rank, entry.name) > found.get(image_id, (rank + 1,)):
+                        continue
+                    found[image_id] = (rank, entry.name, stamp)
+                    links += [entry.path] if entry.is_symlink() else []
+        except OSError as error:
+            raise UserError(
+                f"{self.root_dir}/images cannot be listed ({error.strerror}): make it readable, or "
+                f"bind another FashionDataset.root_dir."
+            ) from error
+        _report_links(self.root_dir / "images", links)
+        self._names.update((stem, name) for stem, (_, name, _) in found.items())
+        return {stem: stamp for stem, (_, _, stamp) in found.items()}
+
+    def place(self, image_id: str) -> str:
+        """The path of the file, or of the first suffix tried."""
+        name = self._names.get(image_id, f"{image_id}{SUFFIXES[0]}")
+        return str(self.root_dir / "images" / name)
+
+    def decode(
+        self, ids: Sequence[str], wanted: ImageFormat
+    ) -> tuple[UInt8Array, dict[int, Failure]]:
+        """Read the files that `find` found."""
+        folder = self.root_dir / "images"
+        paths = [folder / self._names[image_id] for image_id in ids]
+        return decode_each([partial(decode_file, path, wanted) for path in paths], wanted)
+
+    def picture(self, image_id: str) -> Image.Image:
+        """The file that `find` found."""
+        return read_file(self.root_dir / "images" / self._names[image_id])
+
+
+def _meant(name: str, wanted: set[str]) -> tuple[str | None, int]:
+    """(the id that a file of this name belongs to, the place of its suffix in SUFFIXES)."""
+    if not name.isascii():
+        name = unicodedata.normalize("NFC", name)  # as ids are: disks keep other forms
+    stem, suffix = os.path.splitext(name)  # noqa: PTH122 (44,000 Paths are slow)
+    if stem in wanted and suffix.lower() in SUFFIXES:
+        return stem, SUFFIXES.index(suffix.lower())
+    return (name, len(SUFFIXES)) if name in wanted else (None, 0)
+
+
+def _stamp(entry: os.DirEntry[str]) -> str | None:
+    try:
+        return file_stamp(entry.name, entry.stat()) if entry.is_file() else None
+    except OSError:  # a link that loops or leads below a file, a file that has just gone
+        return None
+
+
+def _report_links(folder: Path, links: Sequence[str]) -> None:
+    roots = Roots(folder)
+    outside = [link for link in links if not roots.holds(Path(link))]
+    if outside:
+        logger.info(
+            "%s: %d pictures are links that lead out of the folder, and are read there: %s",
+            folder,
+            len(outside),
+            listing(os.path.realpath(link) for link in outside),
+        )
