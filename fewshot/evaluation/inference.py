@@ -11,6 +11,7 @@ from tqdm import tqdm
 from fewshot.errors import UserError
 from fewshot.evaluation.outputs import EvaluatedSplit
 from fewshot.evaluation.variants import averaged
+from fewshot.heads.geometry import has_float64
 from fewshot.interfaces import Dataset, IntArray
 
 
@@ -23,7 +24,8 @@ def device_of(objective: Any) -> torch.device:
 def embed(
     objective: Any, dataset: Dataset, chunk: int = 512, rows: IntArray | None = None
 ) -> Tensor:
-    """Embeddings float32 [N, D] of the dataset's rows (or of some), on the objective's device.
+    """Embeddings float32 [N, D] of the dataset's rows (or of some), on the objective's device, but
+    on the CPU where that has no float64.
 
     Of an EvaluatedSplit, each image is embedded once, however often it is asked for. Raises
     UserError when an embedding is not finite.
@@ -54,7 +56,9 @@ def score(
     if of_features is not None and not mirrored and shift == 0:
         features = embed(objective, dataset, chunk, rows)
         with torch.inference_mode():
-            parts = [of_features(part).float() for part in features.split(chunk)]
+            device = device_of(objective)
+            parts = [of_features(part.to(device)).float() for part in features.split(chunk)]
+            parts = [part.to(features.device) for part in parts]
         return _finite(torch.cat(parts), "scoring")
     function = averaged(objective.scores, mirrored, shift)
     output = ("scoring", mirrored, shift)
@@ -91,11 +95,13 @@ def _computed(
     verb: str,
 ) -> Tensor:
     device = device_of(objective)
+    # heads and metrics are exact in float64
+    home = device if has_float64(device) else torch.device("cpu")
     outputs = []
     with torch.inference_mode(), tqdm(total=len(rows), desc=verb, leave=False, disable=None) as bar:
         for start in range(0, len(rows), chunk):
             images = dataset.images(rows[start : start + chunk])
-            outputs.append(function(images.to(device)).float())
+            outputs.append(function(images.to(device)).float().to(home))
             bar.update(len(images))
     return _finite(torch.cat(outputs), verb)
 

@@ -51,5 +51,5 @@ class PretextTask:
             for start in range(0, wanted, chunk):
                 images = dataset.images(rows[start : start + chunk]).to(device_of(objective))
                 for name, values in objective.pretext_figures(images).items():
-                    sums[name] = sums.get(name, 0.0) + float(values.double().sum())
+                    sums[name] = sums.get(name, 0.0) + float(values.float().cpu().double().sum())
         return {name: total / wanted for name, total in sums.items()}

@@ -1,15 +1,43 @@
 """What heads share: full precision, and the prototypes of a support set."""
 
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor
 
+from fewshot.errors import UserError
 
-def full_precision(features: Tensor) -> AbstractContextManager[None]:
-    """Autocast switched off, so that distances keep the dtype of the features."""
-    context: AbstractContextManager[None] = torch.autocast(features.device.type, enabled=False)
-    return context
+_WITHOUT_FLOAT64 = {"mps"}
+
+
+def has_float64(device: torch.device) -> bool:
+    """Whether it computes in float64, which exact distances need; Apple's GPUs do not."""
+    return device.type not in _WITHOUT_FLOAT64
+
+
+def check_float64(owner: str, device: torch.device) -> None:
+    """Raises UserError on a device that has no float64."""
+    if not has_float64(device):
+        raise UserError(
+            f"{owner} computes in float64, which the device '{device.type}' does not have: move "
+            "the features to the CPU."
+        )
+
+
+@contextmanager
+def full_precision(features: Tensor) -> Iterator[None]:
+    """Autocast and TF32 switched off, so that distances keep the precision of the features."""
+    with torch.autocast(features.device.type, enabled=False):
+        if not features.is_cuda:  # elsewhere only a GPU's products are computed in less
+            yield
+            return
+        before = torch.get_float32_matmul_precision()
+        torch.set_float32_matmul_precision("highest")
+        try:
+            yield
+        finally:
+            torch.set_float32_matmul_precision(before)
 
 
 def prototypes(support: Tensor, labels: Tensor, n_classes: int) -> tuple[Tensor, Tensor]:

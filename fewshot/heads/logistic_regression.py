@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from fewshot.errors import UserError
-from fewshot.heads.geometry import full_precision
+from fewshot.heads.geometry import check_float64, full_precision
 
 _NOTHING = 1e-9  # a weight that moves no logit: where all features are equal, there is but rounding
 
@@ -34,6 +34,7 @@ def logistic_regression(
     float64, for features of any length; the answer has the dtype of the query.
     """
     dtype = query.dtype
+    check_float64("LogisticRegression", query.device)
     with full_precision(support):
         if support.shape[-1] > support.shape[-2]:
             # The minimiser lies in the span of the support: the same problem in S dimensions.

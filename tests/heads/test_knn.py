@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from sklearn.neighbors import KNeighborsClassifier
 
 from fewshot.errors import UserError
-from fewshot.heads import knn as knn_module
+from fewshot.heads import nearest as nearest_module
 from fewshot.heads.knn import KNN, knn
 
 
@@ -55,11 +55,97 @@ def test_ranks_all_classes_whatever_the_chunks(seed, k, query_chunk, reference_c
     support, labels, query = data(40, 9, 3, 5, seed, torch.float64)
     labels[:5] = torch.arange(5)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(knn_module, "_QUERY_CHUNK", query_chunk)
-        patch.setattr(knn_module, "_BLOCK", reference_chunk * max(query_chunk, 3))
+        patch.setattr(nearest_module, "_QUERY_CHUNK", query_chunk)
+        patch.setattr(nearest_module, "_BLOCK", reference_chunk * max(query_chunk, 3))
         found = knn(support, labels, query, 5, k)
     expected = by_definition(support, labels, query, 5, k)
     assert found.argsort(dim=1, descending=True).tolist() == expected
+
+
+def by_brute_force(support, labels, query, n_classes, k, metric):
+    """Votes, then nearest, then lowest row: distances in float64, compared in float32."""
+    support, query = (part.double().numpy() for part in (support, query))
+    if metric == "cosine":
+        support, query = (
+            part / np.maximum(np.linalg.norm(part, axis=1, keepdims=True), 1e-12)
+            for part in (support, query)
+        )
+    rankings = []
+    for point in query:
+        squared = ((point - support) ** 2).sum(1).astype(np.float32)
+        order = np.lexsort((np.arange(len(support)), squared)).tolist()
+        votes = np.bincount(labels[order[:k]], minlength=n_classes)
+        first = {
+            c: next(i for i, row in enumerate(order) if labels[row] == c) for c in range(n_classes)
+        }
+        rankings.append(sorted(range(n_classes), key=lambda c: (-votes[c], first[c])))
+    return rankings
+
+
+def drawn(generator, below, n):
+    return torch.randint(below, (n,), generator=generator)
+
+
+TIES = {
+    # many rows equally far, few of them twins
+    "integers": lambda g, n, d: torch.randint(-1, 2, (n, d), generator=g).float(),
+    "duplicates": lambda g, n, d: torch.randn(5, d, generator=g)[drawn(g, 5, n)],
+    "all equal": lambda g, n, d: torch.randn(1, d, generator=g).expand(n, d).clone(),
+    "zeros": lambda g, n, d: torch.zeros(n, d),
+    "far away": lambda g, n, d: torch.randint(0, 3, (n, d), generator=g).float() + 4096,
+    "multiples": lambda g, n, d: (1 + drawn(g, 8, n))[:, None] * torch.eye(d)[drawn(g, d, n)],
+}
+
+
+@pytest.mark.parametrize("ties", TIES)
+@pytest.mark.parametrize("metric", ["euclidean", "cosine"])
+@settings(deadline=None, max_examples=6)
+@given(
+    seed=st.integers(0, 10_000),
+    k=st.sampled_from([1, 3, 5, 20]),
+    sizes=st.tuples(st.integers(1, 40), st.integers(1, 60)),
+)
+def test_the_rule_holds_among_any_ties_and_blocks(ties, metric, seed, k, sizes):
+    generator = torch.Generator().manual_seed(seed)
+    support, query = (TIES[ties](generator, n, 6) for n in (60, 11))
+    labels = torch.cat([torch.arange(5), torch.randint(5, (55,), generator=generator)])
+    query = torch.cat([query, support[:4]])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(nearest_module, "_QUERY_CHUNK", sizes[0])
+        patch.setattr(nearest_module, "_BLOCK", sizes[1] * max(sizes[0], 6))
+        found = knn(support, labels, query, 5, k, metric=metric)
+    expected = by_brute_force(support, labels, query, 5, k, metric)
+    assert found.argsort(dim=1, descending=True).tolist() == expected
+    together = knn(support[None], labels[None], query[None], 5, k, metric=metric)[0]
+    assert together.argsort(dim=1, descending=True).tolist() == expected
+
+
+@settings(deadline=None, max_examples=10)
+@given(seed=st.integers(0, 10_000), rows=st.integers(3, 200))
+def test_of_many_classes_the_first_ranks_are_exact(seed, rows):
+    generator = torch.Generator().manual_seed(seed)
+    support, query = (torch.randint(-1, 2, (n, 8), generator=generator).float() for n in (200, 9))
+    labels = torch.cat([torch.arange(60), torch.randint(60, (140,), generator=generator)])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(nearest_module, "_BLOCK", rows * nearest_module._QUERY_CHUNK)
+        found = knn(support, labels, query, 60, 5)
+    expected = [
+        ranking[:5] for ranking in by_brute_force(support, labels, query, 60, 5, "euclidean")
+    ]
+    assert found.argsort(dim=1, descending=True)[:, :5].tolist() == expected
+
+
+def test_a_device_without_float64_is_refused():
+    class Features(torch.Tensor):
+        device = torch.device("mps")
+
+    support, labels, query = data()
+    with pytest.raises(UserError) as error:
+        knn(support, labels, query.as_subclass(Features), 6)
+    assert str(error.value) == (
+        "KNN computes in float64, which the device 'mps' does not have: move the features to the "
+        "CPU."
+    )
 
 
 def test_episodes_equal_single_calls():
