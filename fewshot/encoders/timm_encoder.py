@@ -39,7 +39,8 @@ class TimmEncoder(Encoder):
             state = read_weights_file(weights_file, "TimmEncoder.weights_file")
             classifier = _classifier_names(name)
             state = {k: v for k, v in state.items() if not k.startswith(classifier)}
-            _adapt_channels(self.model, state, in_channels)
+            first = f"{surgery.first_convolution(self.model)[0]}.weight"
+            adapt_channels(first, state, in_channels)
             check_fits(f"TimmEncoder '{name}'", self.model.state_dict(), state)
             self.model.load_state_dict(state)
         self.num_features = surgery.measure_features(
@@ -55,13 +56,15 @@ class TimmEncoder(Encoder):
         return self.model(images)  # type: ignore[no-any-return]
 
 
-def _adapt_channels(model: nn.Module, state: dict[str, Tensor], in_channels: int) -> None:
-    """Bring the first filters in the state to other channels, as timm does with published ones."""
+def adapt_channels(first: str, state: dict[str, Tensor], in_channels: int) -> None:
+    """Bring the filters in the state to other channels, as timm does with published ones.
+
+    first: the name of the first convolution's weight.
+    """
     from timm.models import adapt_input_conv
 
-    key = f"{surgery.first_convolution(model)[0]}.weight"
-    if key in state and state[key].ndim == 4 and state[key].shape[1] != in_channels:
-        state[key] = adapt_input_conv(in_channels, state[key])
+    if first in state and state[first].ndim == 4 and state[first].shape[1] != in_channels:
+        state[first] = adapt_input_conv(in_channels, state[first])
 
 
 def _timm_model(
