@@ -1,12 +1,15 @@
 """The rows of each class, as samplers need them, and the checks that they are enough."""
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from fewshot.errors import UserError
 from fewshot.interfaces import IntArray
 
+FloatArray = NDArray[np.float64]
 _NAMED = 5  # offending classes spelt out in a message
 
 
@@ -69,6 +72,22 @@ class ClassRows:
             f"{self._sampler} needs {n} rows a class ({reason}), but too few are in "
             f"{', '.join(named[:_NAMED])}{more}: {remedy}."
         )
+
+    def chances(self, frequency_power: float) -> FloatArray:
+        """Each row's chance, float64 [N], by which a class comes as its rows ** frequency_power.
+
+        Raises UserError unless that is a number.
+        """
+        if not math.isfinite(frequency_power):
+            raise UserError(
+                f"{self._sampler}.frequency_power is {frequency_power}: bind 1 for every row once, "
+                "0.5 for the square root or 0 for all classes alike."
+            )
+        shares = self.counts ** float(frequency_power)
+        shares /= shares.sum()
+        chances = np.empty(len(self.grouped))
+        chances[self.grouped] = (shares / self.counts)[self.group_of_place]
+        return chances
 
     def draw(self, rng: np.random.Generator, group: int, draws: int, size: int) -> IntArray:
         """`draws` random groups of `size` rows of one class, int64 [draws, size].

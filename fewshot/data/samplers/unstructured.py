@@ -20,11 +20,14 @@ def check_positive(name: str, value: int) -> int:
 
 @gin.register
 class ShuffledBatches:
-    """Every row once an epoch, in a new order each epoch.
+    """Every row once an epoch, in a new order each epoch; or rows by how frequent their class is.
 
-    batch_size: rows a batch; drop_last: leave out the rows that do not fill the last batch. Raises
+    batch_size: rows a batch; drop_last: leave out the rows that do not fill the last batch.
+    frequency_power: with 1 every row comes once an epoch; with any other number as many are drawn,
+    with replacement, that a class of n rows comes in proportion to n ** frequency_power: with 0
+    all classes alike, with 0.5 by the square root (https://arxiv.org/abs/1805.00932). Raises
     UserError when there are fewer rows than one batch holds (unless drop_last is False: then they
-    make one short batch).
+    make one short batch), and for rows without a label where classes count.
     """
 
     layout = "image"
@@ -33,10 +36,11 @@ class ShuffledBatches:
     def __init__(
         self,
         labels: IntArray,
-        class_names: Sequence[str],  # noqa: ARG002 -- every sampler is built with it
+        class_names: Sequence[str],
         seed: int,
         batch_size: int = 128,
         drop_last: bool = True,
+        frequency_power: float = 1.0,
     ) -> None:
         self.batch_size = check_positive("ShuffledBatches.batch_size", batch_size)
         self._rows = len(labels)
@@ -50,6 +54,10 @@ class ShuffledBatches:
                 f"training rows: bind ShuffledBatches.batch_size = {self._rows} or less, or "
                 "ShuffledBatches.drop_last = False."
             )
+        self._chances = None
+        if frequency_power != 1:
+            classes = ClassRows(labels, class_names, "ShuffledBatches")
+            self._chances = classes.chances(frequency_power)
 
     def __len__(self) -> int:
         """Batches in an epoch."""
@@ -58,7 +66,11 @@ class ShuffledBatches:
 
     def batches(self, epoch: int) -> list[IntArray]:
         """int64 [batch_size] a batch; the last may be shorter when drop_last is False."""
-        order = seeding.generator(self._seed, epoch).permutation(self._rows)
+        rng = seeding.generator(self._seed, epoch)
+        if self._chances is None:
+            order = rng.permutation(self._rows)
+        else:
+            order = rng.choice(self._rows, self._rows, p=self._chances)
         size = self.batch_size
         return [order[start : start + size] for start in range(0, len(self) * size, size)]
 

@@ -44,6 +44,34 @@ def test_shuffled_drops_the_last_and_differs_by_epoch_and_seed():
     assert not np.array_equal(sampler.batches(0)[0], other.batches(0)[0])
 
 
+@few
+@given(counts=several_rows, power=st.floats(-1, 2), epoch=st.integers(0, 5))
+def test_rows_are_drawn_by_a_power_of_how_frequent_their_class_is(counts, power, epoch):
+    sampler = build(ShuffledBatches, counts, batch_size=2, frequency_power=power)
+    chances = sampler._chances if power != 1 else np.full(sum(counts), 1 / sum(counts))
+    by_class = np.bincount(labelled(counts), weights=chances)
+    expected = np.array([n**power for n in counts])
+    np.testing.assert_allclose(by_class, expected / expected.sum())
+    again = build(ShuffledBatches, counts, batch_size=2, frequency_power=power)
+    batches = sampler.batches(epoch)
+    assert np.array_equal(np.stack(batches), np.stack(again.batches(epoch)))
+    assert len(batches) == len(sampler) == sum(counts) // 2
+
+
+def test_with_power_0_a_rare_class_comes_as_often_as_a_frequent_one():
+    labels = labelled([9_000, 1_000])
+    sampler = build(ShuffledBatches, [9_000, 1_000], batch_size=100, frequency_power=0)
+    shares = np.bincount(labels[np.concatenate(sampler.batches(0))]) / 10_000
+    assert shares == pytest.approx([0.5, 0.5], abs=0.02)  # four standard errors
+
+
+def test_a_power_needs_labels_and_a_number():
+    with pytest.raises(UserError, match="1 of 3 training rows have no label"):
+        ShuffledBatches(np.array([0, 1, -1]), ("a", "b"), 0, batch_size=1, frequency_power=0.5)
+    with pytest.raises(UserError, match=r"ShuffledBatches\.frequency_power is nan"):
+        build(ShuffledBatches, [5, 5], batch_size=2, frequency_power=float("nan"))
+
+
 def test_shuffled_names_rows_batch_and_bindings():
     with pytest.raises(UserError) as error:
         build(ShuffledBatches, [10, 7])
