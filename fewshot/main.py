@@ -1,7 +1,5 @@
 """One experiment from bindings to results: build in order, train, choose, evaluate, write."""
 
-import json
-import logging
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -18,15 +16,17 @@ from fewshot.errors import UserError
 from fewshot.evaluation import refusals
 from fewshot.evaluation.outputs import evaluated
 from fewshot.experiment.artifacts import ExperimentFolder
+from fewshot.experiment.beginning import begin, held
 from fewshot.experiment.environment import environment
-from fewshot.experiment.results import finish, results
+from fewshot.experiment.results import merge_metrics, results, write_figures, write_pictures
 from fewshot.interfaces import Evaluation, Evaluator, Sampler, no_images
 from fewshot.models.model_file import load_model, restore, save_model
 from fewshot.objectives.objective import Objective
+from fewshot.reports.presenting import present
+from fewshot.training.accelerator import is_peer
 from fewshot.training.dry_run import describe
+from fewshot.training.final_figures import log_final, log_pictures
 from fewshot.training.trainer import Fit, Summary, Trainer
-
-logger = logging.getLogger("fewshot")
 
 Factory = Callable[..., Any]
 
@@ -69,74 +69,60 @@ def main(
     """
     if objective is None:
         raise UserError("main.objective is not bound: bind it, e.g. main.objective = @TransferNet.")
-    folder = _folder(request)
-    with in_memory() if request.dry_run else nullcontext():
-        data = load_data(train_rows, validation_fraction, seed, test_rows)
-    parts = _build(data, objective, sampler, evaluators, seed, training=num_epochs > 0)
-    folder = ExperimentFolder(folder.path, writes=parts.trainer.is_main_process)
-    fit = Fit(
-        objective=parts.objective,
-        dataset=data.train,
-        sampler=parts.sampler,
-        optimizer=optimizer,
-        schedule=schedule,
-        schedule_every=schedule_every,
-        num_epochs=num_epochs,
-        seed=seed,
-        validate=_validation(parts),
-        select_by=select_by,
-        folder=folder,
-        save_model=lambda path: save_model(parts.objective, path),
-        digests=data.digests(),
-        resume=request.resume is not None,
-    )
-    # whatever the bindings are refused for is refused before the folder takes the name
-    train = parts.trainer.prepare(fit)
-    with in_memory() if request.dry_run else nullcontext():
-        refusals.check(parts.evaluators, parts.objective, data.evaluated)
-    report_unused()
-    if request.dry_run:
-        describe(data.train, parts.objective, parts.sampler, seed, parts.trainer.device)
-        return
-    trained_on = data.count_trained_on(getattr(parts.objective, "inherited_images", no_images()))
-    origin = _start(folder, request, seed, parts)
-    summary = train()
-    if not parts.trainer.is_main_process:
-        return
-    evaluations = _evaluate_chosen(parts, folder, summary)
-    folder.write_text(folder.operative.name, gin.operative_config_str())
-    figures = merge_metrics([data.facts(trained_on), *evaluations])
-    finish(folder, results(folder.name, origin, seed, summary, figures), evaluations)
+    with held(request.folder, request.resume is not None, request.dry_run, is_peer()) as folder:
+        with in_memory() if request.dry_run else nullcontext():
+            data = load_data(train_rows, validation_fraction, seed, test_rows)
+        parts = _build(data, objective, sampler, evaluators, seed, training=num_epochs > 0)
+        fit = Fit(
+            objective=parts.objective,
+            dataset=data.train,
+            sampler=parts.sampler,
+            optimizer=optimizer,
+            schedule=schedule,
+            schedule_every=schedule_every,
+            num_epochs=num_epochs,
+            seed=seed,
+            validate=_validation(parts),
+            select_by=select_by,
+            folder=folder.written_by(parts.trainer.is_main_process),
+            save_model=lambda path: save_model(parts.objective, path),
+            digests=data.digests(),
+            resume=request.resume is not None,
+        )
+        # whatever the bindings are refused for is refused before the folder takes the name
+        train = parts.trainer.prepare(fit)
+        with in_memory() if request.dry_run else nullcontext():
+            refusals.check(parts.evaluators, parts.objective, data.evaluated)
+        report_unused()
+        if request.dry_run:
+            describe(data.train, parts.objective, parts.sampler, seed, parts.trainer.device)
+            return
+        inherited = getattr(parts.objective, "inherited_images", no_images())
+        facts = data.facts(data.count_trained_on(inherited))
+        origin = _start(folder, request, seed, parts)
+        summary = train()
+        if not parts.trainer.is_main_process:
+            return
+        found = _evaluate_chosen(parts, folder, summary)
+        metrics = merge_metrics([facts, *found])
+        contents = results(folder.name, origin, seed, summary.facts(), metrics)
+        _write(folder, contents, found)
 
 
 def _start(
     folder: ExperimentFolder, request: RunRequest, seed: int, parts: Parts
 ) -> Mapping[str, Any]:
-    """Write down what is run, with what and where; what a resumed run began as is kept."""
+    """Write down what is run, with what and where."""
     facts = environment(request.command, seed, request.plugin_folders) | {
         "precision": parts.trainer.precision,
+        "evaluation_precision": parts.trainer.evaluation_precision,
         "config_files": [str(path) for path in request.config_files],
     }
-    if request.resume is None:
-        folder.create()
-        folder.write_text(folder.config.name, request.config_text)
-    elif folder.environment.is_file():
-        origin = json.loads(folder.environment.read_text(encoding="utf-8"))
-        facts = origin | {"resumed": [*origin.get("resumed", []), facts]}
-    folder.write_json(folder.environment.name, facts)
+    origin = begin(folder, None if request.resume else request.config_text, facts)
     skipped = parts.data.skipped()
     if len(skipped):
         folder.write_csv("skipped.csv", skipped)
-    return facts
-
-
-def _folder(request: RunRequest) -> ExperimentFolder:
-    if request.resume is not None:
-        return ExperimentFolder.open(request.resume)
-    folder = ExperimentFolder(request.output_dir / request.name)
-    if not request.dry_run:
-        folder.check_free()
-    return folder
+    return origin
 
 
 def _build(
@@ -174,7 +160,7 @@ def _validation(parts: Parts) -> Callable[[], Mapping[str, Mapping[str, Any]]] |
         return None
 
     def validate() -> dict[str, dict[str, Any]]:
-        with parts.trainer.inference(parts.objective):
+        with parts.trainer.inference(parts.objective, final=False):
             splits = evaluated(parts.objective, parts.data.monitored)
             found = [monitor(parts.objective, splits) for monitor in parts.monitors]
         return merge_metrics(found)
@@ -193,16 +179,13 @@ def _evaluate_chosen(
         return [evaluator(parts.objective, splits) for evaluator in parts.evaluators]
 
 
-def merge_metrics(evaluations: Sequence[Evaluation]) -> dict[str, dict[str, Any]]:
-    """The figures of several evaluators, by split; a figure named twice is refused."""
-    merged: dict[str, dict[str, Any]] = {}
-    for evaluation in evaluations:
-        for split, figures in evaluation.metrics.items():
-            known = merged.setdefault(split, {})
-            twice = sorted(known.keys() & figures.keys() - {"n"})
-            if twice:
-                raise UserError(
-                    f"two evaluators both report {split}/{twice[0]}: bind a prefix on one of them."
-                )
-            known.update(figures)
-    return merged
+def _write(
+    folder: ExperimentFolder, contents: Mapping[str, Any], found: Sequence[Evaluation]
+) -> None:
+    """The figures, and when they are safe all that shows them."""
+    folder.write_text(folder.operative.name, gin.operative_config_str())
+    log_final(folder, contents)
+    write_figures(folder, contents, found)
+    write_pictures(folder, found)
+    log_pictures(folder)
+    present(folder.path, found)

@@ -12,7 +12,8 @@ from fewshot.encoders.small_resnet import SmallResNet
 from fewshot.interfaces import DataSpec
 from fewshot.models.model_file import save_model
 from fewshot.objectives.transfer_net import TransferNet
-from fewshot.training.optimisation import ScheduleSizes, build_optimizer, build_schedule
+from fewshot.training.optimisation import build_optimizer
+from fewshot.training.schedules import ScheduleSizes, build_schedule
 
 INGREDIENTS = ("augment", "data", "encoder", "evaluation", "probe", "schedule")
 EXPERIMENTS = [

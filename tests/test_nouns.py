@@ -17,13 +17,14 @@ ALLOWED = {
     # console: for its command lines; is_bound: which splits a user gave
     "data": BASE | {"console", "data", "binding.config"},
     "encoders": BASE | {"encoders"},
-    "objectives": BASE | {"encoders", "models", "objectives"},
-    "models": BASE | {"experiment.files", "encoders", "objectives", "models"},
+    "objectives": BASE | {"binding.filling", "encoders", "models", "objectives"},
+    "models": BASE
+    | {"experiment.files", "experiment.tensor_bytes", "encoders", "objectives", "models"},
     "heads": {"errors", "heads"},
-    "reports": {"errors", "experiment.files", "reports"},
+    "reports": BASE | {"console", "experiment.files", "reports"},
     "evaluation": BASE | {"training.compilation", "heads", "reports", "evaluation"},
-    "experiment": BASE | {"console", "reports", "experiment", "training.fit", "training.tracking"},
-    "training": BASE | {"experiment.files", "experiment.artifacts", "training", "objectives"},
+    "experiment": BASE | {"experiment"},
+    "training": BASE | {"binding.filling", "experiment", "training", "objectives"},
 }
 
 

@@ -11,7 +11,8 @@ import numpy as np
 import pandas as pd
 
 from fewshot.errors import UserError
-from fewshot.experiment.files import write_atomically
+from fewshot.experiment.files import part_of, write_atomically
+from fewshot.experiment.lock import NAME, FolderLock
 
 
 def json_ready(value: Any) -> Any:
@@ -38,6 +39,12 @@ class ExperimentFolder:
     def __init__(self, path: str | Path, writes: bool = True) -> None:
         self.path = Path(path)
         self.writes = writes
+        self._lock: FolderLock | None = None
+
+    def written_by(self, main_process: bool) -> "ExperimentFolder":
+        """The folder itself, which processes beside the main one leave as it is."""
+        self.writes = self.writes and main_process
+        return self
 
     @classmethod
     def open(cls, path: str | Path) -> "ExperimentFolder":
@@ -55,8 +62,11 @@ class ExperimentFolder:
         return folder
 
     def check_free(self) -> None:
-        """Raise UserError when the folder exists, or can be seen not to be creatable."""
-        if self.path.exists():
+        """Raise UserError when the folder exists, or can be seen not to be creatable.
+
+        One that a run was stopped in before its config was written is as good as none.
+        """
+        if self.path.exists() and not self._is_unused():
             raise UserError(
                 f"experiment folder {self.path} already exists: choose another --name, or go on "
                 f"with it: --resume {self.path}"
@@ -67,18 +77,54 @@ class ExperimentFolder:
         if not os.access(parent, os.W_OK | os.X_OK):
             raise UserError(f"{parent} may not be written: choose another --output-dir.")
 
+    def _is_unused(self) -> bool:
+        """Whether it holds nothing but what is there before its config."""
+        before = {NAME, part_of(self.config).name}
+        return self.path.is_dir() and {path.name for path in self.path.iterdir()} <= before
+
     def create(self) -> None:
-        """Make the folder; raises UserError as check_free does, or when the system refuses."""
+        """Make the folder and hold it.
+
+        Raises UserError as check_free does, when the system refuses, and when another process has
+        just made it.
+        """
         if not self.writes:
             return
         self.check_free()
         try:
-            self.path.mkdir(parents=True)
+            self.path.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise UserError(
                 f"experiment folder {self.path} cannot be created ({error.strerror}): choose "
                 "another --output-dir."
             ) from error
+        self.lock()
+        self.check_free()
+
+    def lock(self) -> None:
+        """Hold the folder for this process, until it ends; raises UserError where another does.
+
+        What a killed process left half-written goes.
+        """
+        if self.writes and self._lock is None:
+            self._lock = FolderLock(self.path)
+            for part in self.path.glob(".*.part*"):
+                part.unlink(missing_ok=True)
+
+    def release(self) -> None:
+        """Let other processes in."""
+        if self._lock is not None:
+            self._lock.release()
+            self._lock = None
+
+    def check_there(self) -> None:
+        """Raise UserError when the folder was removed or renamed since the run began."""
+        there = self.path.is_dir() if self._lock is None else self._lock.is_here()
+        if self.writes and not there:
+            raise UserError(
+                f"experiment folder {self.path} was removed or renamed while the run wrote to it: "
+                "put it back and go on with --resume, or start anew."
+            )
 
     @property
     def name(self) -> str:
@@ -125,14 +171,18 @@ class ExperimentFolder:
         """TensorBoard's event files."""
         return self.path / "tensorboard"
 
-    def write_with(self, name: str, writer: Callable[[Path], None]) -> None:
-        """Write the named file whole, by a function that writes at the path it is given."""
+    def write_with(self, name: str, writer: Callable[[Path], object]) -> None:
+        """Write the named file whole, by a function that writes at the path it is given.
+
+        Raises UserError when the disk is full, and as check_there does.
+        """
         if self.writes:
+            self.check_there()
             write_atomically(self.path / name, writer)
 
     def write_bytes(self, name: str, content: bytes) -> None:
         """Write the named file whole."""
-        self.write_with(name, lambda path: _discard(path.write_bytes(content)))
+        self.write_with(name, lambda path: path.write_bytes(content))
 
     def write_text(self, name: str, text: str) -> None:
         """Write the named file whole, in UTF-8."""
@@ -145,7 +195,3 @@ class ExperimentFolder:
     def write_csv(self, name: str, table: pd.DataFrame) -> None:
         """Write the table whole, without its index."""
         self.write_text(name, table.to_csv(index=False))
-
-
-def _discard(_: object) -> None:
-    """Turn an expression that returns something into one that returns nothing."""

@@ -42,6 +42,7 @@ def environment(
         "versions": {"python": platform.python_version()} | _versions(),
         "hardware": _hardware(),
         "threads": torch.get_num_threads(),
+        "float32_matmul": torch.get_float32_matmul_precision(),
         "platform": platform.platform(),
         "executable": sys.executable,
     }

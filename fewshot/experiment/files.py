@@ -25,6 +25,11 @@ def writing(path: Path) -> Iterator[None]:
         ) from error
 
 
+def part_of(path: Path) -> Path:
+    """The hidden file beside it that is written before it takes its place."""
+    return path.with_name(f".{path.stem}.part{path.suffix}")
+
+
 def write_atomically(path: Path, writer: Callable[[Path], object]) -> None:
     """Let `writer` fill a hidden file beside `path`, flush it to disk, then put it in place.
 
@@ -32,7 +37,7 @@ def write_atomically(path: Path, writer: Callable[[Path], object]) -> None:
     name, so that one left behind by a killed process is overwritten by the next write. Raises
     UserError as `writing` does.
     """
-    part = path.with_name(f".{path.stem}.part{path.suffix}")
+    part = part_of(path)
     with writing(path):
         try:
             path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,68 +1,74 @@
-"""What a finished run writes: the evaluators' files, results.json, the report, the tables."""
+"""What a finished run writes: results.json and tables first, pictures only when they are safe."""
 
+import logging
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
-from fewshot.console import show
+from fewshot.errors import UserError
 from fewshot.experiment.artifacts import ExperimentFolder
 from fewshot.interfaces import Evaluation
-from fewshot.reports.report import write_report
-from fewshot.reports.tables import console, is_per_class, per_class_text
-from fewshot.training.fit import Summary
-from fewshot.training.tracking import MetricsLog
+
+logger = logging.getLogger("fewshot")
+
+_FIGURES = (".csv", ".json", ".txt")  # files that hold figures; all others show them
 
 
 def results(
     name: str,
     origin: Mapping[str, Any],
     seed: int,
-    summary: Summary,
-    metrics: dict[str, dict[str, Any]],
+    training: Mapping[str, Any],
+    metrics: Mapping[str, Mapping[str, Any]],
 ) -> dict[str, Any]:
-    """The contents of results.json; accuracies are fractions in [0, 1]."""
+    """The contents of results.json; accuracies are fractions in [0, 1].
+
+    training: what is to be said of how the model was trained and chosen.
+    """
     return {
         "name": name,
         "config": origin.get("config_files", []),
         "seed": seed,
         "status": "completed",
-        "selected_by": summary.selected_by,
-        "best_epoch": summary.best_epoch,
-        "epochs": summary.epochs,
-        "train_seconds": round(summary.train_seconds, 2),
+        **training,
         **metrics,
     }
 
 
-def write_artifacts(folder: ExperimentFolder, evaluations: Sequence[Evaluation]) -> None:
-    """Every file the evaluators offer, each written whole."""
+def merge_metrics(evaluations: Sequence[Evaluation]) -> dict[str, dict[str, Any]]:
+    """The figures of several evaluators, by split; a figure named twice is refused."""
+    merged: dict[str, dict[str, Any]] = {}
+    for evaluation in evaluations:
+        for split, figures in evaluation.metrics.items():
+            known = merged.setdefault(split, {})
+            twice = sorted(known.keys() & figures.keys() - {"n"})
+            if twice:
+                raise UserError(
+                    f"two evaluators both report {split}/{twice[0]}: bind a prefix on one of them."
+                )
+            known.update(figures)
+    return merged
+
+
+def write_figures(
+    folder: ExperimentFolder, contents: Mapping[str, Any], evaluations: Sequence[Evaluation]
+) -> None:
+    """Write the evaluators' tables, then results.json, each whole."""
     for evaluation in evaluations:
         for name, writer in evaluation.artifacts.items():
-            folder.write_with(name, writer)
-
-
-def finish(
-    folder: ExperimentFolder, contents: dict[str, Any], evaluations: Sequence[Evaluation]
-) -> None:
-    """Write artifacts first and results.json last but for the report, which is made from both."""
-    write_artifacts(folder, evaluations)
-    _log_final(folder, contents)
+            if Path(name).suffix in _FIGURES:
+                folder.write_with(name, writer)
     folder.write_json(folder.results.name, contents)
-    write_report(folder.path)
+
+
+def write_pictures(folder: ExperimentFolder, evaluations: Sequence[Evaluation]) -> None:
+    """Write the evaluators' pictures and pages; one that cannot be made is a warning."""
     for evaluation in evaluations:
-        for heading, table in evaluation.tables.items():
-            text = per_class_text(table) if is_per_class(table) else console(table)
-            show(f"\n{heading}\n\n{text}")
-    show(f"\neverything is in {folder.path}")
-
-
-def _log_final(folder: ExperimentFolder, contents: dict[str, Any]) -> None:
-    """The test figures as the one point they are in every curve, and the pictures."""
-    if not contents["epochs"]:
-        return
-    log = MetricsLog(folder)
-    last = log.rows()[-1]
-    if "test" in contents:
-        log.record("test", contents["best_epoch"], last["step"], last["seconds"], contents["test"])
-    for picture in sorted(folder.path.glob("*.png")):
-        log.add_image(picture.stem, picture, last["step"])
-    log.close()
+        for name, writer in evaluation.artifacts.items():
+            if Path(name).suffix in _FIGURES:
+                continue
+            try:
+                folder.write_with(name, writer)
+            except Exception as error:  # of any kind: the figures are safe
+                reason = " ".join(str(error).split()) or type(error).__name__
+                logger.warning("%s could not be made: %s", name, reason)

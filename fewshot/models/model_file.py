@@ -12,6 +12,7 @@ from fewshot.encoders.encoder import Encoder
 from fewshot.encoders.state import check_fits
 from fewshot.errors import UserError
 from fewshot.experiment.files import write_atomically
+from fewshot.experiment.tensor_bytes import serialised
 from fewshot.interfaces import IntArray
 from fewshot.models.version_1 import upgraded
 from fewshot.objectives.classifiers import Classifier
@@ -85,7 +86,8 @@ def save_model(objective: Objective, path: Path | str) -> None:
         "std": objective.inputs.std,
         "csv_digest": objective.spec.csv_digest,
     }
-    write_atomically(Path(path), lambda part: torch.save(content, part))
+    data = serialised(content)
+    write_atomically(Path(path), lambda part: part.write_bytes(data))
 
 
 def load_model(path: Path | str) -> StoredModel:

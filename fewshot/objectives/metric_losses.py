@@ -1,7 +1,6 @@
 """Metric losses and miners of pytorch-metric-learning: built from bindings, applied to batches."""
 
-import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -9,45 +8,6 @@ from torch import Tensor, nn
 
 from fewshot.errors import UserError
 from fewshot.objectives.triplet_loss import TripletLoss
-
-
-def build_filled(binding: str, factory: Callable[..., Any], known: Mapping[str, Any]) -> nn.Module:
-    """Call a factory with those of the known values that its signature requires.
-
-    binding: the name it is bound to, for errors. Raises UserError when it refuses, as when it
-    requires a value that is neither bound nor known.
-    """
-    needed = _required(factory)
-    try:
-        built: nn.Module = factory(**{key: known[key] for key in known if key in needed})
-    except (TypeError, ValueError, AssertionError, RuntimeError) as error:
-        name = getattr(factory, "__name__", str(factory))
-        reason = str(error).strip().splitlines() or [type(error).__name__]
-        raise UserError(
-            f"{binding} ({name}) refuses its bindings: {reason[0]}. Bind what it asks for, such as "
-            f"{name}.margin, or another {binding}."
-        ) from error
-    return built
-
-
-def _required(factory: Callable[..., Any]) -> set[str]:
-    """Names of parameters without default, those handed on by **kwargs to base classes included.
-
-    Gin's wrapper of a class shows (*args, **kwargs) only; the classes it wraps are its bases.
-    """
-    makers = [factory]
-    if inspect.isclass(factory):
-        makers = [vars(base)["__init__"] for base in factory.__mro__ if "__init__" in vars(base)]
-    required: set[str] = set()
-    settled: set[str] = set()
-    for maker in makers:
-        parameters = inspect.signature(maker).parameters.values()
-        named = [p for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]
-        required |= {p.name for p in named if p.default is p.empty} - settled
-        settled |= {p.name for p in named}
-        if not any(p.kind is p.VAR_KEYWORD for p in parameters):
-            break
-    return required
 
 
 def loss_of_triplets(loss: nn.Module, embedding: Tensor) -> tuple[Tensor, dict[str, Tensor]]:

@@ -9,13 +9,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from fewshot.binding.filling import call_filled
 from fewshot.errors import UserError
 from fewshot.interfaces import Batch, DataSpec
 from fewshot.models.model_file import load_model
 from fewshot.models.reuse import inherit, reuse_projection, reusing
 from fewshot.objectives.collapse import CollapseGuard
 from fewshot.objectives.metric_losses import (
-    build_filled,
     loss_of_labelled,
     loss_of_triplets,
     margin_at_collapse,
@@ -97,10 +97,10 @@ class TripletNet(Objective):
             "descriptors_dim": width,
         }
         loss = loss or gin.get_configurable(TripletLoss)
-        self.loss = build_filled("TripletNet.loss", loss, known)
+        self.loss = call_filled(loss, "TripletNet.loss", known)
         self.layout = getattr(self.loss, "layout", "image")
         self.compares_within_batch = self.layout == "image"
-        self.miner = None if miner is None else build_filled("TripletNet.miner", miner, known)
+        self.miner = None if miner is None else call_filled(miner, "TripletNet.miner", known)
         if self.miner is not None and self.layout != "image":
             raise UserError(
                 f"TripletNet.miner is bound, but {type(self.loss).__name__} takes the triplets "

@@ -1,12 +1,15 @@
 """torch.compile, refused in the user's terms where the machine cannot."""
 
 import contextlib
+import logging
 from collections.abc import Callable, Iterator
 
 import torch
 from torch import Tensor, nn
 
 from fewshot.errors import UserError
+
+logger = logging.getLogger("fewshot")
 
 
 def compiled(
@@ -40,11 +43,16 @@ def check_compilable(objective: nn.Module, device: torch.device, setting: str) -
 
 
 @contextlib.contextmanager
-def compiled_encoder(objective: nn.Module) -> Iterator[None]:
+def compiled_encoder(objective: nn.Module, wanted: bool = True) -> Iterator[None]:
     """The objective with its encoder compiled in place: names, weights and files stay as they are.
 
-    It is compiled at the first batch of each size, in training and in evaluation.
+    It is compiled at the first batch of each size, in training and in evaluation; where it is not
+    wanted, nothing is done.
     """
+    if not wanted:
+        yield
+        return
+    logger.info("the first batch of each size waits while the encoder is compiled")
     encoder: nn.Module = objective.encoder  # type: ignore[assignment]
     # batches come in a few sizes: code for each is faster than code for any
     encoder.compile(dynamic=False)

@@ -1,15 +1,20 @@
 """The batches of an epoch, gathered ahead of use, each rank taking its slice of every batch."""
 
+import logging
 from collections import deque
 from collections.abc import Generator
 from concurrent.futures import Future, ThreadPoolExecutor
 
 import numpy as np
 import torch
+from lightning_fabric import Fabric
 from torch import Tensor
 
 from fewshot.errors import UserError
 from fewshot.interfaces import Batch, Dataset, IntArray, Sampler
+from fewshot.training.fit import Fit
+
+logger = logging.getLogger("fewshot")
 
 _AHEAD = 2  # batches in flight: one being gathered while one waits
 
@@ -40,6 +45,33 @@ class Feed:
         self._labels: Tensor | None = None
         if dataset.class_names:
             self._labels = torch.from_numpy(np.ascontiguousarray(dataset.labels))
+
+    @classmethod
+    def of(cls, fit: Fit, fabric: Fabric) -> "Feed":
+        """The batches of a run, as this process of the fabric's gets them."""
+        assert fit.sampler is not None  # Fit saw to it
+        rank, ranks = fabric.global_rank, fabric.world_size
+        return cls(fit.dataset, fit.sampler, fit.seed, fabric.device, rank, ranks)
+
+    def check_images(self, epoch: int) -> None:
+        """Look at an epoch's first images, which cost a run when they are all alike.
+
+        Raises UserError where they are equal in every pixel; warns where each is of one colour.
+        """
+        rows = self._sampler.batches(epoch)[0]
+        images = self._dataset.images(rows)
+        if len(images) > 1 and bool((images == images[0]).all()):
+            colour = ", all of one colour" if bool((images == images.flatten()[0]).all()) else ""
+            raise UserError(
+                f"the {len(images)} images of the first batch are equal in every pixel{colour} "
+                f"(ids {', '.join(str(name) for name in self._dataset.ids[rows[:3]])}, ...): there "
+                "is nothing to learn from. Look at the image files and at FashionDataset.root_dir."
+            )
+        if bool((images.flatten(2) == images.flatten(2)[:, :, :1]).all()):
+            logger.warning(
+                "every image of the first batch is of one colour: look at the image files, unless "
+                "they are meant to be"
+            )
 
     def __len__(self) -> int:
         """Batches in an epoch."""

@@ -10,6 +10,7 @@ from torch import nn
 from fewshot.errors import UserError
 from fewshot.experiment.artifacts import ExperimentFolder
 from fewshot.interfaces import Dataset, Sampler
+from fewshot.training.accelerator import check_evaluation_precision
 
 Figures = Mapping[str, Mapping[str, Any]]
 
@@ -23,6 +24,7 @@ class Fit:
     validate: gives {split: {name: figure}}, called in training mode. select_by: "split/name" of
     the figure that chooses the model, or 'last'. save_model: writes the objective as model.mdl at
     a path. digests: of the data, by the name a user knows them under; a resumed run refuses others.
+    Raises UserError for a number of epochs below 0, and without a sampler where there are epochs.
     """
 
     objective: nn.Module
@@ -39,6 +41,12 @@ class Fit:
     select_by: str = "validation/top1"
     digests: Mapping[str, str] = field(default_factory=dict)
     resume: bool = False
+
+    def __post_init__(self) -> None:
+        if self.num_epochs < 0:
+            raise UserError(f"main.num_epochs is {self.num_epochs}: bind 0 or more.")
+        if self.sampler is None and self.num_epochs > 0:
+            raise UserError("main.sampler is not bound, and training needs one.")
 
 
 @dataclass(frozen=True)
@@ -58,22 +66,22 @@ class Summary:
     stopped_early: bool
     history: list[dict[str, Any]]
 
+    def facts(self) -> dict[str, Any]:
+        """What results.json says of the training."""
+        return {
+            "selected_by": self.selected_by,
+            "best_epoch": self.best_epoch,
+            "epochs": self.epochs,
+            "train_seconds": round(self.train_seconds, 2),
+        }
 
-@dataclass(frozen=True)
-class LoopOptions:
-    """What `Trainer` lets a user set of the loop, checked; described there."""
 
-    clip_norm: float | None = None
-    patience: int | None = None
-    validate_every: int = 1
-    keep_every: int | None = None
-    checkpoint_steps: int | None = None
-    compiled: bool = False
-
-    def __post_init__(self) -> None:
-        for name in ("patience", "validate_every", "keep_every", "checkpoint_steps"):
-            count = getattr(self, name)
-            if count is not None and count < 1:
-                raise UserError(f"Trainer.{name} is {count}: bind 1 or more.")
-        if self.clip_norm is not None and not self.clip_norm > 0:
-            raise UserError(f"Trainer.clip_norm is {self.clip_norm}: bind more than 0, or None.")
+def check_options(options: Any) -> None:
+    """Refuse values of a trainer's options that no run can have."""
+    for name in ("patience", "validate_every", "keep_every", "checkpoint_steps"):
+        count = getattr(options, name)
+        if count is not None and count < 1:
+            raise UserError(f"Trainer.{name} is {count}: bind 1 or more.")
+    if options.clip_norm is not None and not options.clip_norm > 0:
+        raise UserError(f"Trainer.clip_norm is {options.clip_norm}: bind more than 0, or None.")
+    check_evaluation_precision(options.evaluation_precision)

@@ -1,5 +1,6 @@
 """Which model is kept, and when to stop early: one monitored figure, followed over validations."""
 
+import logging
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -8,6 +9,24 @@ from typing import Any
 from fewshot.errors import UserError
 
 LAST = "last"
+
+logger = logging.getLogger("fewshot")
+
+
+def chosen_by(select_by: str, validates: bool) -> str:
+    """What chooses the model: 'last' where there is no validation to ask.
+
+    Raises UserError for what is no figure of a split, and for figures of the test split.
+    """
+    if select_by != LAST and ("/" not in select_by or select_by.startswith("test/")):
+        raise UserError(
+            f"main.select_by is {select_by!r}: bind a figure of the validation split, such as "
+            "'validation/top1', or 'last'. The test split chooses nothing."
+        )
+    if not validates and select_by != LAST and not select_by.startswith("train/"):
+        logger.info("there is no validation: the last model is kept, not main.select_by's choice")
+        return LAST
+    return select_by
 
 
 @dataclass
@@ -72,5 +91,11 @@ class Monitor:
         return asdict(self.standing)
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on from saved values."""
-        self.standing = Standing(**state)
+        """Go on from saved values; raises ValueError for what no validation can have left."""
+        standing = Standing(**state)
+        best, counts = standing.best_value, (standing.best_epoch, standing.without_progress)
+        if not (best is None or type(best) is float) or any(
+            type(count) is not int or count < 0 for count in counts
+        ):
+            raise ValueError(f"its monitor is {standing}")
+        self.standing = standing

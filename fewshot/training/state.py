@@ -1,16 +1,21 @@
 """Everything a run needs to go on where it stopped, and the running averages of an epoch."""
 
 import logging
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import torch
+from lightning_fabric import Fabric
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from fewshot.errors import UserError
+from fewshot.training.alike import check_alike
+from fewshot.training.fit import Summary
 from fewshot.training.monitor import Monitor
+from fewshot.training.schedules import Schedule
 
 logger = logging.getLogger("fewshot")
 
@@ -30,6 +35,23 @@ class Progress:
     metrics_position: int = 0
     stopped_early: bool = False
     done: bool = False
+
+    def check(self, epochs: int, steps: int) -> None:
+        """Raise UserError unless a run of so many epochs, of so many steps, can have come so far.
+
+        That is so by type and by range; what it is checked for was read from a file.
+        """
+        most = {"epoch": epochs, "step": steps - 1, "total_steps": epochs * steps}
+        for name, fresh in asdict(Progress()).items():
+            value = getattr(self, name)
+            if type(value) is not type(fresh) or not 0 <= value <= most.get(name, math.inf):
+                raise UserError(
+                    f"last.ckpt says that progress.{name} is {value!r}, which no run of "
+                    f"{epochs} epochs of {steps} steps can have reached: resume with the config "
+                    "that started the experiment, or start anew."
+                )
+        if math.isinf(self.seconds) or (self.epoch == epochs and not self.done):
+            raise UserError("last.ckpt is at the end of the run, but not done: start anew.")
 
 
 class Averages:
@@ -61,14 +83,22 @@ class Averages:
         """One of them; waits for the device."""
         return float(self._sums[name]) / self._weight
 
+    def over_ranks(self, fabric: Fabric) -> dict[str, float]:
+        """The means so far, over all processes; waits for them."""
+        means = self.means()
+        shared = fabric.all_reduce(torch.tensor(list(means.values())), reduce_op="mean")
+        return dict(zip(means, cast(Tensor, shared).tolist(), strict=True))
+
     def state_dict(self) -> dict[str, Any]:
         """Plain values and tensors."""
         return {"sums": dict(self._sums), "weight": self._weight}
 
     def load_state_dict(self, state: Mapping[str, Any], device: torch.device) -> None:
         """Go on from saved values."""
-        self._sums = {name: value.to(device) for name, value in state["sums"].items()}
-        self._weight = state["weight"]
+        if any(value.shape != () for value in state["sums"].values()) or state["weight"] < 0:
+            raise ValueError("its averages are no sums over images")
+        self._sums = {name: value.to(device).float() for name, value in state["sums"].items()}
+        self._weight = int(state["weight"])
 
 
 class Stateful(Protocol):
@@ -83,56 +113,66 @@ class Stateful(Protocol):
         ...
 
 
+_PARTS = ("objective", "optimizer", "schedule", "precision", "monitor", "averages")
+
+
 @dataclass
 class TrainingState:
-    """The parts of a run whose state last.ckpt holds; schedule is None where the rate is fixed."""
+    """The parts of a run whose state last.ckpt holds."""
 
     objective: nn.Module
     optimizer: Optimizer
-    schedule: Any
+    schedule: Schedule
     precision: Stateful
     monitor: Monitor
     progress: Progress = field(default_factory=Progress)
     averages: Averages = field(default_factory=Averages)
 
+    def summary(self, history: list[dict[str, Any]]) -> Summary:
+        """What the run did, with the rows of its metrics.jsonl."""
+        progress, standing = self.progress, self.monitor.standing
+        return Summary(
+            epochs=progress.epoch,
+            best_epoch=standing.best_epoch or progress.epoch,
+            best_value=standing.best_value,
+            train_seconds=progress.seconds,
+            selected_by=self.monitor.select_by,
+            stopped_early=progress.stopped_early,
+            history=history,
+        )
+
     def state_dict(self) -> dict[str, Any]:
         """Plain values and tensors; the thread count tells whether bits can be reproduced."""
-        return {
-            "objective": self.objective.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
-            "schedule": None if self.schedule is None else self.schedule.state_dict(),
-            "precision": self.precision.state_dict(),
-            "monitor": self.monitor.state_dict(),
-            "progress": asdict(self.progress),
-            "averages": self.averages.state_dict(),
-            "threads": torch.get_num_threads(),
-        }
+        parts = {name: getattr(self, name).state_dict() for name in _PARTS}
+        return parts | {"progress": asdict(self.progress), "threads": torch.get_num_threads()}
 
-    def load_state_dict(self, state: Mapping[str, Any], device: torch.device) -> None:
-        """Go on from saved values; raises UserError when they belong to another configuration."""
-        if (self.schedule is None) != (state["schedule"] is None):
-            raise UserError(
-                "last.ckpt and the configuration disagree on whether there is a schedule: resume "
-                "with the code that started the experiment."
-            )
+    def load_state_dict(
+        self, state: Mapping[str, Any], device: torch.device, epochs: int, steps: int
+    ) -> None:
+        """Go on from saved values, of a run of so many epochs of so many steps each.
+
+        Raises UserError when they belong to another configuration, or are none.
+        """
         try:
-            self.objective.load_state_dict(state["objective"])
-            self.optimizer.load_state_dict(state["optimizer"])
-        except (RuntimeError, ValueError, KeyError) as error:
+            check_alike(state, self.state_dict())
+            for name in _PARTS:
+                more = [device] if name == "averages" else []
+                getattr(self, name).load_state_dict(state[name], *more)
+            self.progress = Progress(**state["progress"])
+        except UserError:
+            raise
+        except Exception as error:  # a part's own, of many kinds, for what it cannot take
             raise UserError(
                 "last.ckpt does not fit the objective and optimiser of the configuration "
                 f"({' '.join(str(error).split())[:300]}): resume with the code that started the "
                 "experiment."
             ) from error
-        if self.schedule is not None:
-            self.schedule.load_state_dict(state["schedule"])
-        self.precision.load_state_dict(state["precision"])
-        self.monitor.load_state_dict(state["monitor"])
-        self.progress = Progress(**state["progress"])
-        self.averages.load_state_dict(state["averages"], device)
+        self.progress.check(epochs, steps)
+        done = (self.progress.epoch, self.progress.step)
+        logger.info("resuming after %d epochs and %d steps", *done)
         if state["threads"] != torch.get_num_threads():
             logger.warning(
-                "the run used %d threads and goes on with %d: its weights will differ in the last "
+                "the run used %s threads and goes on with %d: its weights will differ in the last "
                 "bits from an uninterrupted run's",
                 state["threads"],
                 torch.get_num_threads(),

@@ -1,20 +1,26 @@
 """What training reports while it runs: metrics.jsonl, and TensorBoard made from the same rows."""
 
 import json
+import logging
 import math
 import os
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Never
+
+from tqdm import tqdm
 
 from fewshot.experiment.artifacts import ExperimentFolder, json_ready
 from fewshot.experiment.files import writing
+from fewshot.training.state import Progress
 
 if TYPE_CHECKING:
     from torch.utils.tensorboard import SummaryWriter
 
-_COORDINATES = ("split", "epoch", "step", "seconds")
+logger = logging.getLogger("fewshot")
+
+_COORDINATES = {"split": str, "epoch": int, "step": int, "seconds": float}
 
 
 def scalars(figures: Mapping[str, Any], prefix: str = "") -> dict[str, float]:
@@ -47,6 +53,18 @@ def epoch_line(figures: Mapping[str, Mapping[str, Any]]) -> str:
     return "  ".join(parts)
 
 
+def epoch_bar(progress: Progress, epochs: int, steps: int, shown: bool) -> "tqdm[Never]":
+    """The bar of an epoch's steps, where there is a terminal to draw it on."""
+    bar: tqdm[Never] = tqdm(
+        desc=f"epoch {progress.epoch + 1}/{epochs}",
+        total=steps,
+        initial=progress.step,
+        disable=None if shown else True,
+        leave=False,
+    )
+    return bar
+
+
 class MetricsLog:
     """Appends one JSON object a line to the folder's metrics.jsonl and the numbers to TensorBoard.
 
@@ -70,19 +88,30 @@ class MetricsLog:
         row = {"split": split, "epoch": epoch, "step": step, "seconds": round(seconds, 3)}
         row |= json_ready(figures)
         path = self._folder.metrics
+        self._folder.check_there()
         with writing(path), path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(row, allow_nan=False) + "\n")
         self._emit(row)
 
+    def record_epoch(
+        self, figures: Mapping[str, Mapping[str, Any]], progress: Progress, epochs: int
+    ) -> None:
+        """The rows of an epoch that is being ended, and a line of the log that sums them up."""
+        number, seconds = progress.epoch + 1, progress.seconds
+        for split, named in figures.items():
+            self.record(split, number, progress.total_steps, seconds, named)
+        logger.info("epoch %d/%d  %s  %.0f s", number, epochs, epoch_line(figures), seconds)
+
     def rows(self) -> list[dict[str, Any]]:
-        """Every row so far."""
+        """Every row so far but for those that cannot be read."""
         if not self._folder.metrics.is_file():
             return []
-        with self._folder.metrics.open(encoding="utf-8") as file:
-            return [json.loads(line) for line in file]
+        lines = self._folder.metrics.read_text(encoding="utf-8", errors="replace").split("\n")
+        return [row for row in map(_row, lines) if row is not None]
 
     def position(self) -> int:
         """How many bytes of metrics.jsonl are safely on disk, for `cut_back`."""
+        self._folder.check_there()
         if not self._folder.metrics.is_file():
             return 0
         with self._folder.metrics.open("rb+") as file:
@@ -90,12 +119,28 @@ class MetricsLog:
             return file.seek(0, os.SEEK_END)
 
     def cut_back(self, position: int) -> None:
-        """Drop the rows written after `position` and make TensorBoard anew from those left."""
+        """Drop the rows written after `position` and make TensorBoard anew from those left.
+
+        Lines that cannot be read are dropped, too, and that is said.
+        """
         if not self._folder.writes:
             return
         self.close()
-        if self._folder.metrics.is_file():
-            os.truncate(self._folder.metrics, min(position, self._folder.metrics.stat().st_size))
+        path = self._folder.metrics
+        found = path.read_bytes() if path.is_file() else b""
+        lines = found[:position].decode("utf-8", errors="replace").splitlines(keepends=True)
+        kept = [line for line in lines if _row(line) is not None and line.endswith("\n")]
+        missing = len(found) < position
+        if missing or len(kept) < len(lines):
+            logger.warning(
+                "%s is damaged: %d of %d lines cannot be read%s; they are left out",
+                path,
+                len(lines) - len(kept),
+                len(lines),
+                " and the end is missing" if missing else "",
+            )
+        if path.is_file():
+            self._folder.write_text(path.name, "".join(kept))
         shutil.rmtree(self._folder.tensorboard, ignore_errors=True)
         for row in self.rows():
             self._emit(row)
@@ -129,3 +174,15 @@ class MetricsLog:
 
             self._writer = SummaryWriter(str(self._folder.tensorboard))
         return self._writer
+
+
+def _row(line: str) -> dict[str, Any] | None:
+    """The row that a line holds; None where it holds none."""
+    try:
+        row = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(row, dict):
+        return None
+    known = all(isinstance(row.get(name), kind | int) for name, kind in _COORDINATES.items())
+    return row if known and isinstance(row["split"], str) else None

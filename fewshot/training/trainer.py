@@ -1,20 +1,35 @@
-"""The trainer: any objective, on any device that lightning-fabric knows."""
+"""The trainer: the whole way from the first step, or from last.ckpt, to the chosen model."""
 
 import contextlib
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
 
 import gin
 import torch
 from torch import nn
 
-from fewshot.training.accelerator import launch_fabric
-from fewshot.training.fit import Fit, LoopOptions, Summary
-from fewshot.training.loop import TrainingRun
+from fewshot import seeding
+from fewshot.training.accelerator import computing_in, evaluating, launch_fabric
+from fewshot.training.checkpoint import Checkpoints
+from fewshot.training.compilation import check_compilable, compiled_encoder
+from fewshot.training.feed import Feed
+from fewshot.training.fit import Fit, Summary, check_options
+from fewshot.training.health import Health
+from fewshot.training.monitor import LAST, Monitor, chosen_by
+from fewshot.training.optimisation import build_optimizer
+from fewshot.training.placing import placed
+from fewshot.training.schedules import Schedule, ScheduleSizes
+from fewshot.training.state import Averages, TrainingState
+from fewshot.training.step import TrainingStep
+from fewshot.training.tracking import MetricsLog, epoch_bar, scalars
 
 __all__ = ["Fit", "Summary", "Trainer"]
 
 
 @gin.register
+@dataclass(eq=False)
 class Trainer:
     """Trains objectives; everything random is a function of (seed, epoch, step, rank).
 
@@ -24,65 +39,162 @@ class Trainer:
     epochs between validations; keep_every: epochs between models kept as
     checkpoints/epoch_NNN.mdl; checkpoint_steps: steps between writes of last.ckpt, besides the one
     after each epoch; compiled: the encoder under torch.compile while training and validating, which
-    takes a C++ compiler and some time for each new size of a batch. Raises UserError for values
-    that cannot be had here.
+    takes a C++ compiler and some time for each new size of a batch; sync_batchnorm: batch
+    statistics over all devices; evaluation_precision: of the chosen model's figures. Raises
+    UserError for values that cannot be had here.
     """
 
-    def __init__(
-        self,
-        accelerator: str = "auto",
-        devices: int | str = 1,
-        precision: str = "auto",
-        clip_norm: float | None = None,
-        patience: int | None = None,
-        validate_every: int = 1,
-        keep_every: int | None = None,
-        checkpoint_steps: int | None = None,
-        compiled: bool = False,
-    ) -> None:
-        self.options = LoopOptions(
-            clip_norm, patience, validate_every, keep_every, checkpoint_steps, compiled
-        )
-        self.fabric = launch_fabric(accelerator, devices, precision)
+    accelerator: str = "auto"
+    devices: int | str = 1
+    precision: str = "auto"
+    clip_norm: float | None = None
+    patience: int | None = None
+    validate_every: int = 1
+    keep_every: int | None = None
+    checkpoint_steps: int | None = None
+    compiled: bool = False
+    sync_batchnorm: bool = False
+    evaluation_precision: str = "32-true"
 
-    @property
-    def device(self) -> torch.device:
-        """Where this process computes."""
-        return self.fabric.device
-
-    @property
-    def precision(self) -> str:
-        """What it computes in, 'auto' resolved."""
-        return str(self.fabric.strategy.precision.precision)
-
-    @property
-    def is_main_process(self) -> bool:
-        """Whether this is the one process that writes files."""
-        return bool(self.fabric.is_global_zero)
+    def __post_init__(self) -> None:
+        check_options(self)
+        self.fabric = launch_fabric(self.accelerator, self.devices, self.precision)
+        self.device: torch.device = self.fabric.device
+        self.precision = str(self.fabric.strategy.precision.precision)  # 'auto' resolved
+        # the one process that writes files
+        self.is_main_process = bool(self.fabric.is_global_zero)
 
     def prepare(self, fit: Fit) -> Callable[[], Summary]:
-        """Build all that training needs and write nothing; call the result to train.
-
-        Raises UserError for bindings that cannot work, before anything is begun.
-        """
+        """Build all that training needs and write nothing; call the result to train."""
         if fit.num_epochs == 0:
             return lambda: Summary(0, 0, None, 0.0, "none", False, [])
-        return TrainingRun(fit, self.fabric, self.options).train
+        return TrainingRun(fit, self).train
 
     def fit(self, fit: Fit) -> Summary:
-        """Train, leave the chosen model in the folder's model.mdl, and say what was done.
-
-        With fit.num_epochs = 0 nothing is trained or written.
-        """
+        """Train, leave the chosen model in the folder's model.mdl, and say what was done."""
         return self.prepare(fit)()
 
     @contextlib.contextmanager
-    def inference(self, objective: nn.Module) -> Iterator[None]:
-        """The objective on the device, in evaluation mode, without gradients, in the precision."""
-        training = objective.training
-        objective.to(self.device).eval()
-        try:
-            with torch.inference_mode(), self.fabric.autocast():
-                yield
-        finally:
-            objective.train(training)
+    def inference(self, objective: nn.Module, final: bool = True) -> Iterator[None]:
+        """The objective on the device, in evaluation mode, without gradients.
+
+        final: in the precision of the chosen model's figures, else in that of training.
+        """
+        precision = self.evaluation_precision if final else self.precision
+        with evaluating(objective, self.device), computing_in(precision, self.device):
+            yield
+
+
+class TrainingRun:
+    """One training run; it names no method and asks no objective what it is."""
+
+    def __init__(self, fit: Fit, trainer: Trainer) -> None:
+        fabric = trainer.fabric
+        self.fit, self.trainer, self.rank = fit, trainer, fabric.global_rank
+        self.feed = Feed.of(fit, fabric)
+        self.folder = fit.folder.written_by(trainer.is_main_process)
+        self.log = MetricsLog(self.folder)
+        placed(fit.objective, fabric, trainer.sync_batchnorm)
+        if trainer.compiled:
+            check_compilable(fit.objective, trainer.device, "Trainer.compiled")
+        monitor = Monitor(chosen_by(fit.select_by, fit.validate is not None), trainer.patience)
+        optimizer = build_optimizer(fit.optimizer, fit.objective)
+        sizes = ScheduleSizes(fit.num_epochs, len(self.feed), fit.schedule_every, monitor.mode)
+        schedule = Schedule(fit.schedule, optimizer, sizes)
+        self.step = TrainingStep(fabric, fit.objective, optimizer, trainer.clip_norm)
+        self.state = TrainingState(
+            fit.objective, optimizer, schedule, fabric.strategy.precision, monitor
+        )
+        self.health = Health(fit, self.state, self.folder.last_checkpoint, trainer.device)
+        self.checkpoints = Checkpoints(self.folder, fit.digests)
+        self.total_steps = fit.num_epochs * len(self.feed)
+
+    def train(self) -> Summary:
+        """From the start, or where last.ckpt stands, to the end."""
+        if self.fit.resume:
+            self._restore()
+        self.feed.check_images(self.state.progress.epoch)
+        self.began = time.monotonic() - self.state.progress.seconds
+        compiling = compiled_encoder(self.fit.objective, self.trainer.compiled)
+        with contextlib.closing(self.log), compiling:
+            while not self.state.progress.done:
+                self._train_epoch()
+                figures = self._figures()
+                self._choose(figures)
+                self._save()
+        return self.state.summary(self.log.rows())
+
+    def _train_epoch(self) -> None:
+        """The rest of the current epoch's steps."""
+        progress, steps = self.state.progress, len(self.feed)
+        checkpoint_steps = self.trainer.checkpoint_steps or steps
+        self.fit.objective.train()
+        with (
+            contextlib.closing(self.feed.batches(progress.epoch, progress.step)) as batches,
+            epoch_bar(progress, self.fit.num_epochs, steps, self.folder.writes) as bar,
+        ):
+            for batch in batches:
+                seeding.reseed(self.fit.seed, progress.epoch, progress.step, self.rank)
+                logs = self.step(batch, progress.total_steps, self.total_steps)
+                self.health.saw(batch.rows, logs["loss"])
+                self.state.averages.add(logs, len(batch))
+                self.state.schedule.after_step()
+                progress.step += 1
+                progress.total_steps += 1
+                if self.health.due():
+                    bar.set_postfix_str(f"loss {self.health.mean_loss():.4f}", refresh=False)
+                bar.update()
+                if progress.total_steps % checkpoint_steps == 0 and progress.step < steps:
+                    self.health.check()
+                    self._save()
+
+    def _figures(self) -> dict[str, dict[str, Any]]:
+        """The epoch's figures by split, equal on every rank; they are logged, too."""
+        self.health.check()
+        progress, fabric = self.state.progress, self.trainer.fabric
+        means = self.state.averages.over_ranks(fabric)
+        rate = float(self.state.optimizer.param_groups[0]["lr"])
+        figures: dict[str, dict[str, Any]] = {"train": means | {"lr": rate}}
+        if self._validates() and self.fit.validate is not None:
+            found = self.fit.validate() if fabric.is_global_zero else {}
+            for split, named in fabric.broadcast(found).items():
+                # what an evaluator finds on the training rows is not the mean over the steps
+                figures["train_evaluated" if split == "train" else split] = dict(named)
+        progress.seconds = time.monotonic() - self.began
+        self.log.record_epoch(figures, progress, self.fit.num_epochs)
+        return figures
+
+    def _validates(self) -> bool:
+        number = self.state.progress.epoch + 1
+        return number == self.fit.num_epochs or number % self.trainer.validate_every == 0
+
+    def _choose(self, figures: Mapping[str, Any]) -> None:
+        """End the epoch: move the schedule, keep the model if it is the one, and decide on more."""
+        progress, monitor = self.state.progress, self.state.monitor
+        number, chosen = progress.epoch + 1, False
+        value = monitor.figure(scalars(figures), number) if self._validates() else None
+        self.state.schedule.after_epoch(value)
+        if value is not None and monitor.select_by != LAST:
+            chosen = monitor.update(value, number)
+        progress.epoch, progress.step = number, 0
+        progress.stopped_early = monitor.exhausted and number < self.fit.num_epochs
+        progress.done = number == self.fit.num_epochs or progress.stopped_early
+        if chosen or (progress.done and monitor.select_by == LAST):
+            self.folder.write_with(self.folder.model.name, self.fit.save_model)
+        if self.trainer.keep_every and number % self.trainer.keep_every == 0:
+            self.folder.write_with(f"checkpoints/epoch_{number:03d}.mdl", self.fit.save_model)
+        self.state.averages = Averages()
+
+    def _save(self) -> None:
+        """Write last.ckpt, whose metrics end where they end now."""
+        self.state.progress.seconds = time.monotonic() - self.began
+        self.state.progress.metrics_position = self.log.position()
+        self.checkpoints.save(self.state.state_dict())
+
+    def _restore(self) -> None:
+        """Go on from last.ckpt, if there is one, with metrics.jsonl as it was then."""
+        contents = self.checkpoints.load()
+        if contents is not None:
+            epochs, steps = self.fit.num_epochs, len(self.feed)
+            self.state.load_state_dict(contents, self.trainer.device, epochs, steps)
+        self.log.cut_back(self.state.progress.metrics_position)

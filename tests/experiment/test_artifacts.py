@@ -14,6 +14,7 @@ from fewshot.experiment.artifacts import ExperimentFolder, json_ready
 def test_an_existing_name_is_refused(tmp_path):
     folder = ExperimentFolder(tmp_path / "mine")
     folder.create()
+    folder.write_text("config.gin", "")
     with pytest.raises(UserError) as caught:
         ExperimentFolder(tmp_path / "mine").create()
     assert "mine already exists: choose another --name" in str(caught.value)

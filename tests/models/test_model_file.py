@@ -68,7 +68,7 @@ def test_an_interrupted_save_leaves_the_old_file_whole(tmp_path, trained, monkey
     before = path.read_bytes()
 
     def interrupted(content, file):
-        file.write_bytes(b"half")
+        file.write(b"half")
         raise KeyboardInterrupt
 
     monkeypatch.setattr(torch, "save", interrupted)

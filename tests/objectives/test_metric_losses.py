@@ -4,8 +4,9 @@ import torch
 from pytorch_metric_learning import losses, miners
 from torch.nn import functional as F
 
+from fewshot.binding.filling import call_filled
 from fewshot.errors import UserError
-from fewshot.objectives.metric_losses import build_filled, hard_share, loss_of_labelled
+from fewshot.objectives.metric_losses import hard_share, loss_of_labelled
 
 KNOWN = {"num_classes": 6, "embedding_size": 8, "descriptors_dim": 8}
 PAIRED = [
@@ -55,7 +56,7 @@ def embedding(n=12):
 
 @pytest.mark.parametrize("factory", PAIRED + WITH_PROXIES, ids=name)
 def test_every_loss_is_built_and_stepped(factory):
-    loss = build_filled("TripletNet.loss", factory, KNOWN)
+    loss = call_filled(factory, "TripletNet.loss", KNOWN)
     raw, rows = embedding()
     value, logs = loss_of_labelled(loss, None, rows, torch.arange(6).repeat(2))
     value.backward()
@@ -69,7 +70,7 @@ def test_every_loss_is_built_and_stepped(factory):
 @pytest.mark.parametrize("labels", [torch.arange(12) % 12, torch.zeros(12).long()], ids=str)
 @pytest.mark.parametrize("factory", PAIRED, ids=name)
 def test_nothing_to_compare_is_a_zero_loss_on_the_graph_and_a_count(factory, labels):
-    loss = build_filled("TripletNet.loss", factory, KNOWN)
+    loss = call_filled(factory, "TripletNet.loss", KNOWN)
     raw, rows = embedding()
     value, logs = loss_of_labelled(loss, None, rows, labels)
     value.backward()
@@ -81,7 +82,7 @@ def test_nothing_to_compare_is_a_zero_loss_on_the_graph_and_a_count(factory, lab
 
 @pytest.mark.parametrize("factory", WITH_PROXIES, ids=name)
 def test_proxies_compare_with_any_batch(factory):
-    loss = build_filled("TripletNet.loss", factory, KNOWN)
+    loss = call_filled(factory, "TripletNet.loss", KNOWN)
     raw, rows = embedding(6)
     value, _ = loss_of_labelled(loss, None, rows, torch.arange(6))
     value.backward()
@@ -91,7 +92,7 @@ def test_proxies_compare_with_any_batch(factory):
 
 @pytest.mark.parametrize("factory", MINERS, ids=name)
 def test_every_miner_chooses_or_is_counted_empty(factory):
-    miner = build_filled("TripletNet.miner", factory, KNOWN)
+    miner = call_filled(factory, "TripletNet.miner", KNOWN)
     loss = losses.TripletMarginLoss()
     raw, rows = embedding()
     value, logs = loss_of_labelled(loss, miner, rows, torch.arange(6).repeat(2))
@@ -131,12 +132,11 @@ def test_gins_wrapper_is_seen_through_and_bindings_reach_the_loss():
     gin.external_configurable(losses.SubCenterArcFaceLoss, module="seen_through")
     gin.parse_config("seen_through.SubCenterArcFaceLoss.sub_centers = 2")
     factory = gin.get_configurable("seen_through.SubCenterArcFaceLoss")
-    assert build_filled("TripletNet.loss", factory, KNOWN).W.shape == (8, 12)
+    assert call_filled(factory, "TripletNet.loss", KNOWN).W.shape == (8, 12)
     gin.clear_config()
 
 
 def test_what_is_asked_for_and_unknown_is_named():
     with pytest.raises(UserError) as error:
-        build_filled("TripletNet.loss", losses.RankedListLoss, KNOWN)
-    assert "TripletNet.loss (RankedListLoss) refuses its bindings: " in str(error.value)
-    assert "'margin' and 'Tn'" in str(error.value)
+        call_filled(losses.RankedListLoss, "TripletNet.loss", KNOWN)
+    assert str(error.value).startswith("pml.RankedListLoss.Tn is not bound, and pml.RankedListLoss")

@@ -73,5 +73,5 @@ def _code(path):
 def test_a_damaged_file_is_said_and_never_executed(tmp_path, damage):
     path = tmp_path / "last.ckpt"
     damage(path)
-    with pytest.raises(UserError, match=r"last\.ckpt is damaged or not a checkpoint: remove it"):
+    with pytest.raises(UserError, match=r"ckpt is damaged or not a checkpoint: remove last\.ckpt"):
         load_checkpoint(path, {})

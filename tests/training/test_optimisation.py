@@ -7,11 +7,10 @@ from torch import nn
 from torch.optim import lr_scheduler
 
 from fewshot.errors import UserError
-from fewshot.training.optimisation import (
-    RangerLars,
+from fewshot.training.optimisation import RangerLars, build_optimizer
+from fewshot.training.schedules import (
     ScheduleSizes,
     WarmupCosine,
-    build_optimizer,
     build_schedule,
     needs_figure,
 )
@@ -188,7 +187,8 @@ def test_a_missing_argument_is_named():
         build_schedule(bound("torch.optim.lr_scheduler.OneCycleLR"), _sgd(), _sizes())
     assert str(caught.value) == (
         "torch.optim.lr_scheduler.OneCycleLR.max_lr is not bound, and "
-        "torch.optim.lr_scheduler.OneCycleLR cannot do without it: bind it in the config or with "
+        "torch.optim.lr_scheduler.OneCycleLR (main.schedule) cannot do without it: bind it in "
+        "the config or with "
         '-p "torch.optim.lr_scheduler.OneCycleLR.max_lr=...".'
     )
 

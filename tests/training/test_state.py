@@ -1,9 +1,12 @@
+from functools import partial
+
 import pytest
 import torch
 from torch import nn
 
 from fewshot.errors import UserError
 from fewshot.training.monitor import Monitor
+from fewshot.training.schedules import Schedule, ScheduleSizes
 from fewshot.training.state import Averages, TrainingState
 
 CPU = torch.device("cpu")
@@ -33,17 +36,73 @@ class _Plain:
 def _state(scheduled=False):
     net = nn.Linear(2, 2)
     optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
-    schedule = torch.optim.lr_scheduler.StepLR(optimizer, 1) if scheduled else None
+    factory = partial(torch.optim.lr_scheduler.StepLR, step_size=1) if scheduled else None
+    schedule = Schedule(factory, optimizer, ScheduleSizes(3, 4, "step", "max"))
     return TrainingState(net, optimizer, schedule, _Plain(), Monitor("last", None))
 
 
 def test_another_thread_count_is_warned_of(caplog):
     state = _state()
     saved = state.state_dict() | {"threads": 77}
-    state.load_state_dict(saved, CPU)
+    state.load_state_dict(saved, CPU, 3, 4)
     assert "used 77 threads and goes on with" in caplog.text
 
 
-def test_a_schedule_on_one_side_only_is_refused():
-    with pytest.raises(UserError, match="disagree on whether there is a schedule"):
-        _state(scheduled=True).load_state_dict(_state().state_dict(), CPU)
+@pytest.mark.parametrize(
+    ("then", "now", "message"),
+    [
+        (True, False, "its optimizer.param_groups.0 has initial_lr besides"),
+        (False, True, "its optimizer.param_groups.0 lacks initial_lr: resume with"),
+    ],
+)
+def test_a_schedule_on_one_side_only_is_refused(then, now, message):
+    with pytest.raises(UserError, match=message):
+        _state(scheduled=now).load_state_dict(_state(scheduled=then).state_dict(), CPU, 3, 4)
+
+
+def _places(value, path=()):
+    """Every place in a nested value."""
+    yield path
+    pairs = enumerate(value) if isinstance(value, list) else ()
+    for key, inner in value.items() if isinstance(value, dict) else pairs:
+        yield from _places(inner, (*path, key))
+
+
+def _changed(value, path, other):
+    if not path:
+        return other
+    copy = list(value) if isinstance(value, list) else dict(value)
+    copy[path[0]] = _changed(value[path[0]], path[1:], other)
+    return copy
+
+
+def _run_in_progress():
+    """A state that has gone one step."""
+    state = _state(scheduled=True)
+    loss = state.objective(torch.ones(1, 2)).sum()
+    loss.backward()
+    state.optimizer.step()
+    state.schedule.after_step()
+    state.averages.add({"loss": loss.detach()}, 1)
+    state.progress.step = state.progress.total_steps = 1
+    return state
+
+
+WRONG = [None, "text", -1, float("nan"), [], {}, {"a": 1}, torch.zeros(7), 10**9, True]
+
+
+def test_any_wrong_field_is_refused_or_taken_and_never_crashes():
+    saved = _run_in_progress().state_dict()
+    refused = 0
+    for path in _places(saved):
+        for wrong in WRONG:
+            fresh = _state(scheduled=True)
+            try:
+                fresh.load_state_dict(_changed(saved, path, wrong), CPU, 3, 4)
+            except UserError as error:
+                assert "last.ckpt" in str(error)
+                refused += 1
+                continue
+            fresh.averages.means(), fresh.summary([])
+    assert refused > 200
+    _state(scheduled=True).load_state_dict(saved, CPU, 3, 4)

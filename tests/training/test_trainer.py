@@ -15,6 +15,7 @@ from torch import nn
 
 from fewshot.errors import UserError
 from fewshot.experiment.artifacts import ExperimentFolder
+from fewshot.experiment.tensor_bytes import unsealed
 from fewshot.seeding import reseed
 from fewshot.training.trainer import Trainer
 from tests.training.tiny_training import (
@@ -219,7 +220,7 @@ def test_a_plateau_lowers_the_rate_of_the_monitored_accuracy(tmp_path, trainer):
         optimizer=lambda groups: torch.optim.SGD(groups, lr=0.1),
     )
     trainer.fit(fit)
-    checkpoint = torch.load(fit.folder.last_checkpoint)["contents"]
+    checkpoint = unsealed(fit.folder.last_checkpoint.read_bytes())["contents"]
     assert checkpoint["optimizer"]["param_groups"][0]["lr"] == pytest.approx(0.01)
 
 
@@ -241,8 +242,10 @@ def test_bf16_and_clipping(tmp_path):
     after = fit.objective.state_dict()
     assert torch.allclose(before["conv.weight"], after["conv.weight"], atol=1e-6)
     assert not torch.equal(before["norm.running_mean"], after["norm.running_mean"])
-    with trainer.inference(fit.objective):
+    with trainer.inference(fit.objective, final=False):
         assert fit.objective.scores(TinyDataset().images([0])).dtype == torch.bfloat16
+    with trainer.inference(fit.objective):
+        assert fit.objective.scores(TinyDataset().images([0])).dtype == torch.float32
 
 
 def test_inference_restores_training_mode(trainer):
@@ -277,7 +280,10 @@ class Frozen(TinyNet):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"objective": Explodes()}, "the loss is nan in epoch 2 by step 2: lower the learning"),
+        (
+            {"objective": Explodes()},
+            "the loss is nan in epoch 2, step 2 (step 6 of the run, learning rate 0.01, images ",
+        ),
         ({"objective": Frozen()}, "the loss of Frozen depends on no trainable parameter"),
         ({"objective": TinyNet().requires_grad_(False)}, "TinyNet has no trainable parameter"),
         ({"num_epochs": -1}, "main.num_epochs is -1"),

@@ -1,0 +1,57 @@
+"""An objective made ready for its devices; what several processes would make another method."""
+
+import logging
+
+import torch
+from lightning_fabric import Fabric
+from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from fewshot.errors import UserError
+
+logger = logging.getLogger("fewshot")
+
+
+def placed(objective: nn.Module, fabric: Fabric, sync_batchnorm: bool) -> None:
+    """Put the objective on the device, in the memory order that convolutions are fast in.
+
+    Raises UserError where it would learn something else on several devices than on one.
+    """
+    if fabric.world_size > 1:
+        _refuse_comparison(objective, fabric.world_size)
+        _settle_norms(objective, fabric.world_size, fabric.device, sync_batchnorm)
+    objective.to(fabric.device)
+    # convolutions are faster with the channels last, on a CPU and on tensor cores
+    objective.to(memory_format=torch.channels_last)
+
+
+def _refuse_comparison(objective: nn.Module, ranks: int) -> None:
+    if getattr(objective, "compares_within_batch", False):
+        raise UserError(
+            f"Trainer.devices gives {ranks} processes, but {type(objective).__name__} compares "
+            "the images of a batch with each other, and each process would see its own share "
+            "alone, which is another method: bind Trainer.devices = 1."
+        )
+
+
+def _settle_norms(
+    objective: nn.Module, ranks: int, device: torch.device, sync_batchnorm: bool
+) -> None:
+    norms = [module for module in objective.modules() if isinstance(module, _BatchNorm)]
+    if not norms:
+        return
+    if not sync_batchnorm:
+        logger.info(
+            "batch statistics (%d BatchNorm layers) are taken by each of %d processes over its own "
+            "images, unlike in one process: Trainer.sync_batchnorm = True takes them over all",
+            len(norms),
+            ranks,
+        )
+        return
+    if device.type == "cpu":
+        raise UserError(
+            "Trainer.sync_batchnorm is True, which torch has for GPUs alone: bind False, or "
+            "another Trainer.accelerator."
+        )
+    # layers are replaced in place; parameters and names stay, so that files stay the same
+    nn.SyncBatchNorm.convert_sync_batchnorm(objective)
