@@ -44,10 +44,12 @@ def start(args: argparse.Namespace) -> None:
     else:
         parent = args.output_dir or "experiments"
         request = config.new_run(args.config, args.parameter or [], args.name, parent, args.dry_run)
+    from fewshot.binding.refused import refusals_named
     from fewshot.main import main
 
     try:
-        main(request)
+        with refusals_named():
+            main(request)
     except KeyboardInterrupt:
         if request.dry_run or not (request.folder / "config.gin").is_file():
             raise

@@ -19,6 +19,7 @@ from fewshot.binding.paths import make_paths_absolute
 from fewshot.binding.plugins import FINDER
 from fewshot.binding.registrations import register_all
 from fewshot.binding.suggestions import did_you_mean
+from fewshot.binding.values import check_values
 from fewshot.errors import UserError
 
 _LONGEST_NAME = 200  # bytes; file systems take 255, and files that are being written need some more
@@ -73,6 +74,7 @@ def load(config_files: Sequence[str], bindings: Sequence[str]) -> LoadedConfig:
     for binding in bindings:
         loader.read_binding(binding)
     loader.check_macros()
+    check_values()
     make_paths_absolute()
     folders = [str(folder) for folder in loader.folders] if loader.imports else []
     return LoadedConfig(flat_text(loader.imports), folders, files)

@@ -17,7 +17,6 @@ from fewshot.binding.plugins import FINDER
 from fewshot.binding.provenance import MACRO, Key
 from fewshot.binding.suggestions import did_you_mean
 from fewshot.binding.syntax import statements
-from fewshot.binding.values import check_value
 from fewshot.errors import UserError
 
 
@@ -58,7 +57,8 @@ class Loader:
                 raise UserError(f"{place}: only bindings can be given with -p; give files with -c.")
             self._bind(statement, place)
             if not getattr(statement, "arg_name", "block"):
-                self._typed_macros[statement.selector] = place
+                scoped = (statement.scope, statement.selector)
+                self._typed_macros["/".join(filter(None, scoped))] = place
 
     def _read(self, path: Path, including: tuple[Path, ...]) -> None:
         if path in including:
@@ -115,7 +115,6 @@ class Loader:
             if parameter:
                 full = registry.resolve(name)
                 registry.check_parameter(full, parameter)
-                check_value(full, parameter, statement.value)
             else:  # a macro: its name may be scoped
                 scope, full, parameter = f"{scope}/{name}" if scope else name, MACRO, "value"
         except UserError as error:

@@ -133,7 +133,8 @@ def check_parameter(selector: str, parameter: str) -> None:
     if parameter in known:
         return
     function = next(_signatures(selector, target(selector)))
-    if not _is_closed(selector) and inspect.getfullargspec(function).varkw is not None:
+    kinds = {one.kind for one in inspect.signature(function).parameters.values()}
+    if not _is_closed(selector) and inspect.Parameter.VAR_KEYWORD in kinds:
         return
     name = short(selector)
     elsewhere = [full for full in own_parameters() if full.endswith(f".{parameter}")]
