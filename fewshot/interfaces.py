@@ -94,7 +94,8 @@ class Trainable(Protocol):
     called before each forward pass with the number of steps done so far and of those the run is to
     have (for schedules of its own, such as a teacher's momentum); `after_step()`, called after each
     optimiser step; `compares_within_batch = True`, where the loss compares a batch's images with
-    each other and sees those of its own process alone, so that several would be another method.
+    each other and sees those of its own process alone, so that several would be another method;
+    `needs_labels = True`, on the class, where training rows without a label are to be left out.
     """
 
     def __call__(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
@@ -121,13 +122,17 @@ class Evaluation:
 
 
 class Dataset(Protocol):
-    """What the other nouns use of FashionDataset."""
+    """What the other nouns use of FashionDataset.
+
+    further: the keywords with which a data set beside this one is opened.
+    """
 
     ids: NDArray[Any]
     labels: IntArray
     class_names: tuple[str, ...]
     image_size: tuple[int, int]
     channels: int
+    further: Mapping[str, Any]
 
     def __len__(self) -> int:
         """Rows."""

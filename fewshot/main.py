@@ -1,7 +1,6 @@
 """One experiment from bindings to results: build in order, train, choose, evaluate, write."""
 
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,8 +9,8 @@ import gin
 from fewshot import seeding
 from fewshot.binding.config import RunRequest
 from fewshot.binding.unused import report_unused
-from fewshot.data.images.packed import in_memory
-from fewshot.data.run_data import RunData, load_data
+from fewshot.data.loading import load_data
+from fewshot.data.run_data import RunData
 from fewshot.errors import UserError
 from fewshot.evaluation import refusals
 from fewshot.evaluation.outputs import evaluated
@@ -70,8 +69,9 @@ def main(
     if objective is None:
         raise UserError("main.objective is not bound: bind it, e.g. main.objective = @TransferNet.")
     with held(request.folder, request.resume is not None, request.dry_run, is_peer()) as folder:
-        with in_memory() if request.dry_run else nullcontext():
-            data = load_data(train_rows, validation_fraction, seed, test_rows)
+        labels = getattr(objective, "needs_labels", False)
+        rows = (train_rows, validation_fraction, seed, test_rows)
+        data = load_data(*rows, needs_labels=labels, dry_run=request.dry_run)
         parts = _build(data, objective, sampler, evaluators, seed, training=num_epochs > 0)
         fit = Fit(
             objective=parts.objective,
@@ -91,8 +91,7 @@ def main(
         )
         # whatever the bindings are refused for is refused before the folder takes the name
         train = parts.trainer.prepare(fit)
-        with in_memory() if request.dry_run else nullcontext():
-            refusals.check(parts.evaluators, parts.objective, data.evaluated)
+        refusals.check(parts.evaluators, parts.objective, data.evaluated)
         report_unused()
         if request.dry_run:
             describe(data.train, parts.objective, parts.sampler, seed, parts.trainer.device)

@@ -3,20 +3,20 @@
 import copy
 import hashlib
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import gin
 import numpy as np
 import pandas as pd
-import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
 from fewshot.data.images.decode import image_format
-from fewshot.data.images.packed import cache_root, is_in_memory, open_pixels
+from fewshot.data.images.packed import Storage, open_pixels
 from fewshot.data.images.store import ImageStore, open_store
+from fewshot.data.statistics import channel_statistics
 from fewshot.data.tables.table import digest, listing, read_table
 from fewshot.errors import UserError
 from fewshot.interfaces import IntArray
@@ -25,22 +25,24 @@ logger = logging.getLogger("fewshot")
 
 LISTED = 10
 MOST_SKIPPED = 0.9  # beyond this the CSV and the images do not belong together
-STATISTICS_CHUNK = 1024
 
 
 @gin.register
 class FashionDataset:
     """Images and labels of the rows of a CSV, in the CSV's order, out of a pack that is shared.
 
-    csv_file: a path or a list of paths, with columns id and label_column (None: unlabelled).
-    root_dir: holds images/<id>.jpg (.png, .jpeg), images.csv (id, path) or images.npy.
-    image_size: (height, width) in pixels, channels: 1 or 3, resize: 'stretch' or 'pad' (onto
-    white), of the packed images. cache_dir: where packs live ($FEWSHOT_CACHE or ~/.cache/fewshot).
+    csv_file: a path or a list of paths, with a column id and, where there are labels, label_column
+    (None: unlabelled). root_dir: holds images/<id>.jpg (.png, .jpeg), images.csv (id, path) or
+    images.npy. image_size: (height, width) in pixels, channels: 1 or 3, resize: 'stretch' or 'pad'
+    (onto white), of the packed images. cache_dir: where packs live ($FEWSHOT_CACHE or
+    ~/.cache/fewshot); Storage.MEMORY: nothing is written, images are decoded when asked for.
     importer: a factory; called with root_dir when a CSV directly inside it does not exist yet.
 
-    ids: str [N]; labels: int64 [N] into class_names, sorted (-1 and none where unlabelled);
-    table: the rows kept; skipped: id and reason of the others; digest: of CSV and pixels.
-    Raises UserError for whatever is wrong with these, and when no row has a readable image.
+    ids: str [N]; labels: int64 [N] into class_names, sorted, -1 where a row has none; table: the
+    rows kept, without the label column where the CSV has none; skipped: id and reason of those
+    without a readable image; digest: of CSV and pixels; further: what data sets beside this one
+    are opened with. Raises UserError for whatever is wrong with these, and when no row has a
+    readable image.
     """
 
     ids: NDArray[Any]
@@ -55,25 +57,28 @@ class FashionDataset:
         image_size: tuple[int, int] = (64, 64),
         channels: int = 3,
         resize: str = "stretch",
-        cache_dir: str | Path | None = None,
+        cache_dir: str | Path | Storage | None = None,
         importer: Callable[[], Callable[[Path], None]] | None = None,
     ) -> None:
         wanted = image_format(image_size, channels, resize)
         self.image_size, self.channels = wanted.size, wanted.channels
+        self.label_column = label_column
+        self.in_memory = cache_dir is Storage.MEMORY
+        self.further: Mapping[str, Any] = {"cache_dir": Storage.MEMORY} if self.in_memory else {}
         self.csv_files = _paths(csv_file)
         self.root_dir = Path(_bound(root_dir, "root_dir")).expanduser().absolute()
-        _import_missing(self.csv_files, self.root_dir, importer)
-        table, unlabelled = read_table(self.csv_files, label_column)
+        _import_missing(self.csv_files, self.root_dir, importer, self.in_memory)
+        table = read_table(self.csv_files, label_column)
         store = open_store(self.root_dir)
         listed = table["id"].tolist()
         found = store.find(listed)
         stamps = {image_id: found[image_id] for image_id in listed if image_id in found}
-        readable, self._pixels, broken = open_pixels(store, stamps, wanted, cache_root(cache_dir))
-        unreadable = _unreadable(table, stamps, broken)
-        self._report_unreadable(unreadable, table, store)
-        self.skipped = pd.concat([_reasons((i, "no label") for i in unlabelled), unreadable])
-        self.table = table[~table["id"].isin(unreadable["id"])].reset_index(drop=True)
+        readable, self._pixels, broken = open_pixels(store, stamps, wanted, cache_dir)
+        self.skipped = _unreadable(table, stamps, broken)
+        self._report_skipped(table, store)
+        self.table = table[~table["id"].isin(self.skipped["id"])].reset_index(drop=True)
         self._positions = np.arange(len(readable), dtype=np.int64)
+        self._digests = self._pixels.digests(self._positions)
         self.ids = self.table["id"].to_numpy(dtype=str)
         self.class_names, self.labels = _labels(self.table, label_column)
         facts = f"{digest(self.csv_files)} {label_column} {wanted} {self._pixels.digest}"
@@ -86,16 +91,12 @@ class FashionDataset:
         """uint8 [len(rows), C, H, W], in the order of the rows."""
         return self._pixels.gather(self._positions[np.asarray(rows, dtype=np.int64)])
 
-    def pixel_digests(self) -> list[str]:
-        """A digest a row, equal for rows whose packed images are equal in every pixel."""
-        return self._pixels.digests(self._positions)
-
     def image_digests(self) -> IntArray:
-        """The same as numbers, int64 [rows].
+        """int64 [rows], equal for rows whose packed images are equal in every pixel.
 
         64 bits of a cryptographic hash: among 100,000 images, a false match has odds of 1 to 4e9.
         """
-        return np.array([int(d, 16) for d in self.pixel_digests()], np.uint64).view(np.int64)
+        return self._digests[self._positions]
 
     def subset(self, rows: IntArray | Sequence[int]) -> "FashionDataset":
         """The given rows, in that order, with the same class names; shares the pixels."""
@@ -116,27 +117,12 @@ class FashionDataset:
         return view
 
     def statistics(self) -> tuple[tuple[float, ...], tuple[float, ...]]:
-        """(mean, std) of each channel in [0, 1], over at most 10,000 evenly spaced rows.
+        """(mean, std) of each channel in [0, 1], over at most 10,000 evenly spaced rows."""
+        return channel_statistics(self.images, len(self), self._pixels.affordable)
 
-        A std is at least 1/255, so that constant images can be normalised.
-        """
-        count = min(len(self), self._pixels.affordable)
-        rows = np.arange(count, dtype=np.int64) * len(self) // max(count, 1)
-        histogram = torch.zeros(self.channels, 256, dtype=torch.float64)
-        for start in range(0, count, STATISTICS_CHUNK):
-            images = self.images(rows[start : start + STATISTICS_CHUNK])
-            for channel in range(self.channels):
-                histogram[channel] += images[:, channel].flatten().bincount(minlength=256)
-        share = histogram / histogram.sum(dim=1, keepdim=True).clamp(min=1)
-        values = torch.arange(256, dtype=torch.float64) / 255
-        mean = share @ values
-        variance = (share * (values - mean[:, None]) ** 2).sum(dim=1)
-        return tuple(mean.tolist()), tuple(variance.sqrt().clamp(min=1 / 255).tolist())
-
-    def _report_unreadable(
-        self, unreadable: pd.DataFrame, table: pd.DataFrame, store: ImageStore
-    ) -> None:
+    def _report_skipped(self, table: pd.DataFrame, store: ImageStore) -> None:
         names = ", ".join(str(path) for path in self.csv_files)
+        unreadable = self.skipped
         if len(unreadable) > MOST_SKIPPED * len(table):
             found = len(table) - len(unreadable) or "none"
             tried = [f"{store.place(i)} ({why})" for i, why in unreadable.head(3).to_numpy()]
@@ -173,13 +159,16 @@ def _paths(csv_file: str | Path | Sequence[str | Path] | None) -> list[Path]:
 
 
 def _import_missing(
-    csv_files: Sequence[Path], root_dir: Path, importer: Callable[[], Any] | None
+    csv_files: Sequence[Path],
+    root_dir: Path,
+    importer: Callable[[], Any] | None,
+    in_memory: bool,
 ) -> None:
     """Let the importer make root_dir when one of its CSV files is not there yet."""
     missing = [path for path in csv_files if path.parent == root_dir and not path.exists()]
     if importer is None or not missing:
         return
-    if is_in_memory():
+    if in_memory:
         raise UserError(
             f"{missing[0]} does not exist, and a dry run imports nothing: run once without "
             f"--dry-run, or import it with python -m fewshot.data.importers."
@@ -190,20 +179,17 @@ def _import_missing(
 def _unreadable(
     table: pd.DataFrame, stamps: Mapping[str, str], broken: Mapping[str, str]
 ) -> pd.DataFrame:
-    return _reasons(
+    reasons = [
         (image_id, broken.get(image_id, "no image"))
         for image_id in table["id"]
         if image_id not in stamps or image_id in broken
-    )
-
-
-def _reasons(rows: Iterable[tuple[str, str]]) -> pd.DataFrame:
-    return pd.DataFrame(list(rows), columns=["id", "reason"], dtype=str)
+    ]
+    return pd.DataFrame(reasons, columns=["id", "reason"], dtype=str)
 
 
 def _labels(table: pd.DataFrame, label_column: str | None) -> tuple[tuple[str, ...], IntArray]:
-    if label_column is None:
+    if label_column is None or label_column not in table.columns:
         return (), np.full(len(table), -1, dtype=np.int64)
-    names = sorted(set(table[label_column]))
-    index = {name: number for number, name in enumerate(names)}
+    names = sorted(set(table[label_column]) - {""})
+    index = {"": -1} | {name: number for number, name in enumerate(names)}
     return tuple(names), np.array([index[n] for n in table[label_column]], dtype=np.int64)

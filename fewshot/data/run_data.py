@@ -1,21 +1,12 @@
-"""The datasets of one run: training rows selected, validation set apart, test rows untouched."""
+"""The datasets of one run, and what its files and its objective are told of them."""
 
 import logging
-from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
-import gin
 import numpy as np
 import pandas as pd
 
-from fewshot import seeding
-from fewshot.binding.config import is_bound
 from fewshot.data.dataset import FashionDataset
-from fewshot.data.images.packed import is_in_memory
-from fewshot.data.selection import split_validation
-from fewshot.errors import UserError
 from fewshot.interfaces import DataSpec, Evaluation, IntArray, no_images
 
 logger = logging.getLogger("fewshot")
@@ -54,7 +45,7 @@ class RunData:
         return {f"{name} CSV or images": split.digest for name, split in self._splits().items()}
 
     def skipped(self) -> pd.DataFrame:
-        """The rows without a label or a readable image: split, id, reason.
+        """The rows without a readable image: split, id, reason.
 
         Validation rows that were drawn from the training CSV stand with the training rows.
         """
@@ -84,7 +75,7 @@ class RunData:
             rows=len(self.train),
             csv_digest=self.train.digest,
             # a dry run decodes one batch only
-            image_digests=no_images() if is_in_memory() else self.train.image_digests(),
+            image_digests=no_images() if self.train.in_memory else self.train.image_digests(),
         )
 
     def count_trained_on(self, inherited: IntArray) -> int:
@@ -92,7 +83,7 @@ class RunData:
 
         inherited: the digests of those. Logs a warning where there are any.
         """
-        if self.test is None or len(inherited) == 0 or is_in_memory():
+        if self.test is None or len(inherited) == 0 or self.test.in_memory:
             return 0
         count = int(np.isin(self.test.image_digests(), inherited).sum())
         if count:
@@ -103,97 +94,3 @@ class RunData:
                 len(self.test),
             )
         return count
-
-
-def load_data(
-    train_rows: Callable[[], Any] | None,
-    validation_fraction: float,
-    seed: int,
-    test_rows: Callable[[], Any] | None = None,
-) -> RunData:
-    """The datasets bound as FashionDataset, validation/FashionDataset and test/FashionDataset.
-
-    train_rows chooses among the training rows; the test split never changes with it, but with
-    test_rows alone, which is given the test split and the whole training CSV.
-
-    Raises UserError when the validation fraction leaves nothing, or data are wrong.
-    """
-    dataset = gin.get_configurable("FashionDataset")
-    whole = dataset()
-    rows = np.arange(len(whole))
-    if train_rows is not None:
-        selection = train_rows()
-        rows = selection(whole.table, whole.labels, whole.class_names, seed)
-    validation = None
-    if _is_given("validation"):
-        with gin.config_scope("validation"):
-            validation = dataset()
-    elif validation_fraction > 0:
-        kept, held_out = split_validation(
-            whole.labels[rows], validation_fraction, seeding.derive(seed, "validation")
-        )
-        validation, rows = whole.subset(rows[held_out]), rows[kept]
-    train = _with_own_classes(whole.subset(rows))
-    if validation is not None:
-        _refuse_shared_ids(train, validation, "validation")
-    test, dropped = _test_split(dataset, Path(whole.csv_files[0])), None
-    if test is not None:
-        _refuse_shared_ids(train, test, "test")
-    if test is not None and test_rows is not None:
-        selection = test_rows()
-        if not is_in_memory():  # a dry run decodes one batch only
-            test, dropped = _keep_rows(test, selection(test, whole))
-    for name, split in (("train", train), ("validation", validation), ("test", test)):
-        if split is not None:
-            logger.info("%-10s %6d images, %3d classes", name, len(split), len(split.class_names))
-    return RunData(train, validation, test, dropped)
-
-
-def _is_given(split: str) -> bool:
-    """Whether the split has a CSV of its own, which binding it to None takes away."""
-    if not is_bound(split, "FashionDataset", "csv_file"):
-        return False
-    with gin.config_scope(split):
-        return gin.get_bindings("FashionDataset").get("csv_file") is not None
-
-
-def _test_split(dataset: Callable[..., FashionDataset], train_csv: Path) -> FashionDataset | None:
-    """The bound test split, else the test.csv beside the training CSV, else none (and says so)."""
-    if is_bound("test", "FashionDataset", "csv_file") and not _is_given("test"):
-        return None
-    beside = train_csv.with_name("test.csv")
-    given = _is_given("test")
-    with gin.config_scope("test"):
-        if given:
-            return dataset()
-        if beside != train_csv and beside.is_file():
-            return dataset(csv_file=str(beside))
-    logger.info(
-        "no test split: test/FashionDataset.csv_file is not bound and there is no %s; "
-        "only validation figures are reported",
-        beside,
-    )
-    return None
-
-
-def _keep_rows(test: FashionDataset, kept: IntArray) -> tuple[FashionDataset, int]:
-    dropped = len(test) - len(kept)
-    logger.info("main.test_rows leaves out %d of %d test rows", dropped, len(test))
-    return test.subset(kept), dropped
-
-
-def _with_own_classes(dataset: FashionDataset) -> FashionDataset:
-    """Labels over the classes that have rows left, so that no output stands for an absent class."""
-    if not dataset.class_names:
-        return dataset
-    present = np.unique(dataset.labels[dataset.labels >= 0])
-    return dataset.with_classes(tuple(dataset.class_names[i] for i in present))
-
-
-def _refuse_shared_ids(train: FashionDataset, other: FashionDataset, name: str) -> None:
-    shared = sorted(set(train.ids.tolist()) & set(other.ids.tolist()))
-    if shared:
-        raise UserError(
-            f"{len(shared)} ids are in both the training and the {name} rows, for example "
-            f"{', '.join(shared[:5])}: remove them from one of the two CSVs."
-        )

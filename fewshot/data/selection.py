@@ -106,17 +106,20 @@ class SelectRows:
             )
 
 
-def split_validation(labels: IntArray, fraction: float, seed: int) -> tuple[IntArray, IntArray]:
-    """Training and validation rows, each ascending: a seeded draw, stratified by label.
+def split_validation(
+    ids: NDArray[Any], labels: IntArray, fraction: float, seed: int
+) -> tuple[IntArray, IntArray]:
+    """Training and validation rows, each ascending: a seeded draw by id, stratified by label.
 
-    labels: int64 [N], where -1 (unlabelled) counts as one more class, so that unlabelled data are
-    split at random. The validation part is the fraction of all rows in classes of two rows or more,
-    at least one; each class gives its share rounded down or up, and keeps at least one row to train
-    on. Raises UserError for a fraction not between 0 and 1, or when no class has two rows.
+    ids: str [N]: moving or adding rows draws the same ids; labels: int64 [N], where -1 (unlabelled)
+    counts as one more class, so that unlabelled data are split at random. The validation part is
+    the fraction of all rows in classes of two rows or more, at least one; each class gives its
+    share rounded down or up, and keeps at least one row to train on. Raises UserError for a
+    fraction not between 0 and 1, or when no class has two rows.
     """
     if not 0 < fraction < 1:
         raise UserError(f"the validation fraction lies between 0 and 1, not at {fraction}.")
-    validation = held_out(labels, range(len(labels)), fraction, seed, "validation")
+    validation = held_out(labels, ids.tolist(), fraction, seed, "validation")
     if not len(validation):
         raise UserError(
             f"none of the {len(labels)} training rows can be set apart to validate on, because no "

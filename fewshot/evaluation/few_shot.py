@@ -97,7 +97,8 @@ class FewShotEvaluation:
         if self.dataset is None:
             return {name: data for name, data in datasets.items() if name != "train"}
         if self._own is None:
-            self._own = self.dataset()
+            train = datasets.get("train")
+            self._own = self.dataset(**({} if train is None else train.further))
         return {"novel": self._own}
 
     def _images(

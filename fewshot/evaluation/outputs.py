@@ -49,6 +49,7 @@ class EvaluatedSplit:
         self.dataset = dataset
         self.ids, self.labels, self.class_names = dataset.ids, dataset.labels, dataset.class_names
         self.image_size, self.channels = dataset.image_size, dataset.channels
+        self.further = dataset.further
         self._kept: dict[Any, KeptRows] = {}
 
     def __len__(self) -> int:

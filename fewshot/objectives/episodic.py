@@ -23,6 +23,7 @@ class EpisodicObjective(Objective):
 
     layout = "support|query"
     compares_within_batch = True
+    needs_labels = True
 
     def __init__(
         self,

@@ -25,12 +25,13 @@ class Objective(nn.Module, ABC):
     and image_size. inputs: factory of Inputs, called with spec (default @Inputs).
     A subclass implements `forward`, and `scores(uint8 [B, C, H, W]) -> [B, classes]` if it
     classifies. Set in a subclass: `layout`, the order of batches it needs (see
-    interfaces.Sampler), and `compares_within_batch` (see interfaces.Trainable). Raises UserError
-    without an encoder.
+    interfaces.Sampler), `compares_within_batch` and `needs_labels` (see interfaces.Trainable).
+    Raises UserError without an encoder.
     """
 
     layout = "image"
     compares_within_batch = False
+    needs_labels = False
 
     def __init__(
         self, spec: DataSpec, encoder: Factory | None = None, inputs: Factory | None = None

@@ -29,6 +29,8 @@ class TransferNet(Objective):
     evaluate. Raises UserError for what does not fit together.
     """
 
+    needs_labels = True
+
     def __init__(
         self,
         spec: DataSpec,

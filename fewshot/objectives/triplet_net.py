@@ -48,6 +48,8 @@ class TripletNet(Objective):
     saved model that does not fit.
     """
 
+    needs_labels = True
+
     def __init__(
         self,
         spec: DataSpec,

@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 
 from fewshot.data.dataset import FashionDataset
-from fewshot.data.images.packed import in_memory
+from fewshot.data.images.packed import Storage
 from fewshot.errors import UserError
 
 ROWS = {"7": "Shirt", "3": "Dress", "9": "Shirt", "1": "Bag"}
@@ -58,6 +58,42 @@ def test_unlabelled_rows_need_no_label_column(root):
     assert dataset.labels.tolist() == [-1, -1]
     assert dataset.class_names == ()
     assert load(root, label_column=None).labels.tolist() == [-1] * 4
+
+
+def test_a_blank_label_is_none_and_its_row_stays(root, expected):
+    (root / "mixed.csv").write_text("id,articleType\n7,Shirt\n3,\n9,  \n1,Bag\n")
+    dataset = load(root, "mixed.csv")
+    assert dataset.ids.tolist() == ["7", "3", "9", "1"]
+    assert dataset.class_names == ("Bag", "Shirt")
+    assert dataset.labels.tolist() == [1, -1, -1, 0]
+    assert dataset.skipped.empty
+    np.testing.assert_array_equal(dataset.images([1]).numpy(), expected(["3"]))
+    assert dataset.with_classes(("Shirt",)).labels.tolist() == [0, -1, -1, -1]
+
+
+def test_a_csv_without_the_label_column_has_no_labels(root):
+    (root / "bare.csv").write_text("id,note\n9,a\n3,b\n")
+    dataset = load(root, "bare.csv")
+    assert (dataset.labels.tolist(), dataset.class_names) == ([-1, -1], ())
+    (root / "one.csv").write_text("id,articleType\n7,Shirt\n")
+    both = load(root, ["bare.csv", "one.csv"])
+    assert both.labels.tolist() == [-1, -1, 0]
+
+
+def test_class_names_have_one_form_of_unicode(root):
+    (root / "forms.csv").write_text("id,articleType\n7,Ve\u0301lo\n3,V\u00e9lo\n")
+    dataset = load(root, "forms.csv")
+    assert dataset.class_names == ("V\u00e9lo",)
+    assert dataset.labels.tolist() == [0, 0]
+
+
+def test_image_digests_tell_pixels_apart(root):
+    shutil.copy(root / "images/7.png", root / "images/1.png")
+    dataset = load(root)
+    digests = dataset.image_digests()
+    assert digests.dtype == np.int64
+    assert digests[0] == digests[3] and len(set(digests.tolist())) == 3
+    assert dataset.subset([3, 1]).image_digests().tolist() == digests[[3, 1]].tolist()
 
 
 def test_a_subset_is_a_view(root, expected):
@@ -215,16 +251,20 @@ def test_importer_makes_a_root_that_is_not_there(make_images, tmp_path):
 
 
 def test_in_memory_nothing_is_written(root, expected, cache, tmp_path):
-    with in_memory():
-        dataset = load(root)
-        with pytest.raises(UserError, match=r"test.csv does not exist, and a dry run imports"):
-            load(tmp_path / "new", "test.csv", importer=lambda: pytest.fail)
+    dataset = load(root, cache_dir=Storage.MEMORY)
+    assert dataset.in_memory and dataset.further == {"cache_dir": Storage.MEMORY}
+    with pytest.raises(UserError, match=r"test.csv does not exist, and a dry run imports"):
+        load(
+            tmp_path / "new",
+            "test.csv",
+            importer=lambda: pytest.fail,
+            cache_dir=Storage.MEMORY,
+        )
     np.testing.assert_array_equal(dataset.images([2, 0]).numpy(), expected(["9", "7"]))
     np.testing.assert_allclose(dataset.statistics(), load(root).statistics())
     assert not (tmp_path / "new").exists()
     shutil.rmtree(cache)
-    with in_memory():
-        load(root)
+    load(root, cache_dir=Storage.MEMORY)
     assert not cache.exists()
 
 

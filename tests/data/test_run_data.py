@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from fewshot.binding import config
-from fewshot.data.run_data import load_data
+from fewshot.data.loading import load_data
 from fewshot.data.twins import DropTwins
 from fewshot.main import main
 from fewshot.models.model_file import load_model

@@ -19,6 +19,10 @@ def table_of(labels):
     return pd.DataFrame({"id": [f"i{i}" for i in range(len(labels))]})
 
 
+def ids_of(labels):
+    return table_of(labels)["id"].to_numpy(dtype=str)
+
+
 def select(labels, seed=0, **options):
     labels = np.array(labels, dtype=np.int64)
     return SelectRows(**options)(table_of(labels), labels, NAMES, seed)
@@ -174,7 +178,7 @@ def test_selections_that_leave_too_little(labels, options, expected):
 @given(LABELS, st.floats(0.01, 0.99), st.integers(0, 2**62))
 def test_validation_is_a_stratified_partition(labels, fraction, seed):
     labels = np.array(labels)
-    train, validation = split_validation(labels, fraction, seed)
+    train, validation = split_validation(ids_of(labels), labels, fraction, seed)
     assert sorted([*train, *validation]) == list(range(len(labels)))
     assert (np.diff(train) > 0).all() and (np.diff(validation) > 0).all()
     assert train.dtype == validation.dtype == np.int64
@@ -183,14 +187,25 @@ def test_validation_is_a_stratified_partition(labels, fraction, seed):
         assert abs((labels[validation] == code).sum() - count * fraction) <= 1
 
 
+@settings(deadline=None, max_examples=30)
+@given(LABELS, st.integers(0, 9), st.randoms(use_true_random=False))
+def test_validation_rows_do_not_depend_on_the_order_of_rows(labels, seed, random):
+    labels, ids = np.array(labels), ids_of(labels)
+    order = list(range(len(labels)))
+    random.shuffle(order)
+    held_out = ids[split_validation(ids, labels, 0.3, seed)[1]]
+    shuffled = ids[order][split_validation(ids[order], labels[order], 0.3, seed)[1]]
+    assert sorted(held_out) == sorted(shuffled)
+
+
 def test_validation_draws_by_seed():
     labels = labels_of(30, 30)
-    draws = [tuple(split_validation(labels, 0.1, seed)[1]) for seed in (1, 1, 2)]
+    draws = [tuple(split_validation(ids_of(labels), labels, 0.1, seed)[1]) for seed in (1, 1, 2)]
     assert draws[0] == draws[1] != draws[2] and len(draws[0]) == 6
 
 
 def test_unlabelled_rows_are_split_at_random():
-    train, validation = split_validation(np.full(50, -1), 0.1, 0)
+    train, validation = split_validation(ids_of(range(50)), np.full(50, -1), 0.1, 0)
     assert (len(train), len(validation)) == (45, 5)
     assert validation.tolist() != list(range(45, 50))
 
@@ -198,10 +213,10 @@ def test_unlabelled_rows_are_split_at_random():
 @pytest.mark.parametrize("fraction", [0.0, 1.0, -0.1, float("nan")])
 def test_bad_validation_fractions(fraction):
     with pytest.raises(UserError, match=f"lies between 0 and 1, not at {fraction}"):
-        split_validation(labels_of(3, 3), fraction, 0)
+        split_validation(ids_of(range(6)), labels_of(3, 3), fraction, 0)
 
 
 @pytest.mark.parametrize("labels", [[], [0, 1, 2]])
 def test_nothing_to_validate_on(labels):
     with pytest.raises(UserError, match=f"none of the {len(labels)} training rows can be set"):
-        split_validation(np.array(labels, dtype=np.int64), 0.5, 0)
+        split_validation(ids_of(labels), np.array(labels, dtype=np.int64), 0.5, 0)

@@ -31,15 +31,6 @@ def test_test_rows_with_the_pixels_of_a_training_row_are_left_out(make_images):
     assert DropTwins()(dataset(root, "test.csv"), train).tolist() == [0, 1, 2, 3]
 
 
-def test_digests_tell_pixels_apart(make_images):
-    root = make_images({"a": "Bag", "b": "Hat", "c": "Hat"})
-    copy_image(root, "a", "c")
-    packed = dataset(root, "train.csv")
-    digests = packed.pixel_digests()
-    assert digests[0] == digests[2] != digests[1]
-    assert packed.subset([2, 1]).pixel_digests() == digests[2:0:-1]
-
-
 def test_no_row_left_is_refused(make_images):
     root = make_images({"a": "Bag", "b": "Hat"})
     whole = dataset(root, "train.csv")

@@ -10,6 +10,8 @@ from torch import nn
 class FakeDataset:
     """Rows of images uint8 [N, 1, 1, D] with labels given as names (None: unlabelled)."""
 
+    further: dict[str, object] = {}  # noqa: RUF012
+
     def __init__(self, images, labels, class_names=None, first_id=0):
         self._images = torch.as_tensor(np.asarray(images), dtype=torch.uint8)
         if self._images.ndim == 2:

@@ -3,12 +3,12 @@
 import hashlib
 import logging
 import os
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from contextvars import ContextVar
+from collections.abc import Mapping, Sequence
+from enum import Enum
 from pathlib import Path
 from typing import Protocol
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -19,22 +19,11 @@ from fewshot.interfaces import IntArray
 
 logger = logging.getLogger("fewshot")
 
-_IN_MEMORY = ContextVar("in_memory", default=False)
 
+class Storage(Enum):
+    """Where decoded images are kept other than in a folder of packs."""
 
-@contextmanager
-def in_memory() -> Iterator[None]:
-    """Datasets made inside write nothing: images are decoded whenever they are asked for."""
-    token = _IN_MEMORY.set(True)
-    try:
-        yield
-    finally:
-        _IN_MEMORY.reset(token)
-
-
-def is_in_memory() -> bool:
-    """Whether datasets made now may write nothing."""
-    return _IN_MEMORY.get()
+    MEMORY = "memory"
 
 
 class Pixels(Protocol):
@@ -50,8 +39,8 @@ class Pixels(Protocol):
         """uint8 [len(positions), C, H, W]."""
         ...
 
-    def digests(self, positions: IntArray) -> list[str]:
-        """A digest of each image's pixels, or of its source: see the implementations."""
+    def digests(self, positions: IntArray) -> IntArray:
+        """int64, a digest of each image's pixels, or of its source: see the implementations."""
         ...
 
 
@@ -70,17 +59,20 @@ def pack_directory(cache: Path, root_dir: Path, wanted: ImageFormat) -> Path:
 
 
 def open_pixels(
-    store: ImageStore, stamps: Mapping[str, str], wanted: ImageFormat, cache: Path
+    store: ImageStore,
+    stamps: Mapping[str, str],
+    wanted: ImageFormat,
+    cache_dir: str | os.PathLike[str] | Storage | None,
 ) -> tuple[list[str], Pixels, dict[str, str]]:
     """(readable ids in order, their pixels, {id: reason} of the others); packs what is missing.
 
-    stamps: of the ids that have an image. Inside `in_memory()` nothing is decoded or written, and
-    an unreadable image shows only when it is asked for.
+    stamps: of the ids that have an image; cache_dir: see cache_root. With Storage.MEMORY nothing is
+    decoded or written, and an unreadable image shows only when it is asked for.
     """
-    if is_in_memory():
+    if isinstance(cache_dir, Storage):
         ids = list(stamps)
         return ids, UnpackedPixels(store, ids, list(stamps.values()), wanted), {}
-    pack = Pack(pack_directory(cache, store.root_dir, wanted), wanted)
+    pack = Pack(pack_directory(cache_root(cache_dir), store.root_dir, wanted), wanted)
     failures = pack.add(store, stamps)
     ids = [image_id for image_id in stamps if image_id not in failures]
     return ids, PackedPixels(pack, ids), failures
@@ -100,9 +92,9 @@ class PackedPixels:
         """uint8 [len(positions), C, H, W], copied from the memory-mapped files."""
         return self._pack.gather(self._places[positions])
 
-    def digests(self, positions: IntArray) -> list[str]:
+    def digests(self, positions: IntArray) -> IntArray:
         """As they were taken when the images were packed."""
-        return self._pack.digests(self._places[positions])
+        return _numbers(self._pack.digests(self._places[positions]))
 
 
 class UnpackedPixels:
@@ -131,10 +123,15 @@ class UnpackedPixels:
             )
         return torch.from_numpy(images)
 
-    def digests(self, positions: IntArray) -> list[str]:
+    def digests(self, positions: IntArray) -> IntArray:
         """Of the sources: nothing is decoded, and every image is taken for another one."""
         sources = (f"{self._ids[i]} {self._stamps[i]}" for i in positions.tolist())
-        return [hashlib.blake2b(s.encode(), digest_size=8).hexdigest() for s in sources]
+        return _numbers([hashlib.blake2b(s.encode(), digest_size=8).hexdigest() for s in sources])
+
+
+def _numbers(digests: Sequence[str]) -> IntArray:
+    """int64 of hex digests of 64 bits."""
+    return np.array([int(digest, 16) for digest in digests], np.uint64).view(np.int64)
 
 
 def _digest(ids: Sequence[str], facts: Sequence[str]) -> str:

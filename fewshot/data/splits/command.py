@@ -22,7 +22,9 @@ def create_splits(
     """
     plan = SplitPlan() if plan is None else plan
     source = Path(csv).expanduser()
-    table = _with_ids(read_rows(source, (plan.label_column,), plan.id_column), plan)
+    named_by = {plan.id_column: "--id-column", plan.label_column: "--label-column"}
+    table = read_rows(source, (plan.label_column,), plan.id_column, named_by)
+    table = _with_ids(table, plan)
     return write_splits(split(table, plan), plan, source, Path(directory).expanduser())
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from unicodedata import normalize
 
 import pandas as pd
 
@@ -47,7 +48,7 @@ def read_parts(path: str | Path, label_column: str, id_column: str = "id") -> Li
             f"'part'; its columns are: {', '.join(table.columns)}. Rename them."
         )
     known = PARTS_OF_TYPES if key != id_column else PARTS_OF_ROWS
-    keys = table[key].str.strip().tolist()
+    keys = [normalize("NFC", name.strip()) for name in table[key]]
     parts = [_part(text, key != id_column) for text in table[(named or others)[0]]]
     _check(path, keys, parts, known)
     listed = dict(zip(keys, parts, strict=True))

@@ -1,22 +1,22 @@
-"""CSV files as people have them: one row a line, bare quotes and unquoted commas read, not lost."""
+"""CSV files as people have them: RFC 4180, and what is certain of rows that are not."""
 
+import csv
 import difflib
 import io
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NoReturn
+from unicodedata import normalize
 
+from fewshot.data.tables.surplus import commas_in_last_column, split_line
 from fewshot.errors import UserError
-
-# A cell is quoted only if its closing quote stands before a comma or the end of the line; any
-# other quote, as in `3.5" Shorts`, is a character like the rest and swallows nothing.
-_CELL = re.compile(r'"((?:[^"]|"")*+)"(?=,|$)|([^,]*)')
 
 
 @dataclass(frozen=True)
 class Sheet:
-    """One file's cells; `lines` are the line numbers of the rows, the header being line 1."""
+    """One file's cells; `lines` are the numbers of the lines where rows begin, from 1."""
 
     path: Path
     columns: list[str]
@@ -38,8 +38,54 @@ def read_bytes(path: Path) -> bytes:
         raise UserError(f"cannot read {path}: {error.strerror}. Check its permissions.") from error
 
 
-def read_sheet(path: Path, required: Sequence[str]) -> Sheet:
-    """The file's cells; raises UserError as table.read_table does."""
+def read_sheet(path: Path, required: Mapping[str, str], labels: Sequence[str] = ()) -> Sheet:
+    """The file's cells; raises UserError as table.read_table does.
+
+    required: columns that must be there, and what names another for each ("" for nothing); labels:
+    those that name classes, if they are there. A row of too many cells is read if the surplus can
+    only be commas in the last column, see commas_in_last_column.
+    """
+    lines = _lines(path)
+    at = next((i for i, line in enumerate(lines) if line.strip()), None)
+    if at is None:
+        raise UserError(f"{path} is empty: it needs a header line and a row for each image.")
+    header, at = _record(lines, at) or (split_line(lines[at]), at + 1)
+    asked = {normalize("NFC", name): name for name in (*required, *labels)}
+    columns = [normalize("NFC", name.strip()) for name in header]
+    sheet = Sheet(path, [asked.get(name, name) for name in columns], [], [])
+    _check_columns(path, sheet.columns, required, labels)
+    surplus = _read_rows(sheet, lines, at, {*required, *labels})
+    if not sheet.rows:
+        raise UserError(f"{path} has a header but no rows: it needs a row for each image.")
+    _mend(sheet, surplus, [sheet.columns.index(name) for name in labels if name in sheet.columns])
+    return sheet
+
+
+def _read_rows(sheet: Sheet, lines: list[str], at: int, checked: set[str]) -> dict[int, str]:
+    """Fill the sheet from a line on; {row: line} of the rows that do not fit the header."""
+    surplus = {}
+    while at < len(lines):
+        start, line = at, lines[at]
+        at += 1
+        if not line.strip():
+            continue
+        cells: list[str] = []
+        if '"' not in line:
+            cells = line.rstrip("\r\n").split(",")
+        elif record := _record(lines, start):
+            cells, at = record
+        if len(cells) != len(sheet.columns):
+            # a record of several lines has no comma too many, and no id or label holds one
+            if at > start + 1 or sheet.columns[-1] in checked:
+                _refuse(sheet.path, start, sheet.columns, line)
+            surplus[len(sheet.rows)] = line
+        sheet.rows.append(cells)
+        sheet.lines.append(start + 1)
+    return surplus
+
+
+def _lines(path: Path) -> list[str]:
+    """The lines without their ends, but for those inside of quoted cells (see _record)."""
     data = read_bytes(path)
     try:
         text = data.decode("utf-8-sig")
@@ -51,62 +97,58 @@ def read_sheet(path: Path, required: Sequence[str]) -> Sheet:
             ) from None
         at = data.count(b"\n", 0, error.start) + 1
         raise UserError(f"{path} line {at} is not UTF-8 text: save the file as UTF-8.") from None
-    numbered = enumerate(io.StringIO(text, newline=None), start=1)
-    filled = ((number, line.rstrip("\n")) for number, line in numbered if line.strip())
-    _, header = next(filled, (0, ""))
-    if not header:
-        raise UserError(f"{path} is empty: it needs a header line and a row for each image.")
-    columns = [name.strip() for name in _cells(header, header.count(",") + 1)[0]]
-    _check_columns(path, columns, required)
-    sheet = Sheet(path, columns, [], [])
-    for number, line in filled:
-        cells, surplus = _cells(line, len(columns))
-        if len(cells) < len(columns) or (surplus and columns[-1] in required):
-            _refuse_row(path, number, columns, line)
-        sheet.rows.append(cells)
-        sheet.lines.append(number)
-    if not sheet.rows:
-        raise UserError(f"{path} has a header but no rows: it needs a row for each image.")
-    return sheet
+    return list(io.StringIO(text, newline=""))
 
 
-def _cells(line: str, columns: int) -> tuple[list[str], bool]:
-    """At most `columns` cells, and whether the last one holds a surplus of commas."""
-    if '"' not in line:
-        cells = line.split(",", columns - 1)
-        return cells, "," in cells[-1]
-    cells, start = [], 0
-    while start <= len(line):
-        match = _CELL.match(line, start)
-        assert match is not None  # the second alternative matches anything
-        if len(cells) == columns - 1 and match.end() < len(line):
-            return [*cells, line[start:]], True
-        quoted, plain = match.groups()
-        cells.append(plain if quoted is None else quoted.replace('""', '"'))
-        start = match.end() + 1
-    return cells, False
+def _record(lines: list[str], start: int) -> tuple[list[str], int] | None:
+    """The cells of the record that begins at a line, and the line after it; None if malformed."""
+    reader = csv.reader((lines[i] for i in range(start, len(lines))), strict=True)
+    try:
+        return next(reader), start + reader.line_num
+    except csv.Error:
+        return None
 
 
-def _refuse_row(path: Path, number: int, columns: list[str], line: str) -> None:
-    found = len(_cells(line, line.count(",") + 1)[0])
+def _mend(sheet: Sheet, surplus: Mapping[int, str], labels: Sequence[int]) -> None:
+    """Read the rows of too many cells, {row: line}, or refuse the first that is not certain."""
+    if not surplus:
+        return
+    exact = [cells for row, cells in enumerate(sheet.rows) if row not in surplus]
+    read = commas_in_last_column(list(surplus.values()), exact, len(sheet.columns), labels)
+    for (row, line), cells in zip(surplus.items(), read, strict=True):
+        if cells is None:
+            _refuse(sheet.path, sheet.lines[row] - 1, sheet.columns, line)
+        sheet.rows[row] = cells
+
+
+def _refuse(path: Path, at: int, columns: list[str], line: str) -> NoReturn:
+    found, wanted = len(split_line(line)), len(columns)
+    what = f"has {found} cells, the header has {wanted}"
+    if found == wanted:
+        what = "has a quote that does not end before a comma or the end of a line"
     raise UserError(
-        f"{path} line {number} has {found} columns, the header has {len(columns)}: {line[:80]!r}. "
-        "A row is one line; put double quotes around a text that holds commas."
+        f"{path} line {at + 1} {what}: {line.strip()[:80]!r}. Put double quotes around a text "
+        "that holds commas, quotes or line breaks, and double the quotes in it."
     )
 
 
-def _check_columns(path: Path, columns: list[str], required: Sequence[str]) -> None:
+def _check_columns(
+    path: Path, columns: list[str], required: Mapping[str, str], labels: Sequence[str]
+) -> None:
     twice = sorted({name for name in columns if columns.count(name) > 1})
     if twice:
         raise UserError(f"{path}: the header names '{twice[0]}' twice: rename one of the columns.")
-    for name in required:
-        if name in columns:
+    lower = {column.lower(): column for column in columns}
+    for name in {**required, **dict.fromkeys(labels)}:
+        if name in columns or (name not in required and name.lower() not in lower):
             continue
-        lower = {column.lower(): column for column in columns}
         close = difflib.get_close_matches(name.lower(), lower, n=1)
         hint = f" Did you mean '{lower[close[0]]}'?" if close else ""
         if len(columns) == 1 and re.search(r"[;\t]", columns[0]):
             hint = " Separate the columns by commas, not by semicolons or tabs."
+        binding = required.get(name)
+        remedy = f" Name another with {binding}, or add the column." if binding else ""
+        if not hint and not remedy:
+            remedy = " Name one of these, or add the column."
         found = ", ".join(columns)
-        remedy = hint or " Name one of these, or add the column."
-        raise UserError(f"{path} has no column '{name}'; its columns are: {found}.{remedy}")
+        raise UserError(f"{path} has no column '{name}'; its columns are: {found}.{hint}{remedy}")

@@ -1,86 +1,80 @@
 """Tables: a CSV with one row an image, read as text and written whole or not at all."""
 
+import csv
 import hashlib
-import logging
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from types import SimpleNamespace
+from unicodedata import normalize
 
 import pandas as pd
 
 from fewshot.data.tables.csv_file import read_bytes, read_sheet
 from fewshot.errors import UserError
 
-logger = logging.getLogger("fewshot")
-
 Paths = str | Path | Sequence[str | Path]
 
 
-def read_table(
-    paths: Paths, label_column: str | None = "articleType"
-) -> tuple[pd.DataFrame, list[str]]:
-    """The labelled rows of one CSV file or several, in order, and the ids of the others.
+def read_table(paths: Paths, label_column: str | None = "articleType") -> pd.DataFrame:
+    """The rows of one CSV file or several, in order; every column is text.
 
-    Every column is text. One row is one line. Commas beyond the last column belong to the last
-    column. Rows with an empty label are left out, counted and named in a warning. Raises UserError
-    for a file that is missing, empty or not UTF-8, and for missing columns, short rows, and empty,
-    duplicate or unsafe ids.
+    Labels are empty where a row, or the whole of a file, has none; if no file has the label column,
+    the table has none either. Ids and labels are in Unicode's composed form (NFC), whatever form
+    the files have. Raises UserError for a file that is missing, empty or not UTF-8, for rows that
+    do not fit the header, and for empty, duplicate or unsafe ids.
     """
-    table = read_rows(paths, () if label_column is None else (label_column,))
-    if label_column is None:
-        return table, []
-    unlabelled = table[label_column] == ""
-    if unlabelled.all():
-        raise UserError(
-            f"{_names(paths)}: column '{label_column}' is empty in every row: fill it in (for "
-            "pictures to be recognised any word will do), or name another column as the label "
-            "column."
-        )
-    ids = table.loc[unlabelled, "id"].tolist()
-    if ids:
-        logger.warning(
-            "%s: skipped %d of %d rows, whose '%s' is empty: ids %s (to have them recognised, "
-            "fill in any word)",
-            _names(paths),
-            len(ids),
-            len(table),
-            label_column,
-            listing(ids),
-        )
-    return table[~unlabelled].reset_index(drop=True), ids
+    labels = () if label_column is None else (label_column,)
+    return _read(paths, {"id": "create_splits.sh --id-column"}, labels, "id")
 
 
 def read_rows(
-    paths: Paths, required: Sequence[str] = (), id_column: str | None = "id"
+    paths: Paths,
+    labels: Sequence[str] = (),
+    id_column: str | None = "id",
+    named_by: Mapping[str, str] | None = None,
 ) -> pd.DataFrame:
-    """All rows of one CSV file or several; ids and required columns are checked and stripped.
+    """The same of a table that must have the columns `labels`, and `id_column` unless it is None.
 
-    id_column: None for a table whose rows are no images. A column that only some of the files have
-    is empty in the rows of the others. Raises UserError as read_table does.
+    named_by: what a user would give to name another column, {column: option}.
     """
-    required = [*(() if id_column is None else (id_column,)), *required]
-    sheets = [read_sheet(path, required) for path in as_paths(paths)]
+    required = (*(() if id_column is None else (id_column,)), *labels)
+    options = named_by or {}
+    return _read(paths, {name: options.get(name, "") for name in required}, labels, id_column)
+
+
+def _read(
+    paths: Paths, required: Mapping[str, str], labels: Sequence[str], id_column: str | None
+) -> pd.DataFrame:
+    sheets = [read_sheet(path, required, labels) for path in as_paths(paths)]
     frames = [pd.DataFrame(sheet.rows, columns=sheet.columns, dtype=str) for sheet in sheets]
     table = pd.concat(frames, ignore_index=True).fillna("") if len(frames) > 1 else frames[0]
-    for column in required:
-        table[column] = table[column].str.strip()
+    for column in {*required, *labels} & set(table.columns):
+        table[column] = table[column].map(_name)
     if id_column is not None:
         places = [f"{sheet.path.name} line {line}" for sheet in sheets for line in sheet.lines]
         _check_ids(table[id_column].tolist(), places)
     return table
 
 
+def _name(text: str) -> str:
+    """A name as it is compared: without spaces around it, accents composed."""
+    return normalize("NFC", text.strip())
+
+
 def write_table(table: pd.DataFrame, path: str | Path) -> None:
     """Write the rows, without the index, as a CSV that appears whole or not at all.
 
-    Raises UserError when the path cannot be written or a cell holds a line break.
+    Cells with commas, quotes or line breaks are quoted. Raises UserError when the path cannot be
+    written.
     """
-    text = table.to_csv(index=False, lineterminator="\n")
-    if text.count("\n") != len(table) + 1 or "\r" in text:
-        raise UserError(
-            f"{path}: a cell holds a line break, but a row must be one line: remove it."
-        )
-    write_text(text, path)
+    lines: list[str] = []
+    # rows that end in "\r\n" make the writer quote cells that hold either; the file's end in "\n"
+    keep = SimpleNamespace(write=lambda row: lines.append(row.removesuffix("\r\n") + "\n"))
+    writer = csv.writer(keep, lineterminator="\r\n")
+    writer.writerow(table.columns)
+    writer.writerows(table.astype(object).where(table.notna(), "").itertuples(index=False))
+    write_text("".join(lines), path)
 
 
 def write_text(text: str, path: str | Path) -> None:
@@ -122,10 +116,6 @@ def listing(items: Iterable[object], limit: int = 5) -> str:
     texts = [str(item) for item in items]
     more = f" and {len(texts) - limit} more" if len(texts) > limit else ""
     return ", ".join(texts[:limit]) + more
-
-
-def _names(paths: Paths) -> str:
-    return ", ".join(path.name for path in as_paths(paths))
 
 
 def _check_ids(ids: list[str], places: list[str]) -> None:

@@ -1,5 +1,4 @@
 import hashlib
-import logging
 import os
 
 import pandas as pd
@@ -39,64 +38,110 @@ def refused(*arguments, **options):
         ('1,Shirts,2011,Tempo 3.5" Pink Short', 'Tempo 3.5" Pink Short'),
         ('1,Shirts,2011,"Tie, quoted"', "Tie, quoted"),
         ('1,Shirts,2011,"a ""b"", c"', 'a "b", c'),
-        ('1,Shirts,2011,"never closed', '"never closed'),
+        ('1,Shirts,2011,"Air" shoes', '"Air" shoes'),
         ('1,Shirts,2011,"Air" shoes, red', '"Air" shoes, red'),
         ('1,Shirts,2011,5" and 6", red', '5" and 6", red'),
         ('1,"Shirts",2011,"Air", red', '"Air", red'),
         ('1,"Shirts","2011",', ""),
         ("1,Shirts,2011,trailing,", "trailing,"),
+        ('1,Shirts,2011,"two\nlines, of ""it"""', 'two\nlines, of "it"'),
     ],
 )
-def test_a_row_is_one_line_and_the_last_column_takes_what_is_left(csv, line, name):
-    table, _ = read_table(csv(f"{HEADER}{line}\n2,Jeans,2012,After\n"))
+def test_the_last_column_takes_what_can_only_be_its(csv, line, name):
+    table = read_table(csv(f"{HEADER}{line}\n2,Jeans,2012,After\n3,Shirts,2011,After\n"))
     assert table.columns.tolist() == ["id", "articleType", "year", "productDisplayName"]
     assert table.loc[0].tolist() == ["1", "Shirts", "2011", name]
     assert table.loc[1].tolist() == ["2", "Jeans", "2012", "After"]
+    assert len(table) == 3
+
+
+SHIFTED = [f"{i},Soft thing {i},{('Bags', 'Hats')[i % 2]},Summer" for i in range(3, 9)]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "2,Soft, warm thing,Bags,Summer",  # would be the class "warm thing"
+        "2,Soft, Bags,Hats,Summer",  # could be either
+        "2,Bags,Soft, warm,Summer",
+        '2,"Soft, warm thing,Bags,Summer',
+        '2,"Soft" warm, thing,Bags,Summer',
+        '2,"Soft",warm, thing,Bags,Summer',
+        '2,a "b, c",Bags,Summer',
+        "2,Soft,Bags",
+        '2,"two\nlines",Bags,Summer,more',
+        '2,Soft,Bags,"never closed',
+    ],
+)
+def test_a_row_that_could_be_read_in_another_way_is_refused_with_its_line(csv, line):
+    text = "\n".join(["id,name,articleType,season", SHIFTED[0], line, *SHIFTED[1:]])
+    message = refused(csv(text + "\n"))
+    assert "styles.csv line 3 has " in message
+    assert message.endswith(
+        "Put double quotes around a text that holds commas, quotes or line breaks, and double the "
+        "quotes in it."
+    )
+
+
+def test_a_surplus_comma_in_a_last_column_that_names_classes_is_refused(csv):
+    assert "has 3 cells, the header has 2" in refused(csv("id,articleType\n1,a\n2,a,b\n"))
+
+
+def test_rows_of_a_class_that_only_they_have_are_not_certain(csv):
+    text = "id,articleType,name\n1,Bags,a\n2,Bags,b\n3,Hats,c, d\n"
+    assert "line 4 has 4 cells, the header has 3: '3,Hats,c, d'" in refused(csv(text))
+
+
+def test_quoted_line_breaks_are_read_and_lines_counted(csv):
+    text = (
+        'id,note,articleType\n1,"Soft, warm.\r\nModel 0, ""red""",Bags\n\n2,"a\n\nb",Hats\n'
+        "1,c,Hats\n"
+    )
+    assert "duplicate ids: 1 (styles.csv line 2, styles.csv line 8)" in refused(csv(text))
+    table = read_table(csv(text.removesuffix("1,c,Hats\n")))
+    assert table["note"].tolist() == ['Soft, warm.\r\nModel 0, "red"', "a\n\nb"]
+    assert table["articleType"].tolist() == ["Bags", "Hats"]
 
 
 def test_a_quoted_comma_before_the_last_column_is_not_a_separator(csv):
-    table, _ = read_table(csv('id,note,articleType\n1,"a, ""b""",Shirts\n2,3" wide,Jeans\n'))
+    table = read_table(csv('id,note,articleType\n1,"a, ""b""",Shirts\n2,3" wide,Jeans\n'))
     assert table["note"].tolist() == ['a, "b"', '3" wide']
     assert table["articleType"].tolist() == ["Shirts", "Jeans"]
 
 
+def test_names_that_look_alike_are_one(csv):
+    text = "id,cate\u0301gorie,name\n1,Ve\u0301lo,e\u0301\nu\u0308,V\u00e9lo ,x\n"
+    table = read_table(csv(text), "cat\u00e9gorie")
+    assert table["cat\u00e9gorie"].tolist() == ["V\u00e9lo", "V\u00e9lo"]
+    assert table["id"].tolist() == ["1", "\u00fc"]
+    assert "duplicate ids: \u00fc" in refused(csv("id,articleType\nu\u0308,a\n\u00fc,b\n"))
+
+
 def test_everything_is_text_and_nothing_is_taken_for_missing(csv):
-    table, _ = read_table(csv("id,articleType,season\n007,NA,\n1,nan,NA\n"))
+    table = read_table(csv("id,articleType,season\n007,NA,\n1,nan,NA\n"))
     assert table.values.tolist() == [["007", "NA", ""], ["1", "nan", "NA"]]
 
 
 @pytest.mark.parametrize("newline", ["\n", "\r\n", "\r"])
 def test_bom_line_ends_blank_lines_and_spaces_around_ids_and_labels(csv, newline):
     text = newline.join(["\ufeffid,articleType,x", " 1 , Shirts ,a b", "", "2,Jeans,\x85\u2028"])
-    table, _ = read_table(csv(text))
+    table = read_table(csv(text))
     assert table.values.tolist() == [["1", "Shirts", "a b"], ["2", "Jeans", "\x85\u2028"]]
 
 
-def test_rows_without_a_label_are_skipped_counted_and_named(csv, caplog):
-    path = csv("id,articleType\n1,Shirts\n2,\n3,  \n4,Jeans\n")
-    with caplog.at_level(logging.WARNING, "fewshot"):
-        table, unlabelled = read_table(path)
-    assert table["id"].tolist() == ["1", "4"]
-    assert table.index.tolist() == [0, 1]
-    assert unlabelled == ["2", "3"]
-    assert caplog.messages == [
-        "styles.csv: skipped 2 of 4 rows, whose 'articleType' is empty: ids 2, 3 (to have them "
-        "recognised, fill in any word)"
-    ]
-    everything, unlabelled = read_table(path, None)
-    assert len(everything) == 4 and unlabelled == []
-
-
-def test_every_label_empty(csv):
-    assert "column 'articleType' is empty in every row: fill it in" in refused(
-        csv("id,articleType\n1,\n")
-    )
+def test_rows_without_a_label_and_files_without_the_column_are_kept(csv):
+    table = read_table(csv("id,articleType\n1,Shirts\n2,\n3,  \n4,Jeans\n"))
+    assert table["articleType"].tolist() == ["Shirts", "", "", "Jeans"]
+    bare = csv("id,x\n5,a\n", "bare.csv")
+    assert read_table(bare).columns.tolist() == ["id", "x"]
+    both = read_table([csv("id,articleType\n1,Shirts\n"), bare])
+    assert both["articleType"].tolist() == ["Shirts", ""]
 
 
 def test_several_files_are_one_table(csv):
     one = csv("id,articleType,x\n1,Shirts,a\n", "one.csv")
     two = csv("id,articleType,y\n2,Jeans,b\n", "two.csv")
-    table, _ = read_table([one, str(two)])
+    table = read_table([one, str(two)])
     assert table.columns.tolist() == ["id", "articleType", "x", "y"]
     assert table.values.tolist() == [["1", "Shirts", "a", ""], ["2", "Jeans", "", "b"]]
 
@@ -132,17 +177,13 @@ def test_an_id_cannot_leave_the_image_folder(csv, bad):
         ("\n \n", "is empty: it needs a header"),
         (HEADER, "has a header but no rows: it needs a row for each image."),
         ("id,articletype\n1,a\n", "its columns are: id, articletype. Did you mean 'articletype'?"),
-        ("id,b\n1,a\n", "its columns are: id, b. Name one of these, or add the column."),
         ("ids,articleType\n1,a\n", "has no column 'id'; its columns are: ids, articleType. Did "),
         ("id;articleType\n1;a\n", "Separate the columns by commas, not by semicolons or tabs."),
         ("id,articleType,id\n1,a,2\n", "the header names 'id' twice: rename one of the columns."),
         ("id,articleType\n1,a\n ,b\n", "styles.csv line 3 has an empty id: an id names the image"),
-        (HEADER + "1,Shirts,2011,x\n2,Shirts\n", "line 3 has 2 columns, the header has 4: '2,Shir"),
-        (HEADER + '1,"a, b",2011\n', "line 2 has 3 columns, the header has 4"),
-        (
-            "id,articleType\n1,Shirts,red\n",
-            "has 3 columns, the header has 2: '1,Shirts,red'",
-        ),
+        (HEADER + "1,Shirts,2011,x\n2,Shirts\n", "line 3 has 2 cells, the header has 4: '2,Shir"),
+        (HEADER + '1,"a, b",2011\n', "line 2 has 3 cells, the header has 4"),
+        ("id,articleType\n1,Shirts,red\n", "has 3 cells, the header has 2: '1,Shirts,red'"),
     ],
 )
 def test_bad_tables_are_refused(csv, text, expected):
@@ -187,16 +228,32 @@ def test_write_is_whole_or_not_at_all(tmp_path, monkeypatch):
     assert [p.name for p in tmp_path.iterdir()] == ["a.csv"]
 
 
-def test_write_refuses_line_breaks_and_missing_folders(tmp_path):
-    for text in ("a\nb", "a\rb"):
-        with pytest.raises(UserError, match="a cell holds a line break"):
-            write_table(pd.DataFrame({"id": ["1"], "x": [text]}), tmp_path / "a.csv")
+def test_a_column_that_must_be_there_is_named_with_its_option(csv):
+    path = csv("id,kind\n1,a\n")
+    with pytest.raises(UserError) as caught:
+        read_rows(path, ("articleType",), named_by={"articleType": "--label-column"})
+    assert str(caught.value) == (
+        f"{path} has no column 'articleType'; its columns are: id, kind. Name another with "
+        "--label-column, or add the column."
+    )
+    with pytest.raises(UserError, match="Name one of these, or add the column"):
+        read_rows(path, ("articleType",))
+    assert "Name another with create_splits.sh --id-column" in refused(csv("photo,kind\n1,a\n"))
+
+
+def test_write_refuses_missing_folders(tmp_path):
     with pytest.raises(UserError, match="Choose a folder that exists and is writable"):
         write_text("", tmp_path / "no" / "a.csv")
 
 
-CELL = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\r\n"), max_size=8)
-QUOTED = st.text(st.sampled_from('a", '), max_size=6)
+def test_what_is_missing_is_written_empty(tmp_path):
+    table = pd.DataFrame({"id": ["1", "2"], "x": [0.5, float("nan")], "y": [1, 2]})
+    write_table(table, tmp_path / "a.csv")
+    assert (tmp_path / "a.csv").read_text() == "id,x,y\n1,0.5,1\n2,,2\n"
+
+
+CELL = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
+QUOTED = st.text(st.sampled_from('a", \r\n'), max_size=6)
 
 
 @settings(deadline=None, max_examples=60)
@@ -207,3 +264,25 @@ def test_what_is_written_is_read_back(tmp_path_factory, cells):
     table.insert(0, "id", [str(i) for i in range(len(cells))])
     write_table(table, path)
     assert read_rows(path).values.tolist() == table.values.tolist()
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    st.lists(st.tuples(QUOTED, st.sampled_from(["Bags", "Hats"]), QUOTED), min_size=1, max_size=6),
+    st.sets(st.integers(0, 5)),
+)
+def test_no_class_is_ever_made_of_a_text(tmp_path_factory, rows, unquoted):
+    """Whatever quotes are left out, labels are right or the file is refused."""
+    path = tmp_path_factory.mktemp("table") / "t.csv"
+    lines = ["id,name,articleType,note"]
+    for i, (name, label, note) in enumerate(rows):
+        texts = [name, label, note]
+        if i not in unquoted:
+            texts = ['"' + text.replace('"', '""') + '"' for text in texts]
+        lines.append(",".join([str(i), *texts]))
+    path.write_bytes(("\n".join(lines) + "\n").encode())
+    try:
+        table = read_table(path)
+    except UserError:
+        return
+    assert set(table["articleType"]) <= {"Bags", "Hats", ""}
