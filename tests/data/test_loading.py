@@ -10,6 +10,7 @@ from PIL import Image
 from fewshot.binding import config
 from fewshot.data.loading import load_data
 from fewshot.data.twins import DropTwins
+from fewshot.errors import UserError
 from fewshot.main import main
 from fewshot.models.model_file import load_model
 
@@ -102,3 +103,84 @@ def test_a_dry_run_decodes_no_split_to_look_for_twins(leaky, tmp_path, caplog):
         run(tmp_path, leaky, dry_run=True)
     assert "leaves out" not in caplog.text
     assert "test           26 images" in caplog.text
+
+
+@pytest.fixture
+def mixed(shop, tmp_path):
+    """The bindings of the shop with every second training label left out."""
+    lines = (shop.root / "train.csv").read_text().splitlines()
+    rows = [line if i % 2 else line.partition(",")[0] + "," for i, line in enumerate(lines[1:])]
+    (tmp_path / "mixed.csv").write_text("\n".join([lines[0], *rows]) + "\n")
+    return [
+        *shop.bindings(),
+        f"FashionDataset.csv_file = '{tmp_path}/mixed.csv'",
+        f"test/FashionDataset.csv_file = '{shop.root}/test.csv'",
+    ]
+
+
+def test_rows_without_a_label_are_left_out_where_a_label_is_needed_and_only_there(mixed, caplog):
+    config.load([], mixed)
+    with caplog.at_level("INFO", logger="fewshot"):
+        data = load_data(None, 0.25, 0, needs_labels=True)
+    assert (data.train.labels >= 0).all() and (data.validation.labels >= 0).all()
+    assert len(data.train) + len(data.validation) == 36
+    assert (
+        "left out 36 of 72 training rows, which have no label, as this objective needs one"
+        in caplog.text
+    )
+    data = load_data(None, 0.25, 0)
+    assert len(data.train) + len(data.validation) == 72
+    assert (data.train.labels < 0).sum() == 27
+    assert data.train.class_names == ("Bags", "Hats", "Socks")
+    assert data.skipped().empty
+
+
+def test_a_classifier_trains_on_the_labelled_rows_of_a_mixed_csv(mixed, tmp_path):
+    folder = run(tmp_path, [*mixed, "main.test_rows = None"])
+    assert pd.read_csv(folder / "per_class.csv")["n_train"].sum() == 36 - 4  # validation: 4
+
+
+def test_a_mixed_csv_trains_without_labels_and_its_labelled_rows_probe(mixed, tmp_path):
+    request = config.new_run(
+        ["configs/rotation.gin"],
+        [*SMALL, *mixed, "main.test_rows = None"],
+        "r",
+        str(tmp_path),
+        False,
+    )
+    main(request)
+    found = json.loads((request.folder / "results.json").read_text())
+    assert found["status"] == "completed"
+    assert found["test"]["knn_top1"] > 0.5
+
+
+def test_a_training_csv_without_the_label_column_says_what_to_bind(shop, tmp_path):
+    (tmp_path / "train.csv").write_text("id,kind\ntrainBags0,Bags\ntrainHats0,Hats\n")
+    config.load([], [*shop.bindings(), f"FashionDataset.csv_file = '{tmp_path}/train.csv'"])
+    with pytest.raises(UserError) as caught:
+        load_data(None, 0.0, 0)
+    assert str(caught.value) == (
+        "train.csv has no label column 'articleType'; the columns are: id, kind. Bind "
+        "FashionDataset.label_column to the one that names what each image shows, or to None if "
+        "none does, for training without labels."
+    )
+
+
+def test_a_test_csv_without_the_label_column_beside_the_training_csv_is_taken(shop, tmp_path):
+    (tmp_path / "train.csv").write_text((shop.root / "train.csv").read_text())
+    (tmp_path / "test.csv").write_text("id\ntestBags0\ntestHats0\n")
+    bindings = [b for b in shop.bindings() if not b.startswith("test/")]
+    config.load([], [*bindings, f"FashionDataset.csv_file = '{tmp_path}/train.csv'"])
+    data = load_data(None, 0.0, 0)
+    assert data.test.ids.tolist() == ["testBags0", "testHats0"]
+    assert data.test.labels.tolist() == [-1, -1]
+
+
+def test_the_same_ids_are_held_out_of_a_shuffled_csv(shop, tmp_path):
+    header, *rows = (shop.root / "train.csv").read_text().splitlines()
+    held_out = []
+    for name, listed in (("straight", rows), ("shuffled", rows[::-1])):
+        (tmp_path / f"{name}.csv").write_text("\n".join([header, *listed]) + "\n")
+        config.load([], [*shop.bindings(), f"FashionDataset.csv_file = '{tmp_path}/{name}.csv'"])
+        held_out.append(set(load_data(None, 0.25, 0).validation.ids.tolist()))
+    assert held_out[0] == held_out[1] and len(held_out[0]) == 18
