@@ -2,14 +2,17 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
-import pandas as pd
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
+
+from fewshot.sections import Section, Table
+from fewshot.spreadsheet import write_csv
 
 IntArray = NDArray[np.int64]
 
@@ -112,13 +115,22 @@ class Evaluation:
     """What an evaluator found.
 
     metrics: {split: {name: figure}}, merged into results.json; artifacts: {file name: a function
-    that writes it at the path it is given}; tables: {heading: table} for the console and the
-    report.
+    that writes it at the path it is given}, to which the sections' tables are added; sections: what
+    console and reports show.
     """
 
     metrics: Mapping[str, Mapping[str, Any]]
     artifacts: Mapping[str, Callable[[Path], None]] = field(default_factory=dict)
-    tables: Mapping[str, pd.DataFrame] = field(default_factory=dict)
+    sections: Sequence[Section] = ()
+
+    def __post_init__(self) -> None:
+        tables = {
+            block.name: partial(write_csv, block.frame)
+            for section in self.sections
+            for block in section.blocks
+            if isinstance(block, Table)
+        }
+        object.__setattr__(self, "artifacts", {**self.artifacts, **tables})
 
 
 class Dataset(Protocol):
@@ -150,9 +162,10 @@ class Dataset(Protocol):
 class Evaluator(Protocol):
     """Objective and datasets -> figures, tables, pictures; knows nothing of training.
 
-    monitors: whether it is cheap enough to run on validation during training. One that sets
-    needs_labels = True is refused before training where no training row has a label; one that
-    has `check(objective, datasets)` is asked to refuse, before training, what it would after it.
+    monitors: whether it is cheap enough to run on validation during training. It may also have
+    `needs_labels`: True is refused before training where no training row has a label;
+    `check(objective, datasets)`: refuses, before training, what it would refuse after it;
+    `prefix`: put before its figures and files, so that two of one kind keep apart.
     """
 
     monitors: bool

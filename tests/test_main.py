@@ -61,8 +61,9 @@ def test_a_run_leaves_everything_in_its_folder(transfer):
     test = found["test"]
     assert test["n"] == 24
     assert test["ceiling"] == 1.0
-    assert 0 <= test["top1"] <= test["top5"] <= 1
-    assert set(test["seen"]) >= {"n", "top1", "top5", "mean_class_top1"}
+    assert 0 <= test["top1"] <= 1
+    assert "top5" not in test  # of three classes one of the first five is always right
+    assert set(test["seen"]) >= {"n", "top1", "mean_class_top1"}
 
 
 def test_the_test_split_is_scored_once_and_only_after_training(transfer):

@@ -6,9 +6,12 @@ from typing import Any
 import gin
 
 from fewshot.errors import UserError
-from fewshot.evaluation.classification_metrics import class_counts, classify, labelled
+from fewshot.evaluation.classification_metrics import classify
 from fewshot.evaluation.classification_report import classification_report
 from fewshot.evaluation.inference import score
+from fewshot.evaluation.naming import checked_prefix
+from fewshot.evaluation.ranking import ranked_logits
+from fewshot.evaluation.split_rows import all_rows, rows_of_classes
 from fewshot.interfaces import Dataset, Evaluation
 
 
@@ -35,21 +38,23 @@ class Classification:
     ) -> None:
         if shift < 0:
             raise UserError(f"Classification.shift is {shift}: bind 0 or more pixels.")
-        self.prefix = prefix
+        self.prefix = checked_prefix("Classification", prefix)
         self.include_train = include_train
         self.mirrored = mirrored
         self.shift = shift
 
     def __call__(self, objective: Any, datasets: Mapping[str, Dataset]) -> Evaluation:
-        """Evaluate every split; raises UserError when there are no scores or no labels."""
-        n_train = class_counts(datasets.get("train"))
+        """Evaluate every split; rows without a label are predicted only.
+
+        Raises UserError when the objective has no scores.
+        """
+        n_train = rows_of_classes(datasets.get("train"))
         results = {}
         for split, dataset in datasets.items():
             if split == "train" and not self.include_train:
                 continue
-            rows = labelled(dataset, split)
-            scores = score(
-                objective, dataset, rows=rows.rows, mirrored=self.mirrored, shift=self.shift
-            )
-            results[split] = classify(scores, objective.class_names, rows, n_train, logits=True)
+            rows = all_rows(dataset)
+            scores = score(objective, dataset, mirrored=self.mirrored, shift=self.shift)
+            ranking = ranked_logits(scores, objective.class_names, rows.names)
+            results[split] = classify(ranking, objective.class_names, rows, n_train)
         return classification_report(results, self.prefix, every_confusion=self.include_train)

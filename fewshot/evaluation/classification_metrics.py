@@ -1,4 +1,4 @@
-"""What a matrix of scores says about labelled rows: top-k overall and by class, confusions."""
+"""What predictions say about the rows of a split: top-k overall and by class, confusions."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -6,44 +6,13 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
-from torch.nn import functional as F
 
 from fewshot.errors import UserError
-from fewshot.interfaces import Dataset, IntArray
-
-TOP_K = 5
-
-
-@dataclass(frozen=True)
-class Labelled:
-    """The rows of a split that have a label: row numbers [N], ids [N] and class names [N]."""
-
-    rows: IntArray
-    ids: NDArray[Any]
-    labels: NDArray[np.object_]
-
-
-def labelled(dataset: Dataset, split: str) -> Labelled:
-    """The labelled rows of the split; raises UserError when there are none."""
-    rows = np.flatnonzero(dataset.labels >= 0)
-    if len(dataset.class_names) == 0 or len(rows) == 0:
-        raise UserError(
-            f"the {split} split has no labelled row, which its evaluation needs: bind "
-            f"FashionDataset.label_column, or remove this evaluator from main.evaluators."
-        )
-    names = np.asarray(dataset.class_names, dtype=object)
-    return Labelled(rows, dataset.ids[rows], names[dataset.labels[rows]])
-
-
-def class_counts(dataset: Dataset | None) -> dict[str, int]:
-    """{class: labelled rows} of a dataset, the classes without rows left out; {} for None."""
-    if dataset is None:
-        return {}
-    counts = np.bincount(dataset.labels[dataset.labels >= 0], minlength=len(dataset.class_names))
-    return {name: int(n) for name, n in zip(dataset.class_names, counts, strict=True) if n}
+from fewshot.evaluation.ranking import TOP_K, Ranking
+from fewshot.evaluation.split_rows import SplitRows
+from fewshot.interfaces import IntArray
+from fewshot.reports.confusions import Confusions
 
 
 @dataclass(frozen=True)
@@ -51,9 +20,10 @@ class Classified:
     """Rows, their classes and their best predictions.
 
     classes: the union of the outputs and the classes of the rows, sorted; ids [N]; truth int64 [N]
-    into classes; trained bool [C], which classes are outputs; best int64 [N, k] into classes and
-    best_scores [N, k], k being 5 or the number of outputs if smaller; n_train: {class: training
-    rows}; loss: mean cross-entropy over the rows whose class is an output, or None.
+    into classes, -1 where unlabelled; trained bool [C], which classes are outputs; best int64
+    [N, k] into classes and best_scores [N, k], k being 5 or the number of outputs if smaller;
+    n_train: {class: training rows}; loss: mean cross-entropy over the rows whose class is an
+    output, or None.
     """
 
     classes: tuple[str, ...]
@@ -64,6 +34,16 @@ class Classified:
     best_scores: NDArray[np.floating[Any]]
     n_train: Mapping[str, int] = field(default_factory=dict)
     loss: float | None = None
+
+    @property
+    def known(self) -> NDArray[np.bool_]:
+        """bool [N]: the row has a label."""
+        return self.truth >= 0
+
+    @property
+    def tells_top5(self) -> bool:
+        """Whether there are outputs enough for the first five to say something."""
+        return int(self.trained.sum()) > TOP_K
 
     @property
     def top1(self) -> NDArray[np.bool_]:
@@ -79,52 +59,59 @@ class Classified:
     def metrics(self) -> dict[str, Any]:
         """n, top1, top5, mean_class_top1, ceiling, seen {...} and loss where there is one.
 
-        ceiling: the share of rows whose class is an output; seen: the same figures over those
-        rows alone. mean_class_top1 is over the classes that have rows.
+        All are over the labelled rows; n_unlabelled counts the others, where there are any, and is
+        alone where no row has a label. ceiling: the share of rows whose class is an output; seen:
+        the same figures over those rows alone. mean_class_top1 is over the classes that have rows.
+        top5 is left out where there are five outputs or fewer, of which one is always right.
         """
-        seen = self.trained[self.truth]
-        found = self._accuracies(np.ones_like(seen)) | {"ceiling": float(seen.mean())}
+        unlabelled = int((~self.known).sum())
+        others = {"n_unlabelled": unlabelled} if unlabelled else {}
+        if not self.known.any():
+            return others
+        seen = self.known & self.trained[self.truth]
+        ceiling = float(seen.sum() / self.known.sum())
+        found = self._accuracies(self.known) | {"ceiling": ceiling}
         if self.loss is not None:
             found["loss"] = self.loss
-        return found | {"seen": self._accuracies(seen) if seen.any() else {"n": 0}}
+        return found | {"seen": self._accuracies(seen) if seen.any() else {"n": 0}} | others
 
     def _accuracies(self, kept: NDArray[np.bool_]) -> dict[str, Any]:
         truth, top1 = self.truth[kept], self.top1[kept]
         n = np.bincount(truth, minlength=len(self.classes))
         right = np.bincount(truth, weights=top1, minlength=len(self.classes))
-        return {
-            "n": int(kept.sum()),
-            "top1": float(top1.mean()),
-            "top5": float(self.top5[kept].mean()),
-            "mean_class_top1": float((right[n > 0] / n[n > 0]).mean()),
-        }
+        found = {"n": int(kept.sum()), "top1": float(top1.mean())}
+        if self.tells_top5:
+            found["top5"] = float(self.top5[kept].mean())
+        return found | {"mean_class_top1": float((right[n > 0] / n[n > 0]).mean())}
 
     def per_class(self) -> pd.DataFrame:
         """class, n, n_train, top1, top5; n_train is 0 exactly for classes that are no output.
 
         An output that the training split at hand does not hold (a model trained elsewhere) has no
-        n_train; a class without rows has no accuracies.
+        n_train; a class without rows has no accuracies; top5 is empty where `metrics` has none.
         """
-        size = len(self.classes)
-        n = np.bincount(self.truth, minlength=size)
+        size, truth = len(self.classes), self.truth[self.known]
+        n = np.bincount(truth, minlength=size)
         table: dict[str, Any] = {"class": list(self.classes), "n": n}
         known = zip(self.classes, self.trained.tolist(), strict=True)
         n_train = [self.n_train.get(name) if output else 0 for name, output in known]
         table["n_train"] = pd.array(n_train, dtype="Int64")
         for name, right in (("top1", self.top1), ("top5", self.top5)):
-            hits = np.bincount(self.truth, weights=right, minlength=size)
-            table[name] = np.divide(hits, n, out=np.full(size, np.nan), where=n > 0)
+            hits = np.bincount(truth, weights=right[self.known], minlength=size)
+            told = (n > 0) & (name == "top1" or self.tells_top5)
+            table[name] = np.divide(hits, n, out=np.full(size, np.nan), where=told)
         return pd.DataFrame(table)
 
-    def confusion(self) -> IntArray:
-        """Counts [C, C], row: true class, column: first prediction."""
-        size = len(self.classes)
-        cells = np.bincount(self.truth * size + self.best[:, 0], minlength=size * size)
-        return cells.reshape(size, size)
+    def confusions(self) -> Confusions:
+        """Who was taken for whom, among the labelled rows."""
+        truth, predicted = self.truth[self.known], self.best[self.known, 0]
+        return Confusions.of_rows(truth, predicted, len(self.classes))
 
     def predictions(self) -> pd.DataFrame:
-        """id, label, then class_1, score_1 ... class_5, score_5 (fewer with fewer outputs)."""
-        names = np.asarray(self.classes, dtype=object)
+        """id, label (empty where there is none), then class_1, score_1 ... class_5, score_5 (fewer
+        with fewer outputs).
+        """
+        names = np.asarray([*self.classes, None], dtype=object)
         table: dict[str, Any] = {"id": self.ids, "label": names[self.truth]}
         for i in range(self.best.shape[1]):
             table[f"class_{i + 1}"] = names[self.best[:, i]]
@@ -133,42 +120,26 @@ class Classified:
 
 
 def classify(
-    scores: Tensor,
-    outputs: Sequence[str],
-    rows: Labelled,
-    n_train: Mapping[str, int],
-    logits: bool = False,
+    ranking: Ranking, outputs: Sequence[str], rows: SplitRows, n_train: Mapping[str, int]
 ) -> Classified:
-    """Compare scores [N, len(outputs)] with the rows' labels, by class name.
+    """Compare the best outputs of each row with its label, by class name.
 
-    logits: whether softmax(scores) are probabilities, so that there is a loss. Equal scores rank
-    in the order of the outputs. Raises UserError when there are no outputs.
+    Raises UserError when there are no outputs.
     """
     if len(outputs) == 0:
         raise UserError("there is no class to predict: the model was made without labelled rows.")
-    classes = tuple(sorted(set(outputs) | set(rows.labels.tolist())))
-    place = {name: i for i, name in enumerate(classes)}
+    classes = tuple(sorted(set(outputs) | set(rows.names[rows.known].tolist())))
+    place: dict[str | None, int] = {name: i for i, name in enumerate(classes)} | {None: -1}
     columns = np.array([place[name] for name in outputs])
-    truth = np.array([place[name] for name in rows.labels], dtype=np.int64)
-    k = min(TOP_K, len(outputs))
-    ordered, order = scores.sort(dim=1, descending=True, stable=True)
     trained = np.zeros(len(classes), dtype=bool)
     trained[columns] = True
     return Classified(
         classes=classes,
         ids=rows.ids,
-        truth=truth,
+        truth=np.array([place[name] for name in rows.names], dtype=np.int64),
         trained=trained,
-        best=columns[order[:, :k].cpu().numpy()],
-        best_scores=ordered[:, :k].cpu().numpy(),
+        best=columns[ranking.best],
+        best_scores=ranking.scores,
         n_train=n_train,
-        loss=_loss(scores, outputs, rows) if logits else None,
+        loss=ranking.loss,
     )
-
-
-def _loss(scores: Tensor, outputs: Sequence[str], rows: Labelled) -> float | None:
-    place = {name: i for i, name in enumerate(outputs)}
-    targets = torch.tensor([place.get(name, -1) for name in rows.labels], device=scores.device)
-    if not bool((targets >= 0).any()):
-        return None
-    return float(F.cross_entropy(scores.float(), targets, ignore_index=-1))

@@ -1,46 +1,21 @@
-"""From classified rows to an Evaluation: figures under their names, files, the console table."""
+"""From classified rows to an Evaluation: figures, files, the report's sections."""
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
-from typing import Any
-
-import pandas as pd
 
 from fewshot.evaluation.classification_metrics import Classified
+from fewshot.evaluation.naming import prefixed, reported_split, titled
 from fewshot.interfaces import Evaluation
+from fewshot.reports.findings import confident_mistakes, worst_confusions
+from fewshot.sections import Block, Note, Picture, Section, Table
+from fewshot.spreadsheet import write_csv
 
-
-def reported_split(splits: Mapping[str, Any]) -> str | None:
-    """Whose tables and pictures are kept: the test split's, else the validation split's."""
-    return next((name for name in ("test", "validation") if name in splits), None)
-
-
-def prefixed(figures: Mapping[str, Any], prefix: str) -> dict[str, Any]:
-    """Each figure's name with the prefix, but for n, which every evaluator shares."""
-    return {name if name == "n" else prefix + name: value for name, value in figures.items()}
-
-
-def csv_writer(table: pd.DataFrame) -> Callable[[Path], None]:
-    """A function that writes the table as CSV."""
-    return lambda path: table.to_csv(path, index=False)
-
-
-def classification_artifacts(found: Classified, prefix: str) -> dict[str, Callable[[Path], None]]:
-    """per_class.csv, predictions.csv and confusion_matrix.png, their names prefixed."""
-    return {
-        f"{prefix}per_class.csv": lambda path: found.per_class().to_csv(path, index=False),
-        f"{prefix}predictions.csv": lambda path: found.predictions().to_csv(path, index=False),
-        f"{prefix}confusion_matrix.png": _confusion_writer(found),
-    }
-
-
-def _confusion_writer(found: Classified) -> Callable[[Path], None]:
-    def draw(path: Path) -> None:
-        from fewshot.reports.plots import confusion_matrix  # matplotlib is slow to import
-
-        confusion_matrix(found.confusion(), found.classes, path)
-
-    return draw
+_SEEN = (
+    "ceiling is the share of rows whose class the model was trained on, which top-1 cannot exceed; "
+    "seen are the same figures over those rows alone."
+)
+_NO_TOP5 = "Top-5 says nothing of five classes or fewer and is left out."
 
 
 def classification_report(
@@ -58,13 +33,73 @@ def classification_report(
     if split is None:
         return Evaluation(metrics)
     found = results[split]
-    others = {
-        f"{prefix}{name}_confusion_matrix.png": _confusion_writer(other)
-        for name, other in results.items()
-        if every_confusion and name != split
+    predictions = f"{prefix}predictions.csv"
+    artifacts: dict[str, Callable[[Path], None]] = {
+        predictions: partial(write_csv, found.predictions())
     }
-    return Evaluation(
-        metrics,
-        classification_artifacts(found, prefix) | others,
-        {f"{title}, {split} split": found.per_class()},
-    )
+    if not found.known.any():
+        note = f"{len(found.ids):,} images were predicted; none has a label: {predictions}"
+        section = Section(f"{titled(prefix, 'Predictions')}, {split} split", [Note(note)], 20)
+        return Evaluation(metrics, artifacts, [section])
+    pictures = {f"{prefix}confusion_matrix.png": found}
+    if every_confusion:
+        others = {name: other for name, other in results.items() if name != split}
+        pictures |= {
+            f"{prefix}{name}_confusion_matrix.png": other
+            for name, other in others.items()
+            if other.known.any()
+        }
+    artifacts |= {name: _confusion_writer(of) for name, of in pictures.items()}
+    sections = [
+        _per_class(found, prefix, f"{titled(prefix, title)}, {split} split", predictions),
+        Section(
+            titled(prefix, "Confusion matrix"),
+            [Picture(name, _caption(name, prefix)) for name in pictures],
+            22,
+            console=False,
+        ),
+        *_mistakes(found, prefix),
+    ]
+    return Evaluation(metrics, artifacts, sections)
+
+
+def _per_class(found: Classified, prefix: str, heading: str, predictions: str) -> Section:
+    blocks: list[Block] = [Table(f"{prefix}per_class.csv", found.per_class()), Note(_SEEN)]
+    if not found.tells_top5:
+        blocks.append(Note(_NO_TOP5))
+    unlabelled = int((~found.known).sum())
+    if unlabelled:
+        blocks.append(
+            Note(f"{unlabelled:,} rows without a label are predicted, too: {predictions}")
+        )
+    return Section(heading, blocks, 20)
+
+
+def _mistakes(found: Classified, prefix: str) -> list[Section]:
+    predictions = found.predictions()[found.known]
+    tables = {
+        "Worst confusions": worst_confusions(predictions),
+        "Most confident mistakes": confident_mistakes(predictions),
+    }
+    names = {title: f"tables/{prefix}{title.lower().replace(' ', '_')}.csv" for title in tables}
+    return [
+        Section(titled(prefix, title), [Table(names[title], table)], 25, console=False)
+        for title, table in tables.items()
+        if len(table)
+    ]
+
+
+def _caption(name: str, prefix: str) -> str:
+    words = Path(name.removeprefix(prefix)).stem.replace("_", " ")
+    return words[:1].upper() + words[1:]
+
+
+def _confusion_writer(found: Classified) -> Callable[[Path], None]:
+    confusions = found.confusions()
+
+    def draw(path: Path) -> None:
+        from fewshot.reports.plots import confusion_matrix  # matplotlib is slow to import
+
+        confusion_matrix(confusions, found.classes, path)
+
+    return draw

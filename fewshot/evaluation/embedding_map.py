@@ -9,12 +9,13 @@ import numpy as np
 from torch import Tensor
 
 from fewshot.errors import UserError
-from fewshot.evaluation.classification_report import reported_split
 from fewshot.evaluation.gallery import embed_gallery, stratified_rows
 from fewshot.evaluation.inference import embed, score
+from fewshot.evaluation.naming import checked_prefix, reported_split, titled
 from fewshot.evaluation.projection import check_method, project
 from fewshot.heads.knn import KNN
 from fewshot.interfaces import Dataset, Evaluation, IntArray
+from fewshot.sections import Block, Link, Picture, Section
 
 _REFERENCES = 10_000
 
@@ -40,7 +41,7 @@ class EmbeddingMap:
         self.method = method
         self.max_points = max_points
         self.seed = seed
-        self.prefix = prefix
+        self.prefix = checked_prefix("EmbeddingMap", prefix)
 
     def __call__(self, objective: Any, datasets: Mapping[str, Dataset]) -> Evaluation:
         """Embed and project; the files are written when asked for."""
@@ -68,7 +69,11 @@ class EmbeddingMap:
             embedding_html(points, labels, predictions, dataset.ids[rows].tolist(), images, path)
 
         name = f"{self.prefix}embedding"
-        return Evaluation({}, {f"{name}.png": draw, f"{name}.html": page})
+        more = "Explore the map: zoom, hover over the images, choose classes"
+        heading = titled(self.prefix, "Map of the embedding")
+        blocks: list[Block] = [Link(f"{name}.html", more), Picture(f"{name}.png", heading)]
+        artifacts = {f"{name}.png": draw, f"{name}.html": page}
+        return Evaluation({}, artifacts, [Section(heading, blocks, 60)])
 
 
 def _names(class_names: tuple[str, ...], labels: IntArray) -> list[str]:

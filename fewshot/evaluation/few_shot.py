@@ -8,14 +8,15 @@ import numpy as np
 import torch
 
 from fewshot.errors import UserError
-from fewshot.evaluation.classification_report import reported_split
 from fewshot.evaluation.episodes import Pool, draw_episodes
 from fewshot.evaluation.feature_space import FeatureSpace, within_class_whitening
 from fewshot.evaluation.few_shot_report import FewShotResult, Setting, few_shot_report, head_name
 from fewshot.evaluation.few_shot_scores import score_episodes
 from fewshot.evaluation.gallery import stratified_rows
 from fewshot.evaluation.inference import embed
+from fewshot.evaluation.naming import checked_prefix, reported_split
 from fewshot.evaluation.novel import NovelImages, novel_images
+from fewshot.evaluation.refusals import checked_head
 from fewshot.interfaces import Dataset, Evaluation
 
 _BASE_ROWS = 10_000
@@ -53,7 +54,8 @@ class FewShotEvaluation:
     ) -> None:
         defaults = ("NearestPrototype", "SimpleShot")
         factories = [gin.get_configurable(name) for name in defaults] if heads is None else heads
-        self.heads = {head_name(head): head for head in (factory() for factory in factories)}
+        built = [checked_head("FewShotEvaluation.heads", factory) for factory in factories]
+        self.heads = {head_name(head): head for head in built}
         if len(self.heads) < len(factories) or not factories:
             raise UserError("FewShotEvaluation.heads is empty or has a head twice: name each once.")
         self.dataset = dataset
@@ -65,7 +67,7 @@ class FewShotEvaluation:
         self.seed = seed
         self.centre = centre
         self.whiten = whiten
-        self.prefix = prefix
+        self.prefix = checked_prefix("FewShotEvaluation", prefix)
         self._own: Dataset | None = None
         self._check()
 

@@ -3,15 +3,19 @@
 import dataclasses
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from fewshot.evaluation.classification_report import csv_writer, prefixed
 from fewshot.evaluation.few_shot_scores import EpisodeScores
+from fewshot.evaluation.naming import prefixed, titled
 from fewshot.interfaces import Evaluation
+from fewshot.reports.confusions import Confusions
+from fewshot.sections import Block, Picture, Section, Table
+from fewshot.spreadsheet import write_csv
 
 
 class Setting(NamedTuple):
@@ -46,14 +50,6 @@ class FewShotResult:
             key = f"{setting.n_way}way_{setting.n_shot}shot"
             found.setdefault(self.kind(name), {}).setdefault(key, {})[name] = scores.summary()
         return {"n": self.n, **prefixed(found, prefix)}
-
-    def table(self, kind: str) -> pd.DataFrame:
-        """A row a head of the kind, a column a setting, each cell {mean, ci95, n}."""
-        names = [name for name in self.heads if self.kind(name) == kind]
-        table: dict[str, list[Any]] = {"head": list(names)}
-        for setting in self.digests:
-            table[str(setting)] = [self.scores[setting, name].summary() for name in names]
-        return pd.DataFrame(table)
 
     def accuracies(self, kind: str) -> pd.DataFrame:
         """n_way, n_shot, head, mean, ci95, n of every head of the kind: the same, as in a file."""
@@ -106,7 +102,7 @@ class FewShotResult:
         from fewshot.reports.plots import confusion_matrix  # matplotlib is slow to import
 
         scores = self.scores[list(self.digests)[-1], next(iter(self.heads))]
-        confusion_matrix(scores.confusion, self.class_names, path)
+        confusion_matrix(Confusions.of_matrix(scores.confusion), self.class_names, path)
 
 
 def head_name(head: Any) -> str:
@@ -129,18 +125,39 @@ def few_shot_report(
     result = results[split]
     artifacts: dict[str, Callable[[Path], None]] = {
         f"{prefix}episodes.npz": result.write_episodes,
-        f"{prefix}few_shot_per_class.csv": csv_writer(result.per_class()),
-        f"{prefix}few_shot_confusions.csv": csv_writer(result.confusions()),
+        f"{prefix}few_shot_confusions.csv": partial(write_csv, result.confusions()),
         f"{prefix}few_shot_confusion_matrix.png": result.draw_confusion,
     }
-    kinds = dict.fromkeys(result.kind(name) for name in result.heads)
-    for kind in kinds:
-        name = f"tables/{prefix}few_shot_accuracy_of_{kind}_heads.csv"
-        artifacts[name] = csv_writer(result.accuracies(kind))
-    tables = {
-        f"{prefix.replace('_', ' ')}Few-shot accuracy, {kind} heads, {split} classes".strip(): (
-            result.table(kind)
+    sections = [
+        Section(
+            f"{titled(prefix, 'Few-shot accuracy')}, {kind} heads, {split} classes",
+            [
+                Table(
+                    f"tables/{prefix}few_shot_accuracy_of_{kind}_heads.csv",
+                    result.accuracies(kind),
+                    "mean over episodes with its 95 % confidence interval",
+                    across=("n_way", "n_shot"),
+                )
+            ],
+            15,
         )
-        for kind in kinds
+        for kind in dict.fromkeys(result.kind(name) for name in result.heads)
+    ]
+    return Evaluation(metrics, artifacts, [*sections, *_details(result, prefix)])
+
+
+def _details(result: FewShotResult, prefix: str) -> list[Section]:
+    """What is worth reading in a report and too long for a terminal."""
+    name = f"{prefix}few_shot_per_class.csv"
+    across = ("kind", "head", "n_way", "n_shot")
+    picture = Picture(
+        f"{prefix}few_shot_confusion_matrix.png",
+        "Confusions of the first head in the last setting, over all its episodes",
+    )
+    parts: dict[str, Block] = {
+        "Few-shot accuracy per class": Table(name, result.per_class(), across=across),
+        "Few-shot confusions": picture,
     }
-    return Evaluation(metrics, artifacts, tables)
+    return [
+        Section(titled(prefix, title), [block], 20, console=False) for title, block in parts.items()
+    ]

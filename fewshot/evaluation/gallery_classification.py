@@ -9,16 +9,14 @@ import torch
 from torch import Tensor
 
 from fewshot.errors import UserError
-from fewshot.evaluation.classification_metrics import (
-    Classified,
-    Labelled,
-    class_counts,
-    classify,
-    labelled,
-)
-from fewshot.evaluation.classification_report import classification_report, prefixed
+from fewshot.evaluation.classification_metrics import Classified, classify
+from fewshot.evaluation.classification_report import classification_report
 from fewshot.evaluation.gallery import Gallery, embed_gallery, stratified_rows
 from fewshot.evaluation.inference import embed
+from fewshot.evaluation.naming import checked_prefix, prefixed
+from fewshot.evaluation.ranking import ranked_by_head
+from fewshot.evaluation.refusals import checked_head
+from fewshot.evaluation.split_rows import SplitRows, all_rows, rows_of_classes
 from fewshot.heads.knn import KNN, check_options, check_references
 from fewshot.interfaces import Dataset, Evaluation
 
@@ -48,10 +46,11 @@ class GalleryClassification:
         prefix: str = "",
         groups: Groups | None = None,
     ) -> None:
-        self.head = (head or gin.get_configurable("NearestPrototype"))()
+        owner = type(self).__name__
+        self.head = checked_head(f"{owner}.head", head or gin.get_configurable("NearestPrototype"))
         self.title = f"{type(self.head).__name__}, per class"
         self.max_references = max_references
-        self.prefix = prefix
+        self.prefix = checked_prefix(owner, prefix)
         self.groups = {
             name: set(group().class_names if callable(group) else group)
             for name, group in (groups or {}).items()
@@ -63,7 +62,7 @@ class GalleryClassification:
         if gallery is not None and len(datasets) > 1:
             references = len(stratified_rows(gallery.labels, self.max_references))
             check_references(self.owner, getattr(self.head, "k", 1), references)
-        train, test = class_counts(gallery), class_counts(datasets.get("test"))
+        train, test = rows_of_classes(gallery), rows_of_classes(datasets.get("test"))
         for name, group in self.groups.items() if test else ():
             rows = [
                 sum(n for label, n in split.items() if label in group) for split in (test, train)
@@ -79,17 +78,20 @@ class GalleryClassification:
             )
 
     def __call__(self, objective: Any, datasets: Mapping[str, Dataset]) -> Evaluation:
-        """Evaluate every split but "train"; raises UserError without labels or gallery."""
+        """Evaluate every split but "train"; rows without a label are predicted only.
+
+        Raises UserError without a labelled gallery.
+        """
         gallery = embed_gallery(objective, datasets.get("train"), self.max_references)
-        n_train = class_counts(datasets.get("train"))
+        n_train = rows_of_classes(datasets.get("train"))
         results, groups = {}, {}
         for split, dataset in datasets.items():
             if split == "train":
                 continue
-            rows = labelled(dataset, split)
-            query = embed(objective, dataset, rows=rows.rows)
+            rows = all_rows(dataset)
+            query = embed(objective, dataset)
             results[split] = self._classify(gallery, query, rows, n_train)
-            if split == "test":
+            if split == "test" and rows.known.any():
                 groups = {
                     name: self._group(name, gallery, query, rows, n_train) for name in self.groups
                 }
@@ -97,28 +99,28 @@ class GalleryClassification:
         if not groups:
             return report
         test = {**report.metrics["test"], **prefixed({"groups": groups}, self.prefix)}
-        return Evaluation({**report.metrics, "test": test}, report.artifacts, report.tables)
+        return Evaluation({**report.metrics, "test": test}, report.artifacts, report.sections)
 
     def _classify(
-        self, gallery: Gallery, query: Tensor, rows: Labelled, n_train: Mapping[str, int]
+        self, gallery: Gallery, query: Tensor, rows: SplitRows, n_train: Mapping[str, int]
     ) -> Classified:
-        names = gallery.class_names
-        scores = self.head(gallery.features, gallery.labels, query, len(names))
-        return classify(scores, names, rows, n_train)
+        names, support = gallery.class_names, (gallery.features, gallery.labels)
+        ranking = ranked_by_head(self.head, *support, query, len(names))
+        return classify(ranking, names, rows, n_train)
 
     def _group(
         self,
         name: str,
         gallery: Gallery,
         query: Tensor,
-        rows: Labelled,
+        rows: SplitRows,
         n_train: Mapping[str, int],
     ) -> dict[str, Any]:
         group = self.groups[name]
-        kept = np.flatnonzero([label in group for label in rows.labels])
+        kept = np.flatnonzero([name in group for name in rows.names])
         closed = gallery.only(group)
         self._check_group(name, len(kept), len(closed.features))
-        part = Labelled(rows.rows[kept], rows.ids[kept], rows.labels[kept])
+        part = rows.only(kept)
         some = query[torch.from_numpy(kept).to(query.device)]
         return {
             "joint": self._classify(gallery, some, part, n_train).metrics(),

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fewshot.errors import UserError
-from fewshot.evaluation.classification_metrics import labelled
 from fewshot.evaluation.episodes import Pool
+from fewshot.evaluation.split_rows import labelled_rows
 from fewshot.interfaces import Dataset, IntArray, no_images
 
 logger = logging.getLogger("fewshot")
@@ -42,8 +42,8 @@ def novel_images(
     was trained on. Raises UserError when a class was trained on, an image is a training row, or
     nothing is left.
     """
-    found = labelled(dataset, split)
-    refuse_overlap(objective, train, found.labels.tolist(), split)
+    found = labelled_rows(dataset, split)
+    refuse_overlap(objective, train, found.names.tolist(), split)
     digests = dataset.image_digests()[found.rows]
     _, first = np.unique(digests, return_index=True)
     kept = np.sort(first)
@@ -58,7 +58,7 @@ def novel_images(
                 logger.info("%s: %d exact twins of training images left out", split, trained.sum())
             kept = kept[~trained]
     kept = kept[~_learned_from_before(objective, digests[kept], split)]
-    names, labels = np.unique(found.labels[kept].astype(str), return_inverse=True)
+    names, labels = np.unique(found.names[kept].astype(str), return_inverse=True)
     pool = Pool(labels, tuple(names.tolist()))
     return NovelImages(dataset, found.rows[kept], found.ids[kept], pool)
 

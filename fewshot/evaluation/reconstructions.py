@@ -11,9 +11,10 @@ import torch
 from torch import Tensor
 
 from fewshot.errors import UserError
-from fewshot.evaluation.classification_report import reported_split
 from fewshot.evaluation.inference import device_of
+from fewshot.evaluation.naming import reported_split
 from fewshot.interfaces import Dataset, Evaluation
+from fewshot.sections import Picture, Section
 
 
 @gin.register
@@ -62,7 +63,9 @@ class Reconstructions:
             images, captions = _by_lines(seen, rebuilt, above, below, self.columns)
             image_grid(images, captions, path, columns=min(self.columns, count))
 
-        return Evaluation({}, {"reconstructions.png": draw})
+        caption = f"Images of the {split} split over what was made of them"
+        section = Section("Reconstructions", [Picture("reconstructions.png", caption)], 65)
+        return Evaluation({}, {"reconstructions.png": draw}, [section])
 
 
 def _pixels(images: Tensor) -> npt.NDArray[np.uint8]:

@@ -1,7 +1,10 @@
 """What is refused of a run's evaluators before anything is trained."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from inspect import signature
 from typing import Any
+
+from torch import nn
 
 from fewshot.errors import UserError
 from fewshot.interfaces import Dataset, Evaluator
@@ -37,3 +40,27 @@ def check(evaluators: Sequence[Evaluator], objective: Any, datasets: Mapping[str
     for evaluator in evaluators:
         if hasattr(evaluator, "check"):
             evaluator.check(objective, datasets)
+
+
+def checked_head(owner: str, factory: Callable[[], Any]) -> Any:
+    """The head that a factory builds; raises UserError for what is none, such as a classifier.
+
+    owner: what the head is bound as, e.g. GalleryClassification.head.
+    """
+    name = getattr(factory, "__name__", type(factory).__name__)
+    try:
+        head = factory()
+    except TypeError as error:  # it asks for arguments, as a classifier for its sizes does
+        raise UserError(_no_head(owner, name)) from error
+    takes = signature(head).parameters if callable(head) else {}
+    if isinstance(head, nn.Module) or len(takes) < 4:
+        raise UserError(_no_head(owner, name))
+    return head
+
+
+def _no_head(owner: str, name: str) -> str:
+    return (
+        f"{owner} is {name}, which is no head: bind a function of (support features, labels, query "
+        "features, number of classes) such as @NearestPrototype, @KNN or @LogisticRegression. A "
+        "classifier that is trained is bound on the objective."
+    )

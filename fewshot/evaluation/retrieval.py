@@ -10,11 +10,12 @@ import torch
 from torch.nn import functional as F
 
 from fewshot.errors import UserError
-from fewshot.evaluation.classification_metrics import labelled
-from fewshot.evaluation.classification_report import csv_writer, prefixed, reported_split
 from fewshot.evaluation.inference import embed
+from fewshot.evaluation.naming import checked_prefix, prefixed, reported_split, titled
 from fewshot.evaluation.retrieval_metrics import Searched, retrieval
+from fewshot.evaluation.split_rows import has_labels, labelled_rows
 from fewshot.interfaces import Dataset, Evaluation
+from fewshot.sections import Section, Table
 
 GALLERIES = ("train", "itself")
 
@@ -46,11 +47,15 @@ class Retrieval:
         self.gallery = gallery
         self.metric = metric
         self.exclude_duplicates = exclude_duplicates
-        self.prefix = prefix
+        self.prefix = checked_prefix("Retrieval", prefix)
 
     def __call__(self, objective: Any, datasets: Mapping[str, Dataset]) -> Evaluation:
-        """Evaluate; raises UserError where the gallery or the queries have no labels."""
-        splits = {name: dataset for name, dataset in datasets.items() if name != "train"}
+        """Evaluate the splits that have labels; raises UserError where the gallery has none."""
+        splits = {
+            name: dataset
+            for name, dataset in datasets.items()
+            if name != "train" and has_labels(dataset)
+        }
         classes = sorted({name for dataset in datasets.values() for name in dataset.class_names})
         gallery = None
         if self.gallery == "train":
@@ -70,22 +75,21 @@ class Retrieval:
         split = reported_split(tables)
         if split is None:
             return Evaluation(metrics)
-        table = tables[split]
-        return Evaluation(
-            metrics,
-            {f"{self.prefix}per_class.csv": csv_writer(table)},
-            {f"Retrieval per class, {split} split, gallery: {self.gallery}": table},
-        )
+        words = self.prefix.replace("retrieval", "")
+        heading = f"{titled(words, 'Retrieval per class')}, {split} split"
+        note = f"gallery: {self.gallery}; figures are means over the queries of a class"
+        table = Table(f"{self.prefix}per_class.csv", tables[split], note)
+        return Evaluation(metrics, {}, [Section(heading, [table], 30)])
 
     def _searched(
         self, objective: Any, dataset: Dataset, split: str, classes: list[str]
     ) -> Searched:
-        rows = labelled(dataset, split)
+        rows = labelled_rows(dataset, split)
         features = embed(objective, dataset, rows=rows.rows)
         if self.metric == "cosine":
             features = F.normalize(features, dim=1)
         place = {name: i for i, name in enumerate(classes)}
-        labels = torch.tensor([place[name] for name in rows.labels], device=features.device)
+        labels = torch.tensor([place[name] for name in rows.names], device=features.device)
         digests = None
         if self.exclude_duplicates:
             digests = torch.from_numpy(dataset.image_digests()[rows.rows]).to(features.device)

@@ -11,8 +11,9 @@ import numpy as np
 import pandas as pd
 
 from fewshot.errors import UserError
-from fewshot.experiment.files import part_of, write_atomically
+from fewshot.experiment.files import inside, part_of, write_atomically
 from fewshot.experiment.lock import NAME, FolderLock
+from fewshot.spreadsheet import csv_text
 
 
 def json_ready(value: Any) -> Any:
@@ -174,11 +175,12 @@ class ExperimentFolder:
     def write_with(self, name: str, writer: Callable[[Path], object]) -> None:
         """Write the named file whole, by a function that writes at the path it is given.
 
-        Raises UserError when the disk is full, and as check_there does.
+        Raises UserError when the disk is full, for a name that leads out of the folder, and as
+        check_there does.
         """
         if self.writes:
             self.check_there()
-            write_atomically(self.path / name, writer)
+            write_atomically(inside(self.path, name), writer)
 
     def write_bytes(self, name: str, content: bytes) -> None:
         """Write the named file whole."""
@@ -193,5 +195,5 @@ class ExperimentFolder:
         self.write_text(name, json.dumps(json_ready(value), indent=2, allow_nan=False) + "\n")
 
     def write_csv(self, name: str, table: pd.DataFrame) -> None:
-        """Write the table whole, without its index."""
-        self.write_text(name, table.to_csv(index=False))
+        """Write the table whole, as `spreadsheet` has it."""
+        self.write_text(name, csv_text(table))

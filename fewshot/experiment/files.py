@@ -30,6 +30,17 @@ def part_of(path: Path) -> Path:
     return path.with_name(f".{path.stem}.part{path.suffix}")
 
 
+def inside(folder: Path, name: str) -> Path:
+    """The path of a file in a folder; raises UserError for a name that leads out of it."""
+    path = folder / name
+    if not name or not path.resolve().is_relative_to(folder.resolve()) or path == folder:
+        raise UserError(
+            f"'{name}' is no name of a file inside {folder}: a name may have no '..' and no '/' at "
+            "its start. Choose another prefix or file name in the evaluator."
+        )
+    return path
+
+
 def write_atomically(path: Path, writer: Callable[[Path], object]) -> None:
     """Let `writer` fill a hidden file beside `path`, flush it to disk, then put it in place.
 

@@ -11,60 +11,56 @@ from matplotlib.colors import PowerNorm
 from matplotlib.figure import Figure
 
 from fewshot.reports.canvas import bare_axes, new_figure, save_figure, text_style
+from fewshot.reports.confusions import Confusions
 from fewshot.reports.palette import FAINT, INK, WRONG
 
 _NUMBERS_UP_TO = 25  # classes; beyond, a number no longer fits its cell
 _LISTED_CONFUSIONS = 25
+_DRAWN_UP_TO, _DRAWN_BEYOND = 150, 60  # classes; more names than that cannot be read
 
 
-def confusion_matrix(
-    counts: npt.NDArray[np.integer[Any]], class_names: Sequence[str], path: Path
-) -> None:
-    """Draw counts [C, C] (row: true class, column: predicted) as PNG, coloured by share of the row.
+def confusion_matrix(found: Confusions, class_names: Sequence[str], path: Path) -> None:
+    """Draw who was taken for whom as PNG (row: true class, column: predicted), coloured by share of
+    the true class.
 
-    Up to 25 classes the cells hold their counts; beyond, the largest confusions are listed beside.
-    Raises ValueError when the shape does not fit the names.
+    Up to 25 classes the cells hold their counts; beyond, the largest confusions are listed beside,
+    and beyond 150, only the 60 classes with the most mistakes are drawn. Raises ValueError when the
+    names do not fit.
     """
-    counts = np.asarray(counts)
-    if counts.shape != (len(class_names), len(class_names)) or not len(class_names):
-        raise ValueError(f"counts {counts.shape} do not fit {len(class_names)} class names")
-    if len(class_names) <= _NUMBERS_UP_TO:
-        side = 3.4 + 0.48 * len(class_names)
+    if found.size != len(class_names) or not len(class_names):
+        raise ValueError(f"confusions of {found.size} do not fit {len(class_names)} class names")
+    drawn = np.arange(found.size)
+    if found.size > _DRAWN_UP_TO:
+        drawn = found.most_mistaken(_DRAWN_BEYOND)
+    counts, totals = found.among(drawn), np.maximum(found.totals()[drawn], 1)[:, None]
+    names = [class_names[i] for i in drawn.tolist()]
+    if len(names) <= _NUMBERS_UP_TO:
+        side = 3.4 + 0.48 * len(names)
         figure = new_figure(side + 0.4, side)
         matrix = figure.subplots()
-        _draw_matrix(figure, matrix, counts, class_names, font=9)
+        _draw_matrix(figure, matrix, counts / totals, names, font=9)
         _write_counts(matrix, counts)
     else:
-        side = min(max(7.5, 0.12 * len(class_names) + 1.6), 14.0)
+        side = min(max(7.5, 0.12 * len(names) + 1.6), 14.0)
         figure = new_figure(side + 4.2, side + 0.4)
         matrix, listed = figure.subplots(1, 2, width_ratios=(side - 0.6, 3.6))
         # points between two rows, of which the map takes three quarters of the height
-        pitch = 0.75 * side * 72 / len(class_names)
-        _draw_matrix(figure, matrix, counts, class_names, font=min(9.0, 0.85 * pitch))
-        _list_confusions(listed, counts, class_names)
-    save_figure(figure, path, dpi=100 if len(class_names) <= _NUMBERS_UP_TO else 120)
-
-
-def largest_confusions(
-    counts: npt.NDArray[np.integer[Any]], limit: int
-) -> list[tuple[int, int, int]]:
-    """(true, predicted, count) of the largest wrong cells, largest first, ties in class order."""
-    wrong = np.array(counts, dtype=np.int64)
-    np.fill_diagonal(wrong, 0)
-    order = np.argsort(-wrong, axis=None, kind="stable")[:limit]
-    places = [divmod(int(place), len(wrong)) for place in order]
-    cells = [(i, j, int(wrong[i, j])) for i, j in places]
-    return [cell for cell in cells if cell[2] > 0]
+        pitch = 0.75 * side * 72 / len(names)
+        _draw_matrix(figure, matrix, counts / totals, names, font=min(9.0, 0.85 * pitch))
+        _list_confusions(listed, found, class_names)
+    if len(names) < found.size:
+        title = f"the {len(names)} of {found.size:,} classes with the most mistakes"
+        matrix.set_title(title, loc="left", **text_style(10, FAINT))
+    save_figure(figure, path, dpi=100 if len(names) <= _NUMBERS_UP_TO else 120)
 
 
 def _draw_matrix(
     figure: Figure,
     axes: Axes,
-    counts: npt.NDArray[np.integer[Any]],
+    share: npt.NDArray[np.floating[Any]],
     class_names: Sequence[str],
     font: float,
 ) -> None:
-    share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     # A power below 1 lets a confusion of a few per cent be seen beside a full diagonal.
     norm = PowerNorm(0.5, vmin=0.0, vmax=1.0)
     picture = axes.imshow(share, cmap="Blues", norm=norm, interpolation="nearest", aspect="equal")
@@ -96,10 +92,9 @@ def _write_counts(axes: Axes, counts: npt.NDArray[np.integer[Any]]) -> None:
         axes.text(j, i, f"{counts[i, j]}", **style)
 
 
-def _list_confusions(
-    axes: Axes, counts: npt.NDArray[np.integer[Any]], class_names: Sequence[str]
-) -> None:
-    cells = largest_confusions(counts, _LISTED_CONFUSIONS)
+def _list_confusions(axes: Axes, found: Confusions, class_names: Sequence[str]) -> None:
+    cells = found.largest(_LISTED_CONFUSIONS)
+    totals = found.totals()
     bare_axes(axes, "Largest confusions")
     axes.set_xticks([])
     axes.set_yticks([])
@@ -107,7 +102,7 @@ def _list_confusions(
         axes.spines[side].set_visible(False)
     longest = max((count for *_, count in cells), default=1)
     for row, (true, predicted, count) in enumerate(cells):
-        share = count / max(int(counts[true].sum()), 1)
+        share = count / max(int(totals[true]), 1)
         axes.barh(row + 0.36, count / longest, height=0.26, color=WRONG, alpha=0.75)
         axes.text(
             0, row, f"{class_names[true]} → {class_names[predicted]}", **text_style(9, va="center")

@@ -9,7 +9,9 @@ from typing import Any
 import pandas as pd
 
 from fewshot.errors import UserError
+from fewshot.reports.kept_sections import read_sections, table
 from fewshot.reports.tables import format_seconds
+from fewshot.sections import Section
 
 
 @dataclass(frozen=True)
@@ -17,7 +19,8 @@ class RunFiles:
     """One experiment folder as its report needs it.
 
     history: the rows of metrics.jsonl; pictures: file names of the PNGs; per_class, tables:
-    (file's stem, table); predictions: None where there are none.
+    (file's stem, table); predictions: None where there are none; said: the evaluators' sections,
+    None in a folder from before they were kept.
     """
 
     folder: Path
@@ -30,6 +33,7 @@ class RunFiles:
     per_class: list[tuple[str, pd.DataFrame]]
     tables: list[tuple[str, pd.DataFrame]]
     predictions: pd.DataFrame | None
+    said: list[Section] | None
 
     @property
     def title(self) -> str:
@@ -73,27 +77,14 @@ def read_run(folder: Path) -> RunFiles:
         pictures=sorted(found.name for found in folder.glob("*.png") if found.name[0] != "."),
         per_class=_tables(folder, "*per_class.csv"),
         tables=_tables(folder / "tables", "*.csv"),
-        predictions=next((_csv(found) for found in predictions if found.is_file()), None),
+        predictions=next((table(found) for found in predictions if found.is_file()), None),
+        said=read_sections(folder),
     )
 
 
 def _tables(folder: Path, pattern: str) -> list[tuple[str, pd.DataFrame]]:
     found = sorted((path for path in folder.glob(pattern)), key=lambda p: (len(p.name), p.name))
-    return [(path.stem, _csv(path)) for path in found if path.name[0] != "."]
-
-
-def _csv(path: Path) -> pd.DataFrame:
-    """The table; names such as NA stay names, and identifiers keep their leading zeros."""
-    texts = ("id", "label", "class", *(f"class_{i}" for i in range(1, 6)))
-    try:
-        return pd.read_csv(
-            path,
-            keep_default_na=False,
-            na_values=[""],
-            dtype=dict.fromkeys(texts, str) | {"n_train": "Int64"},  # whole where some are missing
-        )
-    except ValueError as error:  # pandas' own parser errors are ValueErrors
-        raise UserError(f"{path} is damaged ({error}): run the experiment again.") from None
+    return [(path.stem, table(path)) for path in found if path.name[0] != "."]
 
 
 def _history(path: Path) -> list[dict[str, Any]]:

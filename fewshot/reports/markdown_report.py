@@ -1,32 +1,33 @@
 """The report as Markdown: tables in full, pictures by file name."""
 
-import pandas as pd
+from urllib.parse import quote
 
 from fewshot.reports.contents import RunFiles
-from fewshot.reports.sections import Link, Listing, Picture, Table, sections
-from fewshot.reports.tables import escape_markdown, markdown
+from fewshot.reports.outline import Listing, Part, chapters
+from fewshot.reports.tables import escape_markdown, markdown, with_totals
+from fewshot.sections import Link, Note, Picture
 
 
 def markdown_report(run: RunFiles) -> str:
     """The whole text."""
     parts = [f"# {escape_markdown(run.title)}", escape_markdown(run.summary)]
-    for section in sections(run):
-        parts.append(f"## {escape_markdown(section.heading)}")
-        for block in section.blocks:
-            parts += _block(block)
+    for chapter in chapters(run):
+        parts.append(f"## {escape_markdown(chapter.heading)}")
+        for part in chapter.parts:
+            parts += _part(part)
     return "\n\n".join(parts) + "\n"
 
 
-def _block(block: Table | Picture | Link | Listing) -> list[str]:
-    match block:
+def _part(part: Part) -> list[str]:
+    match part:
         case Picture():
-            return [f"![{escape_markdown(block.caption)}]({block.name})"]
+            return [f"![{escape_markdown(part.caption)}]({quote(part.name)})"]
         case Link():
-            return [f"[{escape_markdown(block.text)}]({block.target})"]
+            return [f"[{escape_markdown(part.text)}]({quote(part.target)})"]
+        case Note():
+            return [escape_markdown(part.text)]
         case Listing():
-            fence = "```" if "```" not in block.text else "~~~~"
-            return [f"{fence}\n{block.text}\n{fence}"]
-    frame = block.frame
-    if block.totals is not None:
-        frame = pd.concat([frame, block.totals], ignore_index=True)[list(frame.columns)]
-    return [markdown(frame), *([escape_markdown(block.note)] if block.note else [])]
+            fence = "```" if "```" not in part.text else "~~~~"
+            return [f"{fence}\n{part.text}\n{fence}"]
+    table = markdown(with_totals(part.frame, part.totals))
+    return [table, *([escape_markdown(part.note)] if part.note else [])]

@@ -5,26 +5,29 @@ import numbers
 from html import escape
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pandas as pd
 
 from fewshot.reports.contents import RunFiles
 from fewshot.reports.findings import Headline, figure_name, headlines
-from fewshot.reports.sections import Link, Listing, Picture, Section, Table, sections
+from fewshot.reports.outline import Chapter, Listing, Part, chapters
+from fewshot.reports.shown_tables import Shown
 from fewshot.reports.tables import formatted, is_numeric
+from fewshot.sections import Link, Note, Picture
 
 _PAGE = Path(__file__).with_name("report_page.html")
 
 
 def html_page(run: RunFiles) -> str:
     """The whole page."""
-    found = sections(run)
+    found = chapters(run)
     links = " ".join(
-        f"<a href='#s{number}'>{escape(section.heading)}</a>"
-        for number, section in enumerate(found)
+        f"<a href='#s{number}'>{escape(chapter.heading)}</a>"
+        for number, chapter in enumerate(found)
     )
     body = [f"<nav>{links}</nav>"] if len(found) > 2 else []
-    body += [_section(section, number, run.folder) for number, section in enumerate(found)]
+    body += [_chapter(chapter, number, run.folder) for number, chapter in enumerate(found)]
     values = {
         "TITLE": escape(run.title),
         "SUMMARY": escape(run.summary),
@@ -43,27 +46,29 @@ def _card(headline: Headline) -> str:
     return f"<div class=card><b>{value}</b><span>{name}</span>{note}</div>"
 
 
-def _section(section: Section, number: int, folder: Path) -> str:
-    body = "".join(_block(block, folder) for block in section.blocks)
-    state = "" if section.folded else " open"
-    heading = f"<summary><h2>{escape(section.heading)}</h2></summary>"
+def _chapter(chapter: Chapter, number: int, folder: Path) -> str:
+    body = "".join(_part(part, folder) for part in chapter.parts)
+    state = "" if chapter.folded else " open"
+    heading = f"<summary><h2>{escape(chapter.heading)}</h2></summary>"
     return f"<details id=s{number}{state}>{heading}{body}</details>\n"
 
 
-def _block(block: Table | Picture | Link | Listing, folder: Path) -> str:
-    match block:
+def _part(part: Part, folder: Path) -> str:
+    match part:
         case Picture():
-            data = base64.b64encode((folder / block.name).read_bytes()).decode()
-            image = f"<img alt='{escape(block.caption)}' src='data:image/png;base64,{data}'>"
+            data = base64.b64encode((folder / part.name).read_bytes()).decode()
+            image = f"<img alt='{escape(part.caption)}' src='data:image/png;base64,{data}'>"
             return f"<figure>{image}</figure>"
         case Link():
-            return f"<p><a href='{escape(block.target)}'>{escape(block.text)}</a></p>"
+            return f"<p><a href='{escape(quote(part.target))}'>{escape(part.text)}</a></p>"
+        case Note():
+            return f"<p class=note>{escape(part.text)}</p>"
         case Listing():
-            return f"<pre>{escape(block.text)}</pre>"
-    return _table(block)
+            return f"<pre>{escape(part.text)}</pre>"
+    return _table(part)
 
 
-def _table(table: Table) -> str:
+def _table(table: Shown) -> str:
     """A table whose headers sort; bars lie behind the fractions, totals below the rest."""
     frame = table.frame
     kinds = [" class=number" if is_numeric(frame.iloc[:, i]) else "" for i in range(frame.shape[1])]

@@ -58,8 +58,8 @@ def format_seconds(seconds: float) -> str:
 def console(frame: pd.DataFrame, rule_before_last: int = 0) -> str:
     """Aligned text, numbers to the right; a rule sets the last `rule_before_last` rows apart."""
     cells = formatted(frame)
-    header = [str(name) for name in cells.columns]
-    rows = [list(row) for row in cells.itertuples(index=False, name=None)]
+    header = [visible(str(name)) for name in cells.columns]
+    rows = [list(map(visible, row)) for row in cells.itertuples(index=False, name=None)]
     right = [is_numeric(frame.iloc[:, i]) for i in range(frame.shape[1])]
     widths = [
         max(_width(text) for text in column) for column in zip(header, *rows, strict=True)
@@ -70,6 +70,13 @@ def console(frame: pd.DataFrame, rule_before_last: int = 0) -> str:
     if 0 < rule_before_last < len(rows):
         lines.insert(len(lines) - rule_before_last, rule)
     return "\n".join(lines)
+
+
+def visible(text: str) -> str:
+    """Text for a terminal: control characters, which could move its cursor, as their codes."""
+    return "".join(
+        c if unicodedata.category(c) not in ("Cc", "Zl", "Zp") else ascii(c)[1:-1] for c in text
+    )
 
 
 def markdown(frame: pd.DataFrame) -> str:
@@ -113,15 +120,11 @@ def is_per_class(frame: pd.DataFrame) -> bool:
     return {"class", "n"} <= set(frame.columns) and not frame["class"].duplicated().any()
 
 
-def per_class_text(frame: pd.DataFrame) -> str:
-    """The per-class table (class, n and figures, such as n_train, top1, top5) for the console.
-
-    Two rows are added: the figures over all rows, and their plain mean over the classes that
-    have test rows. Classes that the model does not know carry `*`, explained below the table.
-    """
-    table = pd.concat([mark_unseen(frame), per_class_totals(frame)], ignore_index=True)
-    text = console(table[list(frame.columns)], rule_before_last=2)
-    return f"{text}\n{UNSEEN_NOTE}" if has_unseen(frame) else text
+def with_totals(frame: pd.DataFrame, totals: pd.DataFrame | None) -> pd.DataFrame:
+    """The table with the rows of totals below it."""
+    if totals is None:
+        return frame
+    return pd.concat([frame, totals], ignore_index=True)[list(frame.columns)]
 
 
 def per_class_totals(frame: pd.DataFrame) -> pd.DataFrame:

@@ -7,9 +7,12 @@ from sklearn.neighbors import KNeighborsClassifier
 from torch.nn import functional as F
 
 from fewshot.errors import UserError
+from fewshot.evaluation import ranking
 from fewshot.evaluation.classification import Classification
+from fewshot.evaluation.embedding_map import EmbeddingMap
 from fewshot.evaluation.gallery import stratified_rows
 from fewshot.evaluation.gallery_classification import GalleryClassification, KNNClassification
+from fewshot.evaluation.retrieval import Retrieval
 from fewshot.evaluation.variants import averaged
 from fewshot.heads.prototypes import NearestPrototype
 from tests.evaluation.fakes import FakeDataset, PixelClassifier, PixelObjective, random_dataset
@@ -35,6 +38,7 @@ def test_classification_scores_every_split_but_train(datasets, tmp_path):
     assert evaluation.metrics["test"]["top1"] == pytest.approx((names == guessed).mean())
     assert evaluation.metrics["test"]["ceiling"] == pytest.approx((names != "e").mean())
     assert evaluation.metrics["test"]["loss"] > 0
+    (tmp_path / "tables").mkdir()
     for name, writer in evaluation.artifacts.items():
         writer(tmp_path / name)
     per_class = pd.read_csv(tmp_path / "per_class.csv")
@@ -44,19 +48,21 @@ def test_classification_scores_every_split_but_train(datasets, tmp_path):
     predictions = pd.read_csv(tmp_path / "predictions.csv")
     assert predictions["id"].tolist() == list(range(1000, 1040))
     assert (tmp_path / "confusion_matrix.png").read_bytes()[:4] == b"\x89PNG"
-    assert list(evaluation.tables) == ["Per class, test split"]
+    headings = [section.heading for section in evaluation.sections]
+    assert headings[:2] == ["Per class, test split", "Confusion matrix"]
 
 
 def test_without_a_test_split_the_files_are_of_validation(datasets):
     del datasets["test"]
     evaluation = Classification("c_", include_train=True)(PixelClassifier("abcd"), datasets)
-    assert list(evaluation.tables) == ["Per class, validation split"]
+    assert evaluation.sections[0].heading == "Per class (c), validation split"
     assert set(evaluation.metrics) == {"train", "validation"}
     assert set(evaluation.artifacts) == {
         "c_per_class.csv", "c_predictions.csv", "c_confusion_matrix.png",
-        "c_train_confusion_matrix.png",
+        "c_train_confusion_matrix.png", "tables/c_worst_confusions.csv",
+        "tables/c_most_confident_mistakes.csv",
     }  # fmt: skip
-    assert {"n", "c_top1", "c_top5", "c_seen"} <= set(evaluation.metrics["train"])
+    assert {"n", "c_top1", "c_seen"} <= set(evaluation.metrics["train"])
 
 
 def test_every_split_has_its_own_confusion_matrix(datasets, tmp_path):
@@ -191,6 +197,54 @@ def test_an_unlabelled_gallery_is_refused(datasets):
     for given in (datasets, {"test": datasets["test"]}):
         with pytest.raises(UserError, match="no labelled training row to compare with"):
             KNNClassification()(PixelObjective(), given)
+
+
+@pytest.mark.parametrize("prefix", ["../out_", "/tmp/x", "a/b_", "..", ".hidden_", "a b", "é_", 3])
+@pytest.mark.parametrize("evaluator", [Classification, KNNClassification, Retrieval, EmbeddingMap])
+def test_a_prefix_that_is_no_part_of_a_file_name_is_refused(evaluator, prefix):
+    with pytest.raises(
+        UserError, match=rf"{evaluator.__name__}\.prefix is .*: it begins file names"
+    ):
+        evaluator(prefix=prefix)
+
+
+def test_a_split_without_labels_is_predicted_without_figures(datasets, tmp_path):
+    datasets["test"] = FakeDataset(datasets["test"].images(np.arange(40)), [None] * 40)
+    for evaluator in (Classification(), KNNClassification(k=3)):
+        evaluation = evaluator(PixelClassifier("abcd"), datasets)
+        assert evaluation.metrics["test"] == {"n_unlabelled": 40}
+        assert list(evaluation.artifacts) == ["predictions.csv"]
+        section = evaluation.sections[0]
+        assert section.heading == "Predictions, test split"
+        assert section.blocks[0].text == (
+            "40 images were predicted; none has a label: predictions.csv"
+        )
+        evaluation.artifacts["predictions.csv"](tmp_path / "predictions.csv")
+        assert len(pd.read_csv(tmp_path / "predictions.csv")) == 40
+    found = Retrieval()(PixelObjective(), datasets)
+    assert set(found.metrics) == {"validation"}
+
+
+def no_head(support, labels):
+    return support
+
+
+@pytest.mark.parametrize(
+    "wrong", [torch.nn.Linear, lambda: torch.nn.Linear(2, 3), lambda: no_head, dict]
+)
+def test_what_is_no_head_is_refused(wrong):
+    with pytest.raises(UserError, match=r"GalleryClassification\.head is .*which is no head: bind"):
+        GalleryClassification(wrong)
+
+
+def test_thousands_of_classes_are_classified_in_parts(monkeypatch, datasets):
+    whole = KNNClassification(k=3)(PixelObjective(), datasets)
+    monkeypatch.setattr(ranking, "_CELLS", 12)
+    parts = KNNClassification(k=3)(PixelObjective(), datasets)
+    assert parts.metrics == whole.metrics
+    pd.testing.assert_frame_equal(
+        parts.sections[0].blocks[0].frame, whole.sections[0].blocks[0].frame
+    )
 
 
 def test_bound_by_name():

@@ -15,12 +15,14 @@ from sklearn.metrics import (
 )
 
 from fewshot.errors import UserError
-from fewshot.evaluation.classification_metrics import class_counts, classify, labelled
+from fewshot.evaluation.classification_metrics import classify
+from fewshot.evaluation.ranking import ranked, ranked_logits
+from fewshot.evaluation.split_rows import all_rows, labelled_rows, rows_of_classes
 from tests.evaluation.fakes import FakeDataset
 
 
 def split(labels, class_names=None):
-    return labelled(FakeDataset(np.zeros((len(labels), 2)), labels, class_names), "test")
+    return all_rows(FakeDataset(np.zeros((len(labels), 2)), labels, class_names))
 
 
 def random_case(seed, outputs="abcdefgh", truth="abcdefgh", n=200):
@@ -33,7 +35,7 @@ def random_case(seed, outputs="abcdefgh", truth="abcdefgh", n=200):
 def test_equals_scikit_learn():
     scores, rows, labels = random_case(0)
     names = np.array(list("abcdefgh"))
-    found = classify(scores, names.tolist(), rows, {}, logits=True)
+    found = classify(ranked_logits(scores, names.tolist(), rows.names), names.tolist(), rows, {})
     metrics = found.metrics()
     guessed = names[scores.argmax(1)]
     assert metrics["n"] == 200
@@ -48,7 +50,7 @@ def test_equals_scikit_learn():
     )
     assert metrics["seen"] == {k: metrics[k] for k in ("n", "top1", "top5", "mean_class_top1")}
     np.testing.assert_array_equal(
-        found.confusion(), confusion_matrix(labels, guessed, labels=names)
+        found.confusions().among(np.arange(8)), confusion_matrix(labels, guessed, labels=names)
     )
 
 
@@ -61,7 +63,7 @@ def test_equals_scikit_learn():
 def test_equals_a_plain_loop_with_classes_never_trained(seed, outputs, truth):
     outputs, truth = sorted(outputs), sorted(truth)
     scores, rows, labels = random_case(seed, outputs, truth, 30)
-    found = classify(scores, outputs, rows, dict.fromkeys(outputs, 3))
+    found = classify(ranked(scores), outputs, rows, dict.fromkeys(outputs, 3))
     hits1, hits5 = [], []
     for row, label in zip(scores.tolist(), labels, strict=True):
         ranking = sorted(outputs, key=lambda name: -row[outputs.index(name)])
@@ -74,20 +76,21 @@ def test_equals_a_plain_loop_with_classes_never_trained(seed, outputs, truth):
     ]
     metrics = found.metrics()
     assert metrics["top1"] == pytest.approx(np.mean(hits1))
-    assert metrics["top5"] == pytest.approx(np.mean(hits5))
+    assert found.tells_top5 == (len(outputs) > 5)
+    assert metrics.get("top5") == (pytest.approx(np.mean(hits5)) if len(outputs) > 5 else None)
     assert metrics["mean_class_top1"] == pytest.approx(np.mean(by_class))
     assert metrics["ceiling"] == pytest.approx(np.mean(seen))
     assert metrics["top1"] <= metrics["ceiling"]
     assert metrics["seen"]["n"] == sum(seen)
     if any(seen):
         assert metrics["seen"]["top1"] == pytest.approx(sum(hits1) / sum(seen))
-    assert found.confusion().sum() == 30
+    assert found.confusions().counts.sum() == 30
     assert list(found.classes) == sorted({*outputs, *labels})
 
 
 def test_per_class_table_and_predictions():
     scores = torch.tensor([[0.9, 0.1], [0.2, 0.8], [0.3, 0.7]])
-    found = classify(scores, ["coat", "shirt"], split(["coat", "coat", "bag"]), {"coat": 5})
+    found = classify(ranked(scores), ["coat", "shirt"], split(["coat", "coat", "bag"]), {"coat": 5})
     table = found.per_class()
     assert list(table.columns) == ["class", "n", "n_train", "top1", "top5"]
     assert table["class"].tolist() == ["bag", "coat", "shirt"]
@@ -95,7 +98,7 @@ def test_per_class_table_and_predictions():
     assert table["n_train"].tolist()[:2] == [0, 5]
     assert table["n_train"].tolist()[2] is pd.NA  # an output of a model trained elsewhere
     assert table["top1"].tolist()[:2] == [0.0, 0.5]
-    assert table["top5"].tolist()[:2] == [0.0, 1.0]
+    assert table["top5"].isna().all()  # of two outputs one of the first five is always right
     assert math.isnan(table["top1"].tolist()[2])
     predictions = found.predictions()
     assert list(predictions.columns) == ["id", "label", "class_1", "score_1", "class_2", "score_2"]
@@ -105,36 +108,66 @@ def test_per_class_table_and_predictions():
 
 
 def test_equal_scores_rank_in_the_order_of_the_outputs():
-    found = classify(torch.zeros(2, 7), list("abcdefg"), split(["a", "f"]), {})
+    found = classify(ranked(torch.zeros(2, 7)), list("abcdefg"), split(["a", "f"]), {})
     assert found.best.tolist() == [[0, 1, 2, 3, 4]] * 2
 
 
 def test_no_row_of_a_trained_class():
-    found = classify(torch.zeros(2, 1), ["a"], split(["b", "c"]), {"a": 1}, logits=True)
+    rows = split(["b", "c"])
+    found = classify(ranked_logits(torch.zeros(2, 1), ["a"], rows.names), ["a"], rows, {"a": 1})
     assert found.metrics() == {
-        "n": 2, "top1": 0.0, "top5": 0.0, "mean_class_top1": 0.0, "ceiling": 0.0, "seen": {"n": 0},
+        "n": 2, "top1": 0.0, "mean_class_top1": 0.0, "ceiling": 0.0, "seen": {"n": 0},
     }  # fmt: skip
 
 
 def test_rows_without_a_label_are_left_out():
-    rows = split(["b", None, "a"])
+    dataset = FakeDataset(np.zeros((3, 2)), ["b", None, "a"])
+    assert all_rows(dataset).known.tolist() == [True, False, True]
+    rows = labelled_rows(dataset, "test")
     assert rows.rows.tolist() == [0, 2]
     assert rows.ids.tolist() == ["0", "2"]
-    assert rows.labels.tolist() == ["b", "a"]
-    assert class_counts(FakeDataset(np.zeros((3, 1)), ["b", None, "b"], "abc")) == {"b": 2}
-    assert class_counts(None) == {}
+    assert rows.names.tolist() == ["b", "a"]
+    assert rows_of_classes(FakeDataset(np.zeros((3, 1)), ["b", None, "b"], "abc")) == {"b": 2}
+    assert rows_of_classes(None) == {}
 
 
 @pytest.mark.parametrize(("labels", "names"), [([None, None], ()), ([None], ("a",))])
 def test_a_split_without_labels_is_refused(labels, names):
     with pytest.raises(UserError) as error:
-        split(labels, names)
+        labelled_rows(FakeDataset(np.zeros((len(labels), 2)), labels, names), "test")
     assert str(error.value) == (
         "the test split has no labelled row, which its evaluation needs: bind "
         "FashionDataset.label_column, or remove this evaluator from main.evaluators."
     )
 
 
+def test_unlabelled_rows_are_predicted_and_count_in_no_figure():
+    generator = np.random.default_rng(5)
+    labels = [None if i % 3 == 0 else "abcdefg"[i % 7] for i in range(60)]
+    scores = torch.from_numpy(generator.normal(size=(60, 6)))
+    rows = split(labels)
+    known = np.flatnonzero(rows.known)
+    outputs = list("abcdef")
+    whole = classify(ranked_logits(scores, outputs, rows.names), outputs, rows, {})
+    some = rows.only(known)
+    part = classify(ranked_logits(scores[known], outputs, some.names), outputs, some, {})
+    metrics = whole.metrics()
+    assert metrics.pop("n_unlabelled") == 20
+    assert metrics == part.metrics()
+    pd.testing.assert_frame_equal(whole.per_class(), part.per_class())
+    np.testing.assert_array_equal(whole.confusions().counts, part.confusions().counts)
+    predictions = whole.predictions()
+    assert len(predictions) == 60
+    assert predictions["label"].isna().sum() == 20
+    assert predictions.loc[0, "class_1"] == outputs[int(scores[0].argmax())]
+
+
+def test_without_any_label_there_is_no_figure():
+    found = classify(ranked(torch.eye(4)), list("abcd"), split([None] * 4, "abcd"), {"a": 2})
+    assert found.metrics() == {"n_unlabelled": 4}
+    assert found.predictions()["class_1"].tolist() == list("abcd")
+
+
 def test_a_model_without_outputs_is_refused():
     with pytest.raises(UserError, match="there is no class to predict"):
-        classify(torch.zeros(1, 0), [], split(["a"]), {})
+        classify(ranked(torch.zeros(1, 0)), [], split(["a"]), {})

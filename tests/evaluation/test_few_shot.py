@@ -16,6 +16,7 @@ from fewshot.experiment.artifacts import ExperimentFolder
 from fewshot.heads.knn import KNN
 from fewshot.heads.prototypes import NearestPrototype
 from fewshot.heads.transductive.bd_cspn import BDCSPN
+from fewshot.reports.shown_tables import shown
 from tests.evaluation.fakes import FakeDataset, PixelObjective, random_dataset, random_rows
 
 SMALL = {"n_way": 3, "n_shot": (1, 2), "n_query": 3, "n_episodes": 30}
@@ -48,13 +49,14 @@ def test_figures_tables_and_files(tmp_path):
     one, two = (figures["inductive"][f"3way_{k}shot"]["NearestPrototype"] for k in (1, 2))
     assert one["n"] == 30
     assert 1 / 3 < one["mean"] < two["mean"] <= 1
-    assert list(evaluation.tables) == [
+    accuracies = evaluation.sections[:2]
+    assert [section.heading for section in accuracies] == [
         "Few-shot accuracy, inductive heads, novel classes",
         "Few-shot accuracy, transductive heads, novel classes",
     ]
-    table = next(iter(evaluation.tables.values()))
+    table = shown(accuracies[0].blocks[0]).frame
     assert table["head"].tolist() == ["NearestPrototype", "KNN(k=1)"]
-    assert table["3-way 1-shot"][0] == one
+    assert table["3-way, 1-shot"][0] == one
     folder = ExperimentFolder(tmp_path)
     for name, writer in evaluation.artifacts.items():
         folder.write_with(name, writer)

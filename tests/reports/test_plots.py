@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fewshot.reports.confusion import largest_confusions
+from fewshot.reports.confusions import Confusions
 from fewshot.reports.curves import accuracy_curves, loss_curves
 from fewshot.reports.plots import confusion_matrix, image_grid, learning_curves
 
@@ -42,13 +42,15 @@ def test_a_curve_is_named_after_its_figure_unless_that_is_plain():
 
 def test_largest_confusions_leave_out_the_diagonal_and_the_empty_cells():
     counts = np.array([[9, 2, 0], [0, 9, 5], [2, 0, 0]])
-    assert largest_confusions(counts, 2) == [(1, 2, 5), (0, 1, 2)]
-    assert largest_confusions(counts, 9) == [(1, 2, 5), (0, 1, 2), (2, 0, 2)]
+    assert Confusions.of_matrix(counts).largest(2) == [(1, 2, 5), (0, 1, 2)]
+    assert Confusions.of_matrix(counts).largest(9) == [(1, 2, 5), (0, 1, 2), (2, 0, 2)]
 
 
 def test_a_confusion_matrix_that_does_not_fit_its_names_is_refused(tmp_path):
-    with pytest.raises(ValueError, match=r"counts \(2, 2\) do not fit 3 class names"):
-        confusion_matrix(np.zeros((2, 2), dtype=int), list("abc"), tmp_path / "c.png")
+    with pytest.raises(ValueError, match=r"confusions of 2 do not fit 3 class names"):
+        confusion_matrix(
+            Confusions.of_matrix(np.zeros((2, 2), dtype=int)), list("abc"), tmp_path / "c.png"
+        )
 
 
 @pytest.mark.parametrize("rows", [ROWS, ROWS[:1], []])
@@ -62,7 +64,7 @@ def test_learning_curves_are_drawn_from_any_history(rows, tmp_path):
 def test_confusion_matrices_of_any_size(classes, inches, tmp_path):
     counts = np.random.default_rng(0).integers(0, 50, (classes, classes))
     path = tmp_path / "confusion.png"
-    confusion_matrix(counts, [f"${i}" for i in range(classes)], path)
+    confusion_matrix(Confusions.of_matrix(counts), [f"${i}" for i in range(classes)], path)
     assert 1000 < path.stat().st_size < 300_000
     with Image.open(path) as image:
         assert image.width == int(inches * (100 if classes <= 25 else 120))
@@ -70,7 +72,9 @@ def test_confusion_matrices_of_any_size(classes, inches, tmp_path):
 
 def test_a_confusion_matrix_is_drawn_alike_every_time(tmp_path):
     for name in ("first.png", "second.png"):
-        confusion_matrix(np.array([[3, 1], [0, 2]]), ["a", "b"], tmp_path / name)
+        confusion_matrix(
+            Confusions.of_matrix(np.array([[3, 1], [0, 2]])), ["a", "b"], tmp_path / name
+        )
     assert (tmp_path / "first.png").read_bytes() == (tmp_path / "second.png").read_bytes()
 
 

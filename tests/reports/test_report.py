@@ -16,7 +16,7 @@ from fewshot.reports.findings import (
     headlines,
     worst_confusions,
 )
-from fewshot.reports.sections import sections
+from fewshot.reports.outline import chapters
 
 
 @pytest.fixture
@@ -194,8 +194,8 @@ def test_a_class_in_several_rows_gets_a_column_a_variant(folder):
             "top1": [0.125, 0.25, 0.375, 0.5],
         }
     ).to_csv(folder / "few_shot_per_class.csv", index=False)
-    found = {section.heading: section for section in sections(read_run(folder))}
-    table = found["Few shot per class"].blocks[0].frame
+    found = {chapter.heading: chapter for chapter in chapters(read_run(folder))}
+    table = found["Few shot per class"].parts[0].frame
     assert table.columns.tolist() == ["class", "KNN, 1-shot", "LaplacianShot, 5-shot"]
     assert table.to_numpy().tolist() == [["NA", 0.125, 0.375], ["Hats", 0.25, 0.5]]
 

@@ -1,6 +1,7 @@
 import pandas as pd
 import pytest
 
+from fewshot.reports.shown_tables import MOST_ROWS, shown, table_text
 from fewshot.reports.tables import (
     UNSEEN_NOTE,
     console,
@@ -8,9 +9,14 @@ from fewshot.reports.tables import (
     format_value,
     is_per_class,
     markdown,
-    per_class_text,
     per_class_totals,
 )
+from fewshot.sections import Table
+
+
+def per_class_text(frame):
+    return table_text(shown(Table("per_class.csv", frame)))
+
 
 PER_CLASS = pd.DataFrame(
     {
@@ -121,3 +127,35 @@ def test_a_table_without_training_counts_gets_its_averages_too():
 def test_a_table_of_several_rows_a_class_is_not_averaged():
     assert not is_per_class(pd.DataFrame({"class": ["Bag", "Bag"], "n": [3, 3], "top1": [1, 0]}))
     assert not is_per_class(pd.DataFrame({"n": [3], "top1": [1]}))
+
+
+def test_of_thousands_of_rows_the_first_are_shown_and_the_rest_is_named():
+    frame = pd.DataFrame({"class": [f"c{i:04}" for i in range(8000)], "n": 1, "top1": 0.25})
+    table = shown(Table("per_class.csv", frame))
+    assert len(table.frame) == MOST_ROWS
+    assert table.totals["n"].tolist()[0] == 8000
+    assert table.note == "The first 250 of 8,000 rows; per_class.csv has them all."
+
+
+def test_sampled_figures_lie_across_what_tells_them_apart():
+    frame = pd.DataFrame(
+        {
+            "n_way": [5, 5, 5, 5],
+            "n_shot": [1, 1, 5, 5],
+            "head": ["A", "B", "A", "B"],
+            "mean": [0.5, 0.6, 0.7, 0.8],
+            "ci95": 0.01,
+            "n": 100,
+        }
+    )
+    found = shown(Table("tables/a.csv", frame, across=("n_way", "n_shot"))).frame
+    assert found.columns.tolist() == ["head", "5-way, 1-shot", "5-way, 5-shot"]
+    assert found["head"].tolist() == ["A", "B"]
+    assert found.iloc[1, 2] == {"mean": 0.8, "ci95": 0.01, "n": 100}
+
+
+def test_control_characters_of_names_cannot_reach_the_terminal():
+    text = console(pd.DataFrame({"class": ["\x1b[31mred", "a\nb"], "n\r": [1, 2]}))
+    assert "\x1b" not in text
+    assert "\\x1b[31mred" in text
+    assert "a\\nb" in text

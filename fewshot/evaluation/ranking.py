@@ -1,0 +1,74 @@
+"""The best outputs of each row, from scores that need not all be held at a time."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional as F
+
+from fewshot.interfaces import IntArray
+
+TOP_K = 5
+_CELLS = 1 << 24  # scores sorted, or given by a head, at a time: 128 MB in float64
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """best int64 [N, k]: the outputs with the highest scores [N, k], k = 5 or fewer outputs; loss:
+    mean cross-entropy where the scores are logits and some row's class is an output.
+    """
+
+    best: IntArray
+    scores: NDArray[np.floating[Any]]
+    loss: float | None = None
+
+
+def ranked(scores: Tensor) -> Ranking:
+    """Of scores [N, C]; equal ones rank in the order of the outputs."""
+    if scores.shape[1] == 0:
+        return Ranking(np.zeros((len(scores), 0), np.int64), np.zeros((len(scores), 0)))
+    parts = [
+        part.sort(dim=1, descending=True, stable=True)
+        for part in scores.split(rows_at_a_time(scores.shape[1]))
+    ]
+    best = torch.cat([order[:, :TOP_K] for _, order in parts])
+    highest = torch.cat([values[:, :TOP_K] for values, _ in parts])
+    return Ranking(best.cpu().numpy(), highest.cpu().numpy())
+
+
+def ranked_logits(scores: Tensor, outputs: Sequence[str], names: NDArray[np.object_]) -> Ranking:
+    """The same, with the loss against class names [N] (None: unlabelled)."""
+    found = ranked(scores)
+    place = {name: i for i, name in enumerate(outputs)}
+    targets = torch.tensor([place.get(name, -1) for name in names], device=scores.device)
+    if not bool((targets >= 0).any()):
+        return found
+    loss = float(F.cross_entropy(scores.float(), targets, ignore_index=-1))
+    return Ranking(found.best, found.scores, loss)
+
+
+def ranked_by_head(
+    head: Callable[[Tensor, Tensor, Tensor, int], Tensor],
+    support: Tensor,
+    labels: Tensor,
+    query: Tensor,
+    n_classes: int,
+) -> Ranking:
+    """Of a head's scores, for so many queries at a time that thousands of classes fit in memory.
+
+    A transductive head, whose scores depend on the other queries, gets all of them at once.
+    """
+    together = getattr(head, "transductive", False)
+    step = len(query) if together else rows_at_a_time(n_classes)
+    parts = [ranked(head(support, labels, part, n_classes)) for part in query.split(max(1, step))]
+    best = np.concatenate([part.best for part in parts])
+    return Ranking(best, np.concatenate([part.scores for part in parts]))
+
+
+def rows_at_a_time(n_classes: int) -> int:
+    """How many rows of scores are held at a time."""
+    return max(1, _CELLS // max(1, n_classes))
