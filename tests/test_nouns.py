@@ -27,6 +27,7 @@ ALLOWED = {
     "evaluation": BASE | {"training.compilation", "heads", "reports", "evaluation"},
     "experiment": BASE | {"experiment"},
     "training": BASE | {"binding.filling", "experiment", "training", "objectives"},
+    "demo": {"errors", "console", "data.images", "models", "demo"},
 }
 
 
