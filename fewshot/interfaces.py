@@ -56,7 +56,8 @@ class DataSpec:
     class_names: the training classes, sorted (empty when unlabelled); image_size: (height, width);
     mean, std: of the training pixels, a value a channel, in [0, 1]; rows: number of training rows;
     csv_digest: of the training CSV, stored in model.mdl; image_digests: int64 [rows], of each
-    training image's pixels, stored there, too (empty where they are not known).
+    training image's pixels, stored there, too (empty where they are not known); class_counts:
+    training rows of each class (empty where they are not known).
     """
 
     class_names: tuple[str, ...]
@@ -67,6 +68,7 @@ class DataSpec:
     rows: int
     csv_digest: str = ""
     image_digests: IntArray = field(default_factory=no_images, compare=False, repr=False)
+    class_counts: tuple[int, ...] = field(default=(), compare=False, repr=False)
 
 
 class Sampler(Protocol):

@@ -76,7 +76,13 @@ class RunData:
             csv_digest=self.train.digest,
             # a dry run decodes one batch only
             image_digests=no_images() if self.train.in_memory else self.train.image_digests(),
+            class_counts=self._class_counts(),
         )
+
+    def _class_counts(self) -> tuple[int, ...]:
+        """Training rows of each class."""
+        labels = self.train.labels[self.train.labels >= 0]
+        return tuple(np.bincount(labels, minlength=len(self.train.class_names)).tolist())
 
     def count_trained_on(self, inherited: IntArray) -> int:
         """How many test images are, pixel for pixel, among a saved model's training images.

@@ -6,6 +6,7 @@ from typing import Any, Self
 import gin
 from torch import Tensor, nn
 
+from fewshot.binding.filling import call_filled
 from fewshot.errors import UserError
 from fewshot.interfaces import Batch, DataSpec
 from fewshot.models.model_file import load_model
@@ -63,7 +64,8 @@ class TransferNet(Objective):
             if stored is None
             else reused_classifier(stored, classifier, features, self.class_names, new_classifier)
         )
-        self.loss: nn.Module = (loss or nn.CrossEntropyLoss)()
+        known = {"class_counts": spec.class_counts}
+        self.loss: nn.Module = call_filled(loss or nn.CrossEntropyLoss, "TransferNet.loss", known)
         self.mix = None if mix is None else mix(num_classes=len(self.class_names))
         self._frozen = _frozen_parts(self.encoder, frozen)
         for part in self._frozen:
