@@ -13,6 +13,7 @@ from torch.optim import Optimizer
 
 from fewshot.errors import UserError
 from fewshot.training.alike import check_alike
+from fewshot.training.averaging import WeightAverage
 from fewshot.training.fit import Summary
 from fewshot.training.monitor import Monitor
 from fewshot.training.schedules import Schedule
@@ -113,7 +114,7 @@ class Stateful(Protocol):
         ...
 
 
-_PARTS = ("objective", "optimizer", "schedule", "precision", "monitor", "averages")
+_PARTS = ("objective", "optimizer", "schedule", "precision", "monitor", "average", "averages")
 
 
 @dataclass
@@ -125,8 +126,17 @@ class TrainingState:
     schedule: Schedule
     precision: Stateful
     monitor: Monitor
+    average: WeightAverage
     progress: Progress = field(default_factory=Progress)
     averages: Averages = field(default_factory=Averages)
+
+    def after_step(self, logs: Mapping[str, Tensor], images: int) -> None:
+        """Take in what one step on so many images gave, and move on to the next."""
+        self.averages.add(logs, images)
+        self.average.update()
+        self.schedule.after_step()
+        self.progress.step += 1
+        self.progress.total_steps += 1
 
     def summary(self, history: list[dict[str, Any]]) -> Summary:
         """What the run did, with the rows of its metrics.jsonl."""

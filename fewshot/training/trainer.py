@@ -12,6 +12,7 @@ from torch import nn
 
 from fewshot import seeding
 from fewshot.training.accelerator import computing_in, evaluating, launch_fabric
+from fewshot.training.averaging import WeightAverage
 from fewshot.training.checkpoint import Checkpoints
 from fewshot.training.compilation import check_compilable, compiled_encoder
 from fewshot.training.feed import Feed
@@ -40,7 +41,8 @@ class Trainer:
     checkpoints/epoch_NNN.mdl; checkpoint_steps: steps between writes of last.ckpt, besides the one
     after each epoch; compiled: the encoder under torch.compile while training and validating, which
     takes a C++ compiler and some time for each new size of a batch; sync_batchnorm: batch
-    statistics over all devices; evaluation_precision: of the chosen model's figures. Raises
+    statistics over all devices; evaluation_precision: of the chosen model's figures; ema_decay:
+    validate and keep the running mean of the weights, such as 0.999, see WeightAverage. Raises
     UserError for values that cannot be had here.
     """
 
@@ -55,14 +57,14 @@ class Trainer:
     compiled: bool = False
     sync_batchnorm: bool = False
     evaluation_precision: str = "32-true"
+    ema_decay: float | None = None
 
     def __post_init__(self) -> None:
         check_options(self)
         self.fabric = launch_fabric(self.accelerator, self.devices, self.precision)
         self.device: torch.device = self.fabric.device
         self.precision = str(self.fabric.strategy.precision.precision)  # 'auto' resolved
-        # the one process that writes files
-        self.is_main_process = bool(self.fabric.is_global_zero)
+        self.is_main_process = bool(self.fabric.is_global_zero)  # it alone writes files
 
     def prepare(self, fit: Fit) -> Callable[[], Summary]:
         """Build all that training needs and write nothing; call the result to train."""
@@ -102,9 +104,10 @@ class TrainingRun:
         sizes = ScheduleSizes(fit.num_epochs, len(self.feed), fit.schedule_every, monitor.mode)
         schedule = Schedule(fit.schedule, optimizer, sizes)
         self.step = TrainingStep(fabric, fit.objective, optimizer, trainer.clip_norm)
-        self.state = TrainingState(
-            fit.objective, optimizer, schedule, fabric.strategy.precision, monitor
-        )
+        average = WeightAverage(fit.objective, trainer.ema_decay)
+        self.fit = average.judged(fit)
+        parts = (schedule, fabric.strategy.precision, monitor, average)
+        self.state = TrainingState(fit.objective, optimizer, *parts)
         self.health = Health(fit, self.state, self.folder.last_checkpoint, trainer.device)
         self.checkpoints = Checkpoints(self.folder, fit.digests)
         self.total_steps = fit.num_epochs * len(self.feed)
@@ -119,8 +122,7 @@ class TrainingRun:
         with contextlib.closing(self.log), compiling:
             while not self.state.progress.done:
                 self._train_epoch()
-                figures = self._figures()
-                self._choose(figures)
+                self._choose(self._figures())
                 self._save()
         return self.state.summary(self.log.rows())
 
@@ -137,10 +139,7 @@ class TrainingRun:
                 seeding.reseed(self.fit.seed, progress.epoch, progress.step, self.rank)
                 logs = self.step(batch, progress.total_steps, self.total_steps)
                 self.health.saw(batch.rows, logs["loss"])
-                self.state.averages.add(logs, len(batch))
-                self.state.schedule.after_step()
-                progress.step += 1
-                progress.total_steps += 1
+                self.state.after_step(logs, len(batch))
                 if self.health.due():
                     bar.set_postfix_str(f"loss {self.health.mean_loss():.4f}", refresh=False)
                 bar.update()

@@ -5,6 +5,7 @@ import torch
 from torch import nn
 
 from fewshot.errors import UserError
+from fewshot.training.averaging import WeightAverage
 from fewshot.training.monitor import Monitor
 from fewshot.training.schedules import Schedule, ScheduleSizes
 from fewshot.training.state import Averages, TrainingState
@@ -38,7 +39,8 @@ def _state(scheduled=False):
     optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
     factory = partial(torch.optim.lr_scheduler.StepLR, step_size=1) if scheduled else None
     schedule = Schedule(factory, optimizer, ScheduleSizes(3, 4, "step", "max"))
-    return TrainingState(net, optimizer, schedule, _Plain(), Monitor("last", None))
+    average = WeightAverage(net, None)
+    return TrainingState(net, optimizer, schedule, _Plain(), Monitor("last", None), average)
 
 
 def test_another_thread_count_is_warned_of(caplog):
