@@ -86,3 +86,20 @@ def test_a_rank_that_does_not_write_writes_nothing(tmp_path):
 def test_json_ready():
     value = {1: (np.int64(2), np.array([1.5, math.inf])), "path": Path("a/b"), "none": None}
     assert json_ready(value) == {"1": [2, [1.5, None]], "path": "a/b", "none": None}
+
+
+@pytest.mark.parametrize("name", ["../out.csv", "/tmp/out.csv", "tables/../../out.csv", ""])
+def test_nothing_is_written_outside_the_folder(tmp_path, name):
+    folder = ExperimentFolder(tmp_path / "run")
+    folder.create()
+    with pytest.raises(UserError, match="is no name of a file inside"):
+        folder.write_with(name, lambda path: path.write_text("x"))
+    assert [path.name for path in tmp_path.rglob("*.csv")] == []
+
+
+def test_a_link_out_of_the_folder_is_not_followed(tmp_path):
+    folder = ExperimentFolder(tmp_path / "run")
+    folder.create()
+    (folder.path / "tables").symlink_to(tmp_path)
+    with pytest.raises(UserError, match="is no name of a file inside"):
+        folder.write_with("tables/out.csv", lambda path: path.write_text("x"))
