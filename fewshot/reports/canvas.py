@@ -9,9 +9,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import Image
 
+from fewshot.reports.fonts import families
 from fewshot.reports.palette import FAINT, GRID, INK
-
-FONT = ["DejaVu Sans"]  # ships with matplotlib, so that every machine draws alike
 
 
 def new_figure(
@@ -42,7 +41,7 @@ def save_figure(figure: Figure, path: Path, dpi: int = 110, colours: int | None 
 
 def text_style(size: float, colour: str = INK, **more: Any) -> dict[str, Any]:
     """Text properties; names are shown as they are, so `$` starts no formula."""
-    return {"fontsize": size, "color": colour, "family": FONT, "parse_math": False, **more}
+    return {"fontsize": size, "color": colour, "family": families(), "parse_math": False, **more}
 
 
 def bare_axes(axes: Axes, title: str = "", grid: bool = False) -> None:
@@ -52,7 +51,7 @@ def bare_axes(axes: Axes, title: str = "", grid: bool = False) -> None:
         axes.spines[side].set_visible(False)
     for side in ("left", "bottom"):
         axes.spines[side].set_color(FAINT)
-    axes.tick_params(colors=FAINT, labelsize=9, labelfontfamily=FONT[0])
+    axes.tick_params(colors=FAINT, labelsize=9, labelfontfamily=families()[0])
     if grid:
         axes.grid(True, color=GRID, linewidth=0.7)
         axes.set_axisbelow(True)

@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 
 from fewshot.reports.canvas import bare_axes, new_figure, save_figure, text_style
 from fewshot.reports.confusions import Confusions
+from fewshot.reports.fonts import drawable
 from fewshot.reports.palette import FAINT, INK, WRONG
 
 _NUMBERS_UP_TO = 25  # classes; beyond, a number no longer fits its cell
@@ -33,7 +34,7 @@ def confusion_matrix(found: Confusions, class_names: Sequence[str], path: Path) 
     if found.size > _DRAWN_UP_TO:
         drawn = found.most_mistaken(_DRAWN_BEYOND)
     counts, totals = found.among(drawn), np.maximum(found.totals()[drawn], 1)[:, None]
-    names = [class_names[i] for i in drawn.tolist()]
+    names = [drawable(class_names[i]) for i in drawn.tolist()]
     if len(names) <= _NUMBERS_UP_TO:
         side = 3.4 + 0.48 * len(names)
         figure = new_figure(side + 0.4, side)
@@ -105,7 +106,10 @@ def _list_confusions(axes: Axes, found: Confusions, class_names: Sequence[str]) 
         share = count / max(int(totals[true]), 1)
         axes.barh(row + 0.36, count / longest, height=0.26, color=WRONG, alpha=0.75)
         axes.text(
-            0, row, f"{class_names[true]} → {class_names[predicted]}", **text_style(9, va="center")
+            0,
+            row,
+            drawable(f"{class_names[true]} → {class_names[predicted]}"),
+            **text_style(9, va="center"),
         )
         note = f" {count} ({share:.0%})"
         axes.text(count / longest, row + 0.36, note, **text_style(8, FAINT, va="center"))

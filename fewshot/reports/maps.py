@@ -11,6 +11,7 @@ import numpy.typing as npt
 from fewshot.reports.atlas import ATLAS_COLUMNS, ATLAS_TILES, sprite_atlases
 from fewshot.reports.canvas import new_figure, save_figure, text_style
 from fewshot.reports.direct_labels import label_places
+from fewshot.reports.fonts import drawable, families
 from fewshot.reports.palette import FAINT, INK, class_colours
 
 _LEGEND_CLASSES = 20
@@ -38,7 +39,7 @@ def embedding_png(
     axes.scatter(x, y, c=np.array(colours)[index[order]], s=size, linewidths=0, alpha=0.8)
     if with_legend:
         handles = [
-            axes.scatter([], [], c=colour, s=36, label=f"{name} ({count:,})")
+            axes.scatter([], [], c=colour, s=36, label=drawable(f"{name} ({count:,})"))
             for name, colour, count in zip(names, colours, counts, strict=True)
         ]
         _legend(axes, handles)
@@ -49,7 +50,7 @@ def embedding_png(
         side.set_visible(False)
     largest = np.argsort(-counts, kind="stable")
     middles = np.array([np.median(points[index == number], axis=0) for number in largest])
-    label_places(axes, middles, [str(names[number]) for number in largest])
+    label_places(axes, middles, [drawable(str(names[number])) for number in largest])
     save_figure(figure, path)
 
 
@@ -100,7 +101,7 @@ def _legend(axes: Any, handles: Sequence[Any]) -> None:
         bbox_to_anchor=(1, 0.5),
         frameon=False,
         labelcolor=INK,
-        prop={"family": "DejaVu Sans", "size": 9},
+        prop={"family": families(), "size": 9},
     )
     for text in legend.get_texts():
         text.set_parse_math(False)

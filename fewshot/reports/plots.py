@@ -14,6 +14,7 @@ from matplotlib.ticker import MaxNLocator
 from fewshot.reports.canvas import bare_axes, new_figure, save_figure, text_style
 from fewshot.reports.confusion import confusion_matrix
 from fewshot.reports.curves import Curve, accuracy_curves, loss_curves
+from fewshot.reports.fonts import drawable, families
 from fewshot.reports.palette import FAINT, INK, OTHER_SPLIT, RIGHT, SPLIT_COLOURS, WRONG
 
 __all__ = ["confusion_matrix", "image_grid", "learning_curves"]
@@ -79,7 +80,7 @@ def _draw_image(
         frame = Rectangle((left, top), width, height, fill=False, edgecolor=colour, linewidth=2)
         axes.add_patch(frame)
     style = text_style(8, colour or INK, ha="center", va="top")
-    axes.text(left + width / 2, top + height + 0.04, caption, **style)
+    axes.text(left + width / 2, top + height + 0.04, drawable(caption), **style)
 
 
 def _draw_curves(
@@ -109,6 +110,6 @@ def _draw_curves(
         axes.axvline(selected_epoch, color=FAINT, linewidth=0.8, linestyle=(0, (4, 3)), zorder=1)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     axes.set_xlabel("epoch", **text_style(9.5, FAINT))
-    legend = axes.legend(frameon=False, prop={"family": "DejaVu Sans", "size": 9})
+    legend = axes.legend(frameon=False, prop={"family": families(), "size": 9})
     for text in legend.get_texts():
         text.set_parse_math(False)

@@ -1,0 +1,50 @@
+"""Fonts that have the glyphs of a name: class names are in any script."""
+
+import logging
+from functools import cache
+
+from matplotlib import font_manager
+
+logger = logging.getLogger("fewshot")
+
+# The first ships with matplotlib, so that every machine draws Latin, Greek and Cyrillic alike; the
+# others are used for what it lacks, where they are installed.
+_WANTED = (
+    "DejaVu Sans",
+    *("Noto Sans CJK SC", "Noto Sans CJK JP", "Noto Sans CJK KR", "Noto Sans SC", "Noto Sans JP"),
+    *("Source Han Sans SC", "WenQuanYi Micro Hei", "WenQuanYi Zen Hei", "Droid Sans Fallback"),
+    *("PingFang SC", "Hiragino Sans", "Apple SD Gothic Neo", "Microsoft YaHei", "Malgun Gothic"),
+    *("Noto Sans", "Noto Sans Arabic", "Noto Sans Hebrew", "Noto Sans Devanagari"),
+    *("Noto Sans Bengali", "Noto Sans Tamil", "Noto Sans Thai", "FreeSans", "Unifont"),
+    *("Arial Unicode MS", "Noto Emoji", "Noto Sans Symbols", "Noto Sans Symbols 2"),
+)
+
+
+@cache
+def families() -> tuple[str, ...]:
+    """Names of the installed fonts, in the order in which a glyph is looked for."""
+    installed = {font.name for font in font_manager.fontManager.ttflist}
+    return tuple(name for name in _WANTED if name in installed)
+
+
+@cache
+def _glyphs() -> frozenset[int]:
+    paths = [font_manager.findfont(name, fallback_to_default=False) for name in families()]
+    return frozenset().union(*(font_manager.get_font(path).get_charmap() for path in paths))
+
+
+def drawable(text: str) -> str:
+    r"""The text with what no installed font can draw as its code, such as \u4e2d, said once."""
+    lacking = {c for c in text if ord(c) not in _glyphs() and c != "\n"}
+    if not lacking:
+        return text
+    _say_once()
+    return "".join(ascii(c)[1:-1] if c in lacking else c for c in text)
+
+
+@cache
+def _say_once() -> None:
+    logger.warning(
+        "no installed font can draw some names, whose characters stand in pictures as codes: "
+        "install a font that has them, such as Noto Sans CJK"
+    )
