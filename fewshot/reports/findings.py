@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from fewshot.reports.tables import format_seconds, format_value, is_sampled
+from fewshot.reports.tables import MISSING, format_seconds, format_value, is_sampled
 
 _HEADLINES = ("top1", "top5", "mean_class_top1", "ceiling")
 _FIRST = (*_HEADLINES, "n")
@@ -94,7 +94,8 @@ def confident_mistakes(predictions: pd.DataFrame | None, limit: int = 12) -> pd.
 def facts(results: Mapping[str, Any], environment: Mapping[str, Any]) -> pd.DataFrame:
     """Run and machine as (fact, value)."""
     found = {key: value for key, value in results.items() if not isinstance(value, dict)}
-    found |= {key: value for key, value in environment.items() if key not in ("versions", "git")}
+    apart = ("versions", "git", "resumed")
+    found |= {key: value for key, value in environment.items() if key not in apart}
     if "train_seconds" in found:
         found["training time"] = format_seconds(float(found.pop("train_seconds") or 0))
     if isinstance(found.get("command"), list):
@@ -104,8 +105,31 @@ def facts(results: Mapping[str, Any], environment: Mapping[str, Any]) -> pd.Data
     rows = {key: _memory(item) if key.endswith("memory") else item for key, item in rows.items()}
     versions = environment.get("versions") or {}
     rows["versions"] = ", ".join(f"{name} {value}" for name, value in versions.items() if value)
+    rows |= _resumptions(environment)
     known = [(name, value) for name, value in rows.items() if value not in (None, "", [])]
     return pd.DataFrame(known, columns=["fact", "value"], dtype=object)
+
+
+def _resumptions(environment: Mapping[str, Any]) -> dict[str, str]:
+    """A row a resumption: when, and what of the machine and the program was another."""
+    rows = {}
+    for number, facts_then in enumerate(environment.get("resumed") or (), start=1):
+        if not isinstance(facts_then, dict):
+            continue
+        own = ("started", "command", "resumed")
+        before, then = (
+            flat({key: value for key, value in known.items() if key not in own})
+            for known in (environment, facts_then)
+        )
+        others = [
+            f"{key.replace('_', ' ').replace('/', ' ')} {format_value(then.get(key))} "
+            f"(was {format_value(before.get(key))})"
+            for key in sorted(before.keys() | then.keys())
+            if before.get(key) != then.get(key)
+        ]
+        when = str(facts_then.get("started", MISSING))
+        rows[f"resumed, {number}"] = "; ".join([when, *(others or ["all else the same"])])
+    return rows
 
 
 def _headline(name: str, value: Any) -> Headline:

@@ -3,7 +3,7 @@
 from urllib.parse import quote
 
 from fewshot.reports.contents import RunFiles
-from fewshot.reports.outline import Listing, Part, chapters
+from fewshot.reports.outline import Part, Verbatim, chapters
 from fewshot.reports.tables import escape_markdown, markdown, with_totals
 from fewshot.sections import Link, Note, Picture
 
@@ -26,7 +26,7 @@ def _part(part: Part) -> list[str]:
             return [f"[{escape_markdown(part.text)}]({quote(part.target)})"]
         case Note():
             return [escape_markdown(part.text)]
-        case Listing():
+        case Verbatim():
             fence = "```" if "```" not in part.text else "~~~~"
             return [f"{fence}\n{part.text}\n{fence}"]
     table = markdown(with_totals(part.frame, part.totals))

@@ -13,13 +13,13 @@ from fewshot.sections import Block, Link, Note, Picture, Section, Table
 
 
 @dataclass(frozen=True)
-class Listing:
+class Verbatim:
     """Text shown as it is."""
 
     text: str
 
 
-Part = Shown | Picture | Link | Note | Listing
+Part = Shown | Picture | Link | Note | Verbatim
 
 
 @dataclass(frozen=True)
@@ -41,8 +41,8 @@ def chapters(run: RunFiles) -> list[Chapter]:
         *(chapter(section) for section in said),
         Chapter("All figures", _frame(all_figures(run.results)), 80),
         Chapter("Run and machine", _frame(facts(run.results, run.environment)), 85),
-        Chapter("Configuration", _listing(run.config), 90, folded=True),
-        Chapter("Operative configuration", _listing(run.operative), 95, folded=True),
+        Chapter("Configuration", _verbatim(run.config), 90, folded=True),
+        Chapter("Operative configuration", _verbatim(run.operative), 95, folded=True),
     ]
     return sorted((one for one in found if one.parts), key=lambda one: one.order)
 
@@ -60,5 +60,5 @@ def _frame(frame: pd.DataFrame) -> list[Part]:
     return [Shown(frame)] if len(frame) else []
 
 
-def _listing(text: str) -> list[Part]:
-    return [Listing(text.strip())] if text.strip() else []
+def _verbatim(text: str) -> list[Part]:
+    return [Verbatim(text.strip())] if text.strip() else []

@@ -11,7 +11,7 @@ import pandas as pd
 
 from fewshot.reports.contents import RunFiles
 from fewshot.reports.findings import Headline, figure_name, headlines
-from fewshot.reports.outline import Chapter, Listing, Part, chapters
+from fewshot.reports.outline import Chapter, Part, Verbatim, chapters
 from fewshot.reports.shown_tables import Shown
 from fewshot.reports.tables import formatted, is_numeric
 from fewshot.sections import Link, Note, Picture
@@ -63,7 +63,7 @@ def _part(part: Part, folder: Path) -> str:
             return f"<p><a href='{escape(quote(part.target))}'>{escape(part.text)}</a></p>"
         case Note():
             return f"<p class=note>{escape(part.text)}</p>"
-        case Listing():
+        case Verbatim():
             return f"<pre>{escape(part.text)}</pre>"
     return _table(part)
 

@@ -13,6 +13,7 @@ import pandas as pd
 
 UNSEEN_NOTE = "* not a class of the model: never predicted, always counted wrong"
 MISSING = "–"
+_CONTROL = ("Cc", "Zl", "Zp")
 _MARKDOWN_SPECIAL = str.maketrans({c: f"\\{c}" for c in "\\`*_|[]#~"} | {"<": "&lt;", "&": "&amp;"})
 
 
@@ -74,9 +75,7 @@ def console(frame: pd.DataFrame, rule_before_last: int = 0) -> str:
 
 def visible(text: str) -> str:
     """Text for a terminal: control characters, which could move its cursor, as their codes."""
-    return "".join(
-        c if unicodedata.category(c) not in ("Cc", "Zl", "Zp") else ascii(c)[1:-1] for c in text
-    )
+    return "".join(ascii(c)[1:-1] if unicodedata.category(c) in _CONTROL else c for c in text)
 
 
 def markdown(frame: pd.DataFrame) -> str:

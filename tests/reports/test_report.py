@@ -184,6 +184,16 @@ def test_facts_are_in_words(folder):
     assert "hardware, gpus" not in found
 
 
+def test_a_resumed_run_has_a_row_a_resumption_that_says_what_was_another():
+    start = {"started": "2026-01-01T10:00", "threads": 2, "versions": {"torch": "1", "timm": "3"}}
+    again = {"started": "2026-01-02T11:00", "threads": 8, "versions": {"torch": "2", "timm": "3"}}
+    same = {**start, "started": "2026-01-03T12:00", "command": ["x"]}
+    found = dict(facts({}, {**start, "resumed": [again, same]}).itertuples(index=False))
+    assert found["resumed, 1"] == ("2026-01-02T11:00; threads 8 (was 2); versions torch 2 (was 1)")
+    assert found["resumed, 2"] == "2026-01-03T12:00; all else the same"
+    assert "resumed" not in found
+
+
 def test_a_class_in_several_rows_gets_a_column_a_variant(folder):
     pd.DataFrame(
         {
