@@ -17,7 +17,7 @@ ALLOWED = {
     "console": {"errors"},
     "augmentation": BASE | {"augmentation"},
     # console: for its command lines; is_bound: which splits a user gave
-    "data": BASE | {"console", "data", "binding.config"},
+    "data": BASE | {"console", "data", "binding.config", "experiment.files"},
     "encoders": BASE | {"encoders"},
     "objectives": BASE | {"binding.filling", "encoders", "models", "objectives"},
     "models": BASE

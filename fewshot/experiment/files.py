@@ -8,20 +8,30 @@ from pathlib import Path
 
 from fewshot.errors import UserError
 
-_CANNOT_WRITE = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT}
+_CANNOT_WRITE = {
+    *(errno.EACCES, errno.EPERM, errno.EROFS, errno.EIO, errno.ENAMETOOLONG),
+    *(errno.ENOSPC, errno.EDQUOT, errno.EFBIG),  # EFBIG: beyond the limit of `ulimit -f`
+}
+_PROBE = 1 << 20  # bytes; what a disk that was full a moment ago does not take
 
 
 @contextlib.contextmanager
 def writing(path: Path) -> Iterator[None]:
-    """Turns the OSErrors of a full disk and of a folder that may not be written into UserErrors."""
+    """Turns the OSErrors of a full disk and of a folder that may not be written into UserErrors.
+
+    So it does where a library wraps them, and where the folder has gone in the meantime.
+    """
     try:
         yield
-    except OSError as error:
-        if error.errno not in _CANNOT_WRITE:
+    except (OSError, RuntimeError) as error:
+        cause = _cause(error)
+        if isinstance(cause, KeyboardInterrupt):
+            raise cause from error
+        if cause is None or not (cause.errno in _CANNOT_WRITE or _has_gone(cause, path)):
             raise
         raise UserError(
-            f"{path} cannot be written ({error.strerror}): free some space or choose another "
-            "--output-dir."
+            f"{path} cannot be written ({cause.strerror}): free some space, or choose another "
+            "folder."
         ) from error
 
 
@@ -41,6 +51,18 @@ def inside(folder: Path, name: str) -> Path:
     return path
 
 
+def _cause(error: BaseException) -> OSError | KeyboardInterrupt | None:
+    """What stopped the write: torch wraps it in a RuntimeError about the zip file it left."""
+    found: BaseException | None = error
+    while found is not None and not isinstance(found, OSError | KeyboardInterrupt):
+        found = found.__cause__ or found.__context__
+    return found
+
+
+def _has_gone(error: OSError, path: Path) -> bool:
+    return error.errno in (errno.ENOENT, errno.ENOTDIR) and not path.parent.is_dir()
+
+
 def write_atomically(path: Path, writer: Callable[[Path], object]) -> None:
     """Let `writer` fill a hidden file beside `path`, flush it to disk, then put it in place.
 
@@ -52,10 +74,23 @@ def write_atomically(path: Path, writer: Callable[[Path], object]) -> None:
     with writing(path):
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            writer(part)
+            try:
+                writer(part)
+            except (OSError, RuntimeError) as error:
+                if getattr(error, "errno", None) is None:
+                    _probe(part)  # files of torch's and numpy's own do not say what is wrong
+                raise
             with part.open("rb+") as file:
                 os.fsync(file.fileno())
             part.replace(path)
         except BaseException:
             part.unlink(missing_ok=True)
             raise
+
+
+def _probe(part: Path) -> None:
+    """Raise the OSError that a library kept to itself."""
+    with part.open("ab") as file:
+        file.write(bytes(_PROBE))
+        file.flush()
+        os.fsync(file.fileno())

@@ -1,3 +1,7 @@
+import shutil
+import subprocess
+import sys
+
 import pytest
 
 from fewshot.errors import UserError
@@ -65,3 +69,59 @@ def test_other_errors_pass(tmp_path):
 
     with pytest.raises(FileNotFoundError):
         write_atomically(tmp_path / "a.csv", missing)
+
+
+def test_an_interruption_that_a_library_wraps_stays_one(tmp_path):
+    def interrupted(part):
+        try:
+            raise KeyboardInterrupt
+        finally:
+            raise RuntimeError("unexpected pos")
+
+    with pytest.raises(KeyboardInterrupt):
+        write_atomically(tmp_path / "a.pt", interrupted)
+    assert _names(tmp_path) == []
+
+
+LIMITED = """
+import resource, sys, torch
+import numpy as np
+from pathlib import Path
+from fewshot.errors import UserError
+from fewshot.experiment.files import write_atomically
+resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
+writers = {
+    "text": lambda part: part.write_text("x" * 10_000_000),
+    "numpy": lambda part: np.save(part, np.zeros(10_000_000, np.uint8)),
+    "torch": lambda part: torch.save(torch.zeros(1_000_000), part),
+}
+for name, writer in writers.items():
+    try:
+        write_atomically(Path(sys.argv[1]) / f"{name}.npy", writer)
+    except UserError as error:
+        print(error)
+"""
+
+
+def test_a_limit_of_the_file_size_is_said_whoever_writes(tmp_path):
+    command = [sys.executable, "-W", "ignore", "-c", LIMITED, str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines() == [
+        f"{tmp_path}/{name}.npy cannot be written (File too large): free some space, or choose "
+        "another folder."
+        for name in ("text", "numpy", "torch")
+    ]
+    assert _names(tmp_path) == []
+
+
+def test_a_folder_that_goes_while_it_is_written_is_said(tmp_path):
+    folder = tmp_path / "run"
+
+    def remove(part):
+        part.write_text("x")
+        shutil.rmtree(folder)
+
+    with pytest.raises(
+        UserError, match=r"run/a\.csv cannot be written \(No such file or directory"
+    ):
+        write_atomically(folder / "a.csv", remove)

@@ -3,6 +3,7 @@
 import json
 import logging
 import stat
+import unicodedata
 from collections.abc import Iterable, Sequence
 from functools import partial
 from pathlib import Path
@@ -20,6 +21,7 @@ from fewshot.data.images.decode import (
     read_file,
 )
 from fewshot.data.tables.table import listing, read_rows
+from fewshot.errors import UserError
 
 logger = logging.getLogger("fewshot")
 
@@ -35,8 +37,14 @@ class ListedImages:
 
     def __init__(self, root_dir: Path) -> None:
         self.root_dir = root_dir
-        table = read_rows(root_dir / "images.csv", ("id", "path"))
-        self._paths = dict(zip(table["id"], table["path"], strict=True))
+        table = read_rows(root_dir / "images.csv")
+        if "path" not in table:
+            raise UserError(
+                f"{root_dir}/images.csv has no column 'path'; its columns are: "
+                f"{', '.join(table.columns)}. Name the column of the files so."
+            )
+        ids = [unicodedata.normalize("NFC", image_id) for image_id in table["id"]]
+        self._paths = dict(zip(ids, table["path"].str.strip(), strict=True))
         self._roots = Roots(root_dir, *_imported_from(root_dir))
 
     def find(self, ids: Iterable[str]) -> dict[str, str]:

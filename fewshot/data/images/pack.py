@@ -1,12 +1,8 @@
 """Decoded images on disk, shared by every CSV over one root_dir."""
 
-import fcntl
 import logging
-import os
-import shutil
-from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 import numpy as np
@@ -14,25 +10,27 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from fewshot.data.images.decode import Failure, ImageFormat, UInt8Array
+from fewshot.data.images.decode import Failure, ImageFormat
+from fewshot.data.images.decoding import check_space, decode_in_threads
+from fewshot.data.images.lock import locked
 from fewshot.data.images.segments import (
     Index,
     Segment,
     SegmentWriter,
+    leftovers,
     read_index,
     read_segment,
     remove_unnamed,
     write_index,
 )
 from fewshot.data.images.store import ImageStore
+from fewshot.data.tables.table import listing
 from fewshot.errors import UserError
 from fewshot.interfaces import IntArray
 
 logger = logging.getLogger("fewshot")
 
-CHUNK = 64  # images decoded by a thread at a time
 SEGMENT_BYTES = 1 << 30  # what an interruption can lose at most
-MEGABYTE = 1_000_000
 
 
 class Pack:
@@ -62,18 +60,15 @@ class Pack:
         written or the disk is too full.
         """
         failures: dict[str, Failure] = {}
-        if self._missing(stamps):
-            try:
-                with self._lock():
-                    self._read()  # another process may have packed them in the meantime
-                    failures = self._append(store, self._missing(stamps), stamps)
-            except OSError as error:
-                raise UserError(
-                    f"packed images cannot be written to {self.directory}: "
-                    f"{error.strerror or error}.\nBind another place: "
-                    f"FashionDataset.cache_dir = '/path/with/space'."
-                ) from error
+        if self._missing(stamps) or self._index.rebuilt:
+            with self._writing(), locked(self.directory):
+                self._read()  # another process may have packed them in the meantime
+                if self._index.rebuilt:
+                    write_index(self.directory, self._index)
+                failures = self._append(store, self._missing(stamps), stamps)
             self._read()
+        elif leftovers(self.directory, self._index):
+            self._clear_up()
         broken = {i: reason for i, (_, reason) in self._index.unreadable.items() if i in stamps}
         return broken | {image_id: failure.reason for image_id, failure in failures.items()}
 
@@ -87,28 +82,66 @@ class Pack:
         return None if number < 0 else self._segments[number].stamps[row]
 
     @contextmanager
-    def _lock(self) -> Iterator[None]:
-        self.directory.mkdir(parents=True, exist_ok=True)
-        with (self.directory / "lock").open("w") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                logger.info("waiting for another process that packs into %s", self.directory)
-                fcntl.flock(file, fcntl.LOCK_EX)
-            yield  # closing the file gives the lock back, as does the end of a killed process
+    def _writing(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise UserError(
+                f"packed images cannot be written to {self.directory}: {error.strerror or error}.\n"
+                f"Bind another place: FashionDataset.cache_dir = '/path/with/space'."
+            ) from error
+
+    def _clear_up(self) -> None:
+        """Delete what a killed process left; a living one clears up itself."""
+        with suppress(OSError), locked(self.directory, wait=False):
+            remove_unnamed(self.directory, read_index(self.directory))
+
+    def damaged(self, places: IntArray) -> list[str]:
+        """The ids at those places whose pixels are not what was packed; each is compared once."""
+        numbers, rows = places[:, 0], places[:, 1]
+        return [
+            self._segments[number].ids[row]
+            for number in np.unique(numbers).tolist()
+            for row in self._segments[number].damaged(rows[numbers == number])
+        ]
+
+    def repair(self, store: ImageStore, ids: Sequence[str]) -> None:
+        """Decode damaged images again, into a segment of their own: their places are new ones.
+
+        Raises UserError where their files have changed or cannot be read any more.
+        """
+        logger.warning(
+            "%s: the packed pixels of %d images are damaged: decoded again (%s)",
+            self.directory, len(ids), listing(ids),
+        )  # fmt: skip
+        known = {image_id: self._stamp(image_id) for image_id in ids}
+        found = store.find(ids)
+        gone = [image_id for image_id in ids if found.get(image_id) != known[image_id]]
+        failures: dict[str, Failure] = {}
+        if not gone:
+            with self._writing(), locked(self.directory):
+                self._read()
+                failures = self._append(store, self.damaged(self.places(ids)), found)
+        if gone or failures:
+            raise UserError(
+                f"the packed pixels of {listing([*gone, *failures])} are damaged, and their files "
+                f"have changed or cannot be read any more: remove {self.directory} and start again."
+            )
 
     def _append(
         self, store: ImageStore, ids: Sequence[str], stamps: Mapping[str, str]
     ) -> dict[str, Failure]:
         remove_unnamed(self.directory, self._index)
-        self._check_space(len(ids))
+        if not ids:
+            return {}
+        check_space(self.directory, len(ids), self.format.nbytes)
         failures: dict[str, Failure] = {}
         step = max(1, SEGMENT_BYTES // self.format.nbytes)
         label = f"decoding {store.root_dir.name}"
         with tqdm(total=len(ids), desc=label, unit="image", disable=None) as progress:
             for start in range(0, len(ids), step):
                 part = ids[start : start + step]
-                chunks = _decode(store, part, self.format)
+                chunks = decode_in_threads(store, part, self.format)
                 with SegmentWriter(self.directory) as writer, closing(chunks):
                     for chunk, images, failed in chunks:
                         good = [k for k in range(len(chunk)) if k not in failed]
@@ -143,16 +176,6 @@ class Pack:
             self._read()
             remove_unnamed(self.directory, self._index)
 
-    def _check_space(self, images: int) -> None:
-        needed = images * self.format.nbytes
-        free = shutil.disk_usage(self.directory).free
-        if needed > free:
-            raise UserError(
-                f"packing {images} images needs {-(-needed // MEGABYTE)} MB, and "
-                f"{self.directory} has {free // MEGABYTE} MB free.\nFree some space, or bind "
-                f"another place: FashionDataset.cache_dir = '/path/with/space'."
-            )
-
     def places(self, ids: Sequence[str]) -> IntArray:
         """int64 [n, 2], the segment and the row in it of each packed id."""
         return np.array([self._places[i] for i in ids], np.int64).reshape(-1, 2)
@@ -174,17 +197,3 @@ class Pack:
             else:
                 target[where] = source[rows[where]]
         return images
-
-
-def _decode(
-    store: ImageStore, ids: Sequence[str], wanted: ImageFormat
-) -> Generator[tuple[Sequence[str], UInt8Array, dict[int, Failure]]]:
-    """(ids, images, failures) of each chunk in order, decoded by as many threads as processors."""
-    chunks = [ids[start : start + CHUNK] for start in range(0, len(ids), CHUNK)]
-    executor = ThreadPoolExecutor(os.cpu_count() or 1, "decode")
-    try:
-        decoded = executor.map(lambda chunk: store.decode(chunk, wanted), chunks)
-        for chunk, (images, failures) in zip(chunks, decoded, strict=True):
-            yield chunk, images, failures
-    finally:
-        executor.shutdown(cancel_futures=True)  # an interruption does not wait for the rest

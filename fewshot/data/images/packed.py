@@ -75,21 +75,27 @@ def open_pixels(
     pack = Pack(pack_directory(cache_root(cache_dir), store.root_dir, wanted), wanted)
     failures = pack.add(store, stamps)
     ids = [image_id for image_id in stamps if image_id not in failures]
-    return ids, PackedPixels(pack, ids), failures
+    return ids, PackedPixels(pack, ids, store), failures
 
 
 class PackedPixels:
-    """Rows of a pack."""
+    """Rows of a pack; damaged ones are decoded again when they are first asked for."""
 
     affordable = 10_000
 
-    def __init__(self, pack: Pack, ids: Sequence[str]) -> None:
+    def __init__(self, pack: Pack, ids: Sequence[str], store: ImageStore) -> None:
         self._pack = pack
+        self._ids = ids
+        self._store = store
         self._places = pack.places(ids)
         self.digest = _digest(ids, pack.digests(self._places))
 
     def gather(self, positions: IntArray) -> Tensor:
         """uint8 [len(positions), C, H, W], copied from the memory-mapped files."""
+        if self._pack.damaged(self._places[positions]):
+            # Damage seldom comes alone: all rows are looked at before any is decoded again.
+            self._pack.repair(self._store, self._pack.damaged(self._places))
+            self._places = self._pack.places(self._ids)
         return self._pack.gather(self._places[positions])
 
     def digests(self, positions: IntArray) -> IntArray:

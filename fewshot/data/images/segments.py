@@ -4,6 +4,7 @@ import hashlib
 import json
 import logging
 import os
+import re
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -11,13 +12,17 @@ from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from fewshot.data.images.decode import UInt8Array
+from fewshot.experiment.files import write_atomically
+from fewshot.interfaces import IntArray
 
 logger = logging.getLogger("fewshot")
 
 VERSION = 1
 INDEX = "index.json"
+_NAME = re.compile(r"segment-[0-9a-f]{12}")
 
 
 @dataclass(frozen=True)
@@ -25,7 +30,8 @@ class Segment:
     """Some images of a pack, written once and never changed.
 
     ids, stamps, digests: one an image, its id, the freshness stamp of its source and a digest of
-    its pixels; images: uint8 [n, C, H, W], memory-mapped.
+    its pixels; images: uint8 [n, C, H, W], memory-mapped; compared: bool [n], which images this
+    process has found to be as their digests say.
     """
 
     name: str
@@ -33,58 +39,108 @@ class Segment:
     stamps: Sequence[str]
     digests: Sequence[str]
     images: UInt8Array
+    compared: NDArray[np.bool_]
+
+    def damaged(self, rows: IntArray) -> list[int]:
+        """Those of the rows whose pixels are not what was packed; each is compared once."""
+        found = []
+        for row in np.unique(rows[~self.compared[rows]]).tolist():
+            if pixel_digest(self.images[row]) == self.digests[row]:
+                self.compared[row] = True
+            else:
+                found.append(row)
+        return found
 
 
 @dataclass
 class Index:
-    """The names of a pack's segments, oldest first, and {id: (stamp, reason)} of what is broken."""
+    """The names of a pack's segments, oldest first, and {id: (stamp, reason)} of what is broken.
+
+    rebuilt: whether it had to be made up from the segments that are there.
+    """
 
     segments: list[str] = field(default_factory=list)
     unreadable: dict[str, tuple[str, str]] = field(default_factory=dict)
+    rebuilt: bool = False
 
 
 def read_index(directory: Path) -> Index:
-    """The index; empty where there is none, or none that this version reads."""
+    """The index; empty where there is none, or one of another version, rebuilt if damaged."""
     try:
         stored = json.loads((directory / INDEX).read_text("utf-8"))
-        if stored["version"] != VERSION:
+        if type(stored["version"]) is int and stored["version"] != VERSION:
             return Index()
         broken = {i: (stamp, reason) for i, (stamp, reason) in stored["unreadable"].items()}
-        return Index([str(name) for name in stored["segments"]], broken)
+        _check_texts(*broken.values())
+        if not all(_NAME.fullmatch(name) for name in stored["segments"]) or (
+            stored["version"] != VERSION
+        ):
+            raise ValueError("no names of segments")
+        return Index(list(stored["segments"]), broken)
     except OSError:  # not there yet; where it may not be read, writing will fail and say so
         return Index()
-    except (ValueError, KeyError, TypeError, AttributeError):
-        logger.warning("%s is damaged: the images are packed anew", directory / INDEX)
-        return Index()
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        found = sorted(directory.glob("segment-*.json"), key=lambda path: path.stat().st_mtime_ns)
+        names = [path.stem for path in found if _NAME.fullmatch(path.stem)]
+        logger.warning(
+            "%s is damaged: made anew from the %d segments beside it", directory / INDEX, len(names)
+        )
+        return Index(names, rebuilt=True)
 
 
 def write_index(directory: Path, index: Index) -> None:
     """Replace the index; from here on the segments it names count."""
     stored = {"version": VERSION, "segments": index.segments, "unreadable": index.unreadable}
-    _write_atomically(directory / INDEX, json.dumps(stored, indent=1).encode())
+    text = json.dumps(stored, indent=1)
+    write_atomically(directory / INDEX, lambda part: part.write_text(text, encoding="utf-8"))
 
 
 def read_segment(directory: Path, name: str, shape: tuple[int, int, int]) -> Segment | None:
-    """The segment, or None where its files are missing or of the wrong size."""
+    """The segment, or None where its files are missing, of the wrong size or not what was written.
+
+    Of the pixels only the size is looked at; see `Segment.damaged`.
+    """
     try:
         stored = json.loads((directory / f"{name}.json").read_text("utf-8"))
-        ids, stamps, digests = stored["ids"], stored["stamps"], stored["digests"]
+        facts = [stored["ids"], stored["stamps"], stored["digests"]]
+        _check_texts(*facts)
+        if len({len(texts) for texts in facts}) != 1:
+            raise ValueError("lists of different lengths")
+        if stored.get("check", _check(facts)) != _check(facts):  # older versions noted none
+            raise ValueError("not what was written")
         pixels = directory / f"{name}.u8"
-        if pixels.stat().st_size != len(ids) * int(np.prod(shape)):
+        if pixels.stat().st_size != len(facts[0]) * int(np.prod(shape)):
             raise ValueError("wrong size")
-        images = np.asarray(np.memmap(pixels, np.uint8, "r", shape=(len(ids), *shape)))
-    except (OSError, ValueError, KeyError, TypeError):
-        logger.warning("packed images %s/%s are damaged: packed anew", directory, name)
+        images = np.asarray(np.memmap(pixels, np.uint8, "r", shape=(len(facts[0]), *shape)))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        logger.warning("packed images %s/%s are damaged: decoded again", directory, name)
         return None
-    return Segment(name, ids, stamps, digests, images)
+    ids, stamps, digests = facts
+    return Segment(name, ids, stamps, digests, images, np.zeros(len(images), np.bool_))
+
+
+def _check_texts(*lists: Sequence[object]) -> None:
+    if not all(isinstance(text, str) for texts in lists for text in texts):
+        raise ValueError("not all text")
+
+
+def _check(facts: Sequence[Sequence[str]]) -> str:
+    """A digest of a segment's ids, stamps and digests."""
+    text = "\0".join(line for lines in facts for line in lines)
+    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
+
+
+def leftovers(directory: Path, index: Index) -> list[Path]:
+    """What an interrupted writer left, and segments that no index names any more."""
+    kept = {f"{name}{suffix}" for name in index.segments for suffix in (".u8", ".json")}
+    found = [*directory.glob("segment-*"), *directory.glob(".*.part*"), *directory.glob("*.tmp")]
+    return [path for path in found if path.name not in kept]
 
 
 def remove_unnamed(directory: Path, index: Index) -> None:
-    """Delete what an interrupted writer left and segments that no index names any more."""
-    kept = {f"{name}{suffix}" for name in index.segments for suffix in (".u8", ".json")}
-    for path in directory.glob("segment-*"):
-        if path.name not in kept:
-            path.unlink(missing_ok=True)
+    """Delete the leftovers; only for who holds the lock."""
+    for path in leftovers(directory, index):
+        path.unlink(missing_ok=True)
 
 
 class SegmentWriter:
@@ -93,7 +149,7 @@ class SegmentWriter:
     def __init__(self, directory: Path) -> None:
         self.name = f"segment-{secrets.token_hex(6)}"
         self._pixels = directory / f"{self.name}.u8"
-        self._facts: dict[str, list[str]] = {"ids": [], "stamps": [], "digests": []}
+        self._facts: dict[str, Any] = {"ids": [], "stamps": [], "digests": []}
         self._file: IO[bytes] = self._temporary.open("xb")
 
     @property
@@ -123,21 +179,15 @@ class SegmentWriter:
         _flush_to_disk(self._file)
         self._file.close()
         self._temporary.replace(self._pixels)
-        _write_atomically(self._pixels.with_suffix(".json"), json.dumps(self._facts).encode())
+        self._facts["check"] = _check(list(self._facts.values()))
+        text = json.dumps(self._facts)
+        write_atomically(self._pixels.with_suffix(".json"), lambda part: part.write_text(text))
         return self.name
 
 
 def pixel_digest(image: UInt8Array) -> str:
     """64 bits of a cryptographic hash of a C-contiguous image, as hexadecimal digits."""
     return hashlib.blake2b(image.data, digest_size=8).hexdigest()
-
-
-def _write_atomically(path: Path, content: bytes) -> None:
-    temporary = path.with_name(f"{path.name}.tmp")
-    with temporary.open("wb") as file:
-        file.write(content)
-        _flush_to_disk(file)
-    temporary.replace(path)
 
 
 def _flush_to_disk(file: IO[bytes]) -> None:

@@ -1,7 +1,6 @@
 """What every importer writes: images or a list of them, a table and its splits."""
 
 import logging
-import os
 import re
 from collections import Counter
 from collections.abc import Sequence
@@ -19,6 +18,7 @@ from fewshot.data.splits.parting import Parting
 from fewshot.data.splits.rows import SplitPlan
 from fewshot.data.tables.table import write_table, write_text
 from fewshot.errors import UserError
+from fewshot.experiment.files import write_atomically
 
 logger = logging.getLogger("fewshot")
 
@@ -69,10 +69,7 @@ def write_styles(
 
 def write_array(folder: Path, ids: Sequence[str], images: UInt8Array) -> None:
     """Write images uint8 [N, H, W] or [N, H, W, 3] as images.npy and images_ids.txt."""
-    with (folder / "images.npy").open("wb") as file:
-        np.save(file, images, allow_pickle=False)
-        file.flush()
-        os.fsync(file.fileno())
+    write_atomically(folder / "images.npy", lambda part: np.save(part, images, allow_pickle=False))
     write_text("".join(f"{image_id}\n" for image_id in ids), folder / "images_ids.txt")
 
 

@@ -2,7 +2,6 @@
 
 import csv
 import hashlib
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from types import SimpleNamespace
@@ -12,6 +11,7 @@ import pandas as pd
 
 from fewshot.data.tables.csv_file import read_bytes, read_sheet
 from fewshot.errors import UserError
+from fewshot.experiment.files import write_atomically
 
 Paths = str | Path | Sequence[str | Path]
 
@@ -80,19 +80,12 @@ def write_table(table: pd.DataFrame, path: str | Path) -> None:
 def write_text(text: str, path: str | Path) -> None:
     """Write UTF-8 text to a file that appears whole or not at all; else raises UserError."""
     path = Path(path)
-    draft = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with draft.open("w", encoding="utf-8", newline="") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        draft.replace(path)
-    except OSError as error:
-        if draft.is_file():
-            draft.unlink()
+    if not path.parent.is_dir():
         raise UserError(
-            f"cannot write {path}: {error.strerror}. Choose a folder that exists and is writable."
-        ) from error
+            f"cannot write {path}: {path.parent} is no folder. Choose a folder that exists and is "
+            "writable."
+        )
+    write_atomically(path, lambda part: part.write_text(text, encoding="utf-8", newline=""))
 
 
 def digest(paths: Paths) -> str:

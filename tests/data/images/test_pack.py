@@ -1,3 +1,4 @@
+import json
 import logging
 import os
 import shutil
@@ -10,9 +11,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from fewshot.data.images import lock as lock_module
 from fewshot.data.images import pack as pack_module
 from fewshot.data.images.decode import Failure, ImageFormat
+from fewshot.data.images.lock import locked
 from fewshot.data.images.pack import Pack
+from fewshot.data.images.packed import PackedPixels
 from fewshot.errors import UserError
 
 FORMAT = ImageFormat((2, 3), 1, "stretch")
@@ -236,7 +240,9 @@ def test_a_pack_of_another_version_is_packed_anew(tmp_path):
 
 
 def test_a_full_disk_is_said_before_decoding(tmp_path, monkeypatch):
-    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=3_000_000))
+    monkeypatch.setattr(
+        shutil, "disk_usage", lambda _: SimpleNamespace(free=3_000_000, total=9_000_000)
+    )
     store = CountingStore(tmp_path, dict.fromkeys("abcd", 0))
     large = Pack(tmp_path / "pack", ImageFormat((1000, 900), 1, "stretch"))
     with pytest.raises(UserError) as caught:
@@ -273,3 +279,120 @@ def test_any_history_gives_the_newest_pixels(tmp_path, steps):
     known = list(store.values)
     pack, _ = open_and_add(tmp_path, store, known)
     assert values_in(pack, known) == list(store.values.values())
+
+
+def test_a_flipped_bit_is_noticed_and_the_image_decoded_again(tmp_path, caplog):
+    store = CountingStore(tmp_path, {str(i): i for i in range(100)})
+    ids = list(store.values)
+    stamps = store.find(ids)
+    PackedPixels(open_and_add(tmp_path, store, ids)[0], ids, store)
+    (path,) = (tmp_path / "pack").glob("*.u8")
+    content = bytearray(path.read_bytes())
+    for row in (40, 70):
+        content[6 * row + 3] ^= 1
+    path.write_bytes(content)
+    store.decoded.clear()
+    pack, _ = open_and_add(tmp_path, store, ids)
+    pixels = PackedPixels(pack, ids, store)
+    assert not caplog.text
+    assert pixels.gather(np.arange(10)).numpy()[:, 0, 0, 0].tolist() == list(range(10))
+    assert not caplog.text
+    assert pixels.gather(np.arange(35, 45)).numpy()[:, 0, 0, 0].tolist() == list(range(35, 45))
+    assert store.decoded == ["40", "70"]
+    assert "the packed pixels of 2 images are damaged: decoded again (40, 70)" in caplog.text
+    caplog.clear()
+    pack, _ = open_and_add(tmp_path, store, ids)
+    again = PackedPixels(pack, ids, store).gather(np.arange(100)).numpy()
+    assert again[:, 0, 0, 0].tolist() == list(range(100))
+    assert not caplog.text
+    assert store.decoded == ["40", "70"]
+    assert stamps == store.find(ids)
+
+
+def test_damage_whose_source_has_changed_is_said(tmp_path):
+    store = CountingStore(tmp_path, {"a": 1, "b": 2})
+    open_and_add(tmp_path, store, ["a", "b"])
+    (path,) = (tmp_path / "pack").glob("*.u8")
+    path.write_bytes(bytes(12))
+    store.values["b"] = 3
+    pixels = PackedPixels(Pack(tmp_path / "pack", FORMAT), ["a", "b"], store)
+    with pytest.raises(
+        UserError, match=r"the packed pixels of b are damaged, and their files have"
+    ):
+        pixels.gather(np.arange(2))
+
+
+@pytest.mark.parametrize("name", ["ids", "stamps", "digests"])
+def test_changed_facts_of_a_segment_are_noticed(tmp_path, caplog, name):
+    store = CountingStore(tmp_path, {"a": 1, "b": 2})
+    open_and_add(tmp_path, store, ["a", "b"])
+    (path,) = (tmp_path / "pack").glob("segment-*.json")
+    facts = json.loads(path.read_text())
+    facts[name] = facts[name][::-1]
+    path.write_text(json.dumps(facts))
+    pack, _ = open_and_add(tmp_path, store, ["a", "b"])
+    assert "damaged: decoded again" in caplog.text
+    assert values_in(pack, ["a", "b"]) == [1, 2]
+
+
+def test_a_damaged_index_is_made_anew_without_decoding(tmp_path, caplog):
+    store = CountingStore(tmp_path, {"a": 1, "b": 2})
+    open_and_add(tmp_path, store, ["a"])
+    open_and_add(tmp_path, store, ["b"])
+    for text in (
+        "[]",
+        "{",
+        "[" * 100_000,
+        '{"version": 1, "segments": ["../x"], "unreadable": {}}',
+    ):
+        (tmp_path / "pack/index.json").write_text(text)
+        pack, _ = open_and_add(tmp_path, store, ["a", "b"])
+        assert "index.json is damaged: made anew from the 2 segments beside it" in caplog.text
+        assert values_in(pack, ["a", "b"]) == [1, 2]
+        assert store.decoded == ["a", "b"]
+        caplog.clear()
+        open_and_add(tmp_path, store, ["a", "b"])
+        assert not caplog.text
+
+
+def test_what_a_killed_writer_left_goes_though_nothing_is_missing(tmp_path):
+    store = CountingStore(tmp_path, {"a": 1})
+    open_and_add(tmp_path, store, ["a"])
+    for name in ("segment-0123456789ab.tmp", ".index.part.json", ".segment-01.part.json"):
+        (tmp_path / "pack" / name).touch()
+    with locked(tmp_path / "pack"):
+        open_and_add(tmp_path, store, ["a"])
+    assert len(files(tmp_path)) == 7  # another process may still be writing them
+    open_and_add(tmp_path, store, ["a"])
+    assert len(files(tmp_path)) == 4
+
+
+def test_a_system_without_file_locks_is_named(tmp_path, monkeypatch):
+    monkeypatch.setattr(lock_module, "fcntl", None)
+    with pytest.raises(UserError, match="packed images need file locks as Linux and macOS have"):
+        open_and_add(tmp_path, CountingStore(tmp_path, {"a": 1}), ["a"])
+
+
+def test_a_disk_that_does_not_say_its_size_is_tried(tmp_path, monkeypatch):
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=0, total=0))
+    store = CountingStore(tmp_path, {"a": 1})
+    assert values_in(open_and_add(tmp_path, store, ["a"])[0], ["a"]) == [1]
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_mutated_packs_never_give_other_pixels(tmp_path, seed):
+    rng = np.random.default_rng(seed)
+    store = CountingStore(tmp_path, {str(i): i for i in range(20)} | {"x": "broken"})
+    ids = list(store.values)
+    for _ in range(25):
+        open_and_add(tmp_path, store, ids)
+        victims = [p for p in sorted((tmp_path / "pack").iterdir()) if p.name != "lock"]
+        path = victims[rng.integers(len(victims))]
+        content = bytearray(path.read_bytes())
+        for _ in range(rng.integers(1, 4)):
+            content[rng.integers(len(content))] = rng.integers(256)
+        path.write_bytes(content)
+        pack, failures = open_and_add(tmp_path, store, ids)
+        assert list(failures) == ["x"]
+        found = PackedPixels(pack, ids[:20], store).gather(np.arange(20)).numpy()
+        assert found[:, 0, 0, 0].tolist() == list(range(20))

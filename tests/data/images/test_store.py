@@ -186,7 +186,7 @@ def test_listed_images_are_read_as_any_csv_is(tmp_path):
 
 
 def test_listed_images_need_their_columns(tmp_path):
-    (tmp_path / "images.csv").write_text("id,file\n")
+    (tmp_path / "images.csv").write_text("id,file\n1,a.png\n")
     with pytest.raises(UserError, match=r"images.csv has no column 'path'; its columns are: id, f"):
         open_store(tmp_path)
 
