@@ -12,12 +12,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from fewshot.data.audit.findings import KINDS, SAME_ID, Listed, find
-from fewshot.data.audit.looks import look
+from fewshot.data.audit.findings import KINDS, ImageKey, Listed, find
+from fewshot.data.audit.looks import Looks, look
 from fewshot.data.audit.pairs import NearRule
-from fewshot.data.audit.sheet import Pair, write_sheet
 from fewshot.data.images.store import ImageStore, open_store
-from fewshot.data.tables.table import listing, read_rows, write_table
+from fewshot.data.tables.table import listing, read_rows
 from fewshot.errors import UserError
 
 logger = logging.getLogger("fewshot")
@@ -25,11 +24,22 @@ logger = logging.getLogger("fewshot")
 
 @dataclass(frozen=True)
 class Audit:
-    """findings: a table, see `audit_findings.find`; images: compared; missing: ids without one."""
+    """findings: a table, see `findings.find`; listed: the rows compared; missing: ids without one.
+
+    readable, looks: the images compared, and what is remembered of each; stores: by root.
+    """
 
     findings: pd.DataFrame
-    images: int
-    missing: list[str]
+    listed: Listed
+    readable: Sequence[ImageKey]
+    looks: Looks
+    missing: Sequence[str]
+    stores: Sequence[ImageStore]
+
+    @property
+    def images(self) -> int:
+        """How many were compared."""
+        return len(self.readable)
 
     def summary(self) -> str:
         """Counts by kind, as the command line prints them."""
@@ -46,31 +56,56 @@ class Audit:
 
 def audit(
     csv_files: Sequence[str | Path],
-    root_dir: str | Path,
+    root_dirs: str | Path | Sequence[str | Path],
     label_column: str = "articleType",
     rule: NearRule | None = None,
     within: bool = False,
 ) -> Audit:
-    """Compare the rows of each CSV with those of the CSVs before it, see `audit_findings.find`.
+    """Compare the rows of each CSV with those of the CSVs before it, see `findings.find`.
 
-    A CSV without the label column has no labels to compare. Raises UserError for what is wrong with
-    a CSV or root_dir, and when no image is found.
+    root_dirs: one for all CSVs, or one for each. A CSV without the label column has no labels to
+    compare. Raises UserError for what is wrong with a CSV or root, and when no image is found.
     """
-    store = open_store(Path(root_dir).expanduser().absolute())
-    listed = _read(csv_files, label_column)
-    ids = list(dict.fromkeys(listed.ids))
-    readable, looks = look(store, ids)
-    if not readable:
+    roots, numbers = _roots(root_dirs, len(csv_files))
+    stores = [open_store(root) for root in roots]
+    listed = _read(csv_files, numbers, label_column)
+    images = list(dict.fromkeys(listed.images()))
+    readable: list[ImageKey] = []
+    seen = None
+    for number, store in enumerate(stores):
+        found, looks = look(store, [image_id for root, image_id in images if root == number])
+        readable += [(number, image_id) for image_id in found]
+        seen = looks if seen is None else seen.followed_by(looks)
+    if not readable or seen is None:
+        root, image_id = images[0]
         raise UserError(
-            f"none of the {len(ids)} ids has a readable image under {root_dir}, the first is "
-            f"looked for at {store.place(ids[0])}: give the --root that belongs to the CSVs."
+            f"none of the {len(images)} ids has a readable image under "
+            f"{', '.join(map(str, roots))}, the first is looked for at "
+            f"{stores[root].place(image_id)}: give the --root that belongs to the CSVs."
         )
-    findings = find(listed, readable, looks, rule or NearRule(), within or len(csv_files) == 1)
-    missing = sorted(set(ids) - set(readable))
-    return Audit(findings, len(readable), missing)
+    findings = find(listed, readable, seen, rule or NearRule(), within or len(csv_files) == 1)
+    missing = sorted(image_id for _, image_id in set(images) - set(readable))
+    return Audit(findings, listed, readable, seen, missing, stores)
 
 
-def _read(csv_files: Sequence[str | Path], label_column: str) -> Listed:
+def _roots(
+    root_dirs: str | Path | Sequence[str | Path], csvs: int
+) -> tuple[list[Path], Sequence[int]]:
+    """(the different roots, the number of that of each CSV)."""
+    given = [root_dirs] if isinstance(root_dirs, str | Path) else list(root_dirs)
+    if len(given) not in (1, csvs):
+        raise UserError(
+            f"{len(given)} roots are given for {csvs} CSVs: give one --root for all, or one for "
+            f"each CSV in their order."
+        )
+    paths = [Path(root).expanduser().absolute() for root in given]
+    real = [path.resolve() for path in paths]
+    different = list(dict.fromkeys(real))
+    numbers = [different.index(path) for path in real]
+    return [paths[real.index(path)] for path in different], numbers * (csvs // len(given))
+
+
+def _read(csv_files: Sequence[str | Path], roots: Sequence[int], label_column: str) -> Listed:
     ids, labels, file = [], [], []
     names = [str(path) for path in csv_files]
     for number, path in enumerate(csv_files):
@@ -81,47 +116,4 @@ def _read(csv_files: Sequence[str | Path], label_column: str) -> Listed:
         ids += table["id"].tolist()
         labels += table[label_column].str.strip().tolist()
         file += [number] * len(table)
-    return Listed(names, np.array(file, dtype=np.int64), ids, labels)
-
-
-def write_audit(found: Audit, root_dir: Path, directory: Path, pairs: int) -> None:
-    """Write audit.csv, and audit.png of at most so many pairs where there are any.
-
-    An older audit.png is removed. Raises UserError where the folder cannot be written.
-    """
-    try:
-        directory.mkdir(parents=True, exist_ok=True)
-        write_table(found.findings, directory / "audit.csv")
-        store = open_store(root_dir.expanduser().absolute())
-        shown = _shown(store, found.findings, pairs)
-        (directory / "audit.png").unlink(missing_ok=True)
-        if shown:
-            write_sheet(shown, directory / "audit.png")
-    except OSError as error:
-        raise UserError(
-            f"cannot write to {directory}: {error.strerror}. Give another --output."
-        ) from error
-
-
-def _shown(store: ImageStore, findings: pd.DataFrame, pairs: int) -> list[Pair]:
-    """Evenly spaced findings of each kind, so that the sheet shows every kind."""
-    pictured = findings[findings["kind"] != SAME_ID]
-    kinds = [rows for _, rows in pictured.groupby("kind", sort=False)]
-    shown = []
-    for rows in kinds:
-        count = min(len(rows), max(1, pairs // len(kinds)))
-        shown.append(rows.iloc[np.arange(count) * len(rows) // count])
-    table = pd.concat(shown) if shown else pictured
-    store.find([*table["id"], *table["other_id"]])
-    return [
-        Pair(
-            store.picture(row["other_id"]),
-            store.picture(row["id"]),
-            (
-                f"{row['kind']} {row['distance']:.3f}",
-                f"{row['other_id']} {row['other_label']}",
-                f"{row['id']} {row['label']}",
-            ),
-        )
-        for row in table.to_dict("records")
-    ]
+    return Listed(names, np.array(file, dtype=np.int64), ids, labels, roots)

@@ -10,6 +10,8 @@ from fewshot.data.audit.looks import Looks
 from fewshot.data.audit.pairs import Match, NearRule, exact_matches, near_matches
 from fewshot.interfaces import IntArray
 
+ImageKey = tuple[int, str]  # the number of a root, and an id in it
+
 SAME_ID, EXACT, NEAR = "id in both", "exact duplicate", "near duplicate"
 KINDS = (SAME_ID, EXACT, NEAR)
 COLUMNS = (
@@ -20,29 +22,39 @@ COLUMNS = (
 
 @dataclass(frozen=True)
 class Listed:
-    """The rows of all CSVs in order: file numbers int64 [N], ids and labels ('' for none)."""
+    """The rows of all CSVs in order: file numbers int64 [N], ids and labels ('' for none).
+
+    roots: of each file, the number of its folder of images; an image is its root and its id.
+    """
 
     names: Sequence[str]
     file: IntArray
     ids: Sequence[str]
     labels: Sequence[str]
+    roots: Sequence[int]
+
+    def images(self) -> list[ImageKey]:
+        """The image of each row."""
+        roots = [self.roots[file] for file in self.file.tolist()]
+        return list(zip(roots, self.ids, strict=True))
 
 
 def find(
-    listed: Listed, readable: Sequence[str], looks: Looks, rule: NearRule, within: bool
+    listed: Listed, readable: Sequence[ImageKey], looks: Looks, rule: NearRule, within: bool
 ) -> pd.DataFrame:
     """A row a finding, columns COLUMNS: an image of a file, and the image of another it matches.
 
-    readable, looks: ids that have an image, and these. Rows of each file are matched with those of
+    readable, looks: images that can be read, and these. Rows of each file are matched with those of
     the files before it: by id, by equal pixels (with the first such image), else by near ones (with
     the nearest). Images of equal pixels and unequal labels are found inside a file too; other
     duplicates inside a file only if `within`.
     """
     findings = _Findings(listed)
     findings.add_shared_ids()
-    place = {image_id: row for row, image_id in enumerate(readable)}
-    rows = np.array([n for n, i in enumerate(listed.ids) if i in place], dtype=np.int64)
-    seen = looks.take(np.array([place[listed.ids[row]] for row in rows.tolist()], dtype=np.int64))
+    images = listed.images()
+    place = {image: row for row, image in enumerate(readable)}
+    rows = np.array([n for n, image in enumerate(images) if image in place], dtype=np.int64)
+    seen = looks.take(np.array([place[images[row]] for row in rows.tolist()], dtype=np.int64))
     for mine, others in _comparisons(listed.file[rows], len(listed.names)):
         itself = others is None
         reference = None if others is None else seen.take(others)
@@ -73,15 +85,16 @@ class _Findings:
 
     def __init__(self, listed: Listed) -> None:
         self._listed = listed
+        self._images = listed.images()
         self._rows: list[tuple[object, ...]] = []
 
     def add_shared_ids(self) -> None:
         """Each id that an earlier file has too."""
-        first: dict[str, int] = {}
-        for row, image_id in enumerate(self._listed.ids):
-            if image_id in first:
-                self._add(SAME_ID, row, first[image_id], 0, 0.0)
-            first.setdefault(image_id, row)
+        first: dict[ImageKey, int] = {}
+        for row, image in enumerate(self._images):
+            if image in first:
+                self._add(SAME_ID, row, first[image], 0, 0.0)
+            first.setdefault(image, row)
 
     def add(
         self,
@@ -92,10 +105,10 @@ class _Findings:
         conflicts_only: bool = False,
     ) -> None:
         """Matches between listed rows; those of one id are known already."""
-        ids = self._listed.ids
+        images = self._images
         for match in matches:
             row, other = int(mine[match.query]), int(theirs[match.reference])
-            if ids[row] != ids[other] and (not conflicts_only or self._differ(row, other)):
+            if images[row] != images[other] and (not conflicts_only or self._differ(row, other)):
                 self._add(kind, row, other, match.bits, match.distance)
 
     def _differ(self, row: int, other: int) -> bool:

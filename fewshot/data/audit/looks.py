@@ -36,6 +36,15 @@ class Looks:
     frequency_hashes: HashArray
     thumbnails: UInt8Array
 
+    def followed_by(self, others: "Looks") -> "Looks":
+        """These images, then the others."""
+        return Looks(
+            np.concatenate([self.digests, others.digests]),
+            np.concatenate([self.difference_hashes, others.difference_hashes]),
+            np.concatenate([self.frequency_hashes, others.frequency_hashes]),
+            np.concatenate([self.thumbnails, others.thumbnails]),
+        )
+
     def take(self, rows: IntArray) -> "Looks":
         """Those of some images, in the order given."""
         return Looks(

@@ -70,27 +70,30 @@ def near_matches(query: Looks, reference: Looks | None, rule: NearRule) -> list[
 
     Hashes choose the candidates, thumbnails confirm them. reference: as in `exact_matches`.
     """
-    itself = reference is None
+    best: dict[int, Match] = {}
+    for match in near_pairs(query, reference, rule):
+        known = best.get(match.query)
+        if known is None or match.distance < known.distance:
+            best[match.query] = match
+    return [best[row] for row in sorted(best)]
+
+
+def near_pairs(query: Looks, reference: Looks | None, rule: NearRule) -> Iterator[Match]:
+    """All pairs of which `near_matches` takes the nearest."""
     others = query if reference is None else reference
     sides = _Thumbnails(query), _Thumbnails(others)
-    best: dict[int, Match] = {}
     for rows, columns, bits in _candidates(query, others, rule):
         wanted = query.digests[rows] != others.digests[columns]
-        if itself:
+        if reference is None:
             wanted &= columns < rows
         rows, columns, bits = rows[wanted], columns[wanted], bits[wanted]
         for start in range(0, len(rows), _REFINED):
             part = slice(start, start + _REFINED)
             pairs = (rows[part], columns[part])
             found = _distances(*sides, *pairs, limit=rule.distance)
-            near = np.flatnonzero(found <= rule.distance)
-            for i in near.tolist():
+            for i in np.flatnonzero(found <= rule.distance).tolist():
                 row, column = int(pairs[0][i]), int(pairs[1][i])
-                match = Match(row, column, int(bits[part][i]), float(found[i]))
-                known = best.get(row)
-                if known is None or match.distance < known.distance:
-                    best[row] = match
-    return [best[row] for row in sorted(best)]
+                yield Match(row, column, int(bits[part][i]), float(found[i]))
 
 
 def _candidates(

@@ -160,3 +160,58 @@ def test_images_in_one_array_are_compared_too(tmp_path):
     picture = open_store(tmp_path).picture("b")
     assert picture.mode == "RGB"
     assert np.array_equal(np.asarray(picture)[..., 1], images[1])
+
+
+def test_each_csv_may_have_its_own_root(shop, tmp_path):
+    """Ids that two shops both use are not the same image, and equal images are found across."""
+    other = tmp_path / "other"
+    (other / "images").mkdir(parents=True)
+    for n, seed in enumerate((2, 50, 51)):
+        photo(seed).save(other / "images" / f"train{n}.png")
+    rows = [(f"train{n}", "Hats") for n in range(3)]
+    pd.DataFrame(rows, columns=["id", "articleType"]).to_csv(other / "test.csv", index=False)
+    csvs = [shop / "train.csv", other / "test.csv"]
+    report = audit(csvs, [shop, other])
+    assert {row for row in found(report.findings) if row[1] == "train0"} == {
+        ("exact duplicate", "train0", "train2", False)
+    }
+    assert "id in both" not in set(report.findings["kind"])
+    assert report.images == 12
+    arguments = [str(csv) for csv in csvs]
+    roots = ["--root", str(shop), "--root", str(other)]
+    assert main([*arguments, *roots, "--output", str(shop / "out")]) == 0
+    assert (shop / "out/audit.png").is_file()
+
+
+def test_roots_belong_to_csvs(shop, capsys):
+    assert command(shop, "--root", str(shop), "--root", str(shop)) == 2
+    assert "3 roots are given for 2 CSVs: give one --root for all, or one for each CSV" in (
+        capsys.readouterr().err
+    )
+
+
+def test_a_clean_csv_has_no_leaks_left(shop, capsys):
+    assert command(shop, "--write", str(shop / "clean.csv")) == 0
+    assert f"{shop}/clean.csv: {shop}/test.csv without 4 rows" in capsys.readouterr().out
+    assert pd.read_csv(shop / "clean.csv")["id"].tolist() == ["other", "blank"]
+    left = audit([shop / "train.csv", shop / "clean.csv"], shop).findings
+    assert not (left["file"] == str(shop / "clean.csv")).any()
+    assert command(shop, "--write", str(shop / "test.csv")) == 2
+    assert "test.csv is a CSV that was read: give another name" in capsys.readouterr().err
+
+
+def test_groups_keep_twins_on_one_side_of_a_split(shop, capsys):
+    assert command(shop, "--groups", str(shop / "groups.csv")) == 0
+    assert "groups.csv: 4 groups of several images, the largest of 2" in capsys.readouterr().out
+    table = pd.read_csv(shop / "groups.csv")
+    assert len(table) == table["id"].nunique() == 14
+    group = dict(zip(table["id"], table["group"], strict=True))
+    twins = {"exact": "train1", "conflict": "train2", "within": "train3", "near": "train4"}
+    assert group == {image_id: twins.get(image_id, image_id) for image_id in group}
+    split = ["splits", str(shop / "groups.csv"), str(shop / "splits"), "--test-fraction", "0.3"]
+    assert door([*split, "--group-column", "group", "--top", "2"]) == 0
+    sides = [set(pd.read_csv(shop / f"splits/{side}.csv")["group"]) for side in ("train", "test")]
+    assert not sides[0] & sides[1]
+    table.to_csv(shop / "train.csv", index=False)
+    assert command(shop, "--groups", str(shop / "more.csv")) == 2
+    assert "a column 'group' is there already: rename it." in capsys.readouterr().err
