@@ -84,7 +84,7 @@ def _locate(source: Path) -> tuple[Path, str]:
 def _class_names(place: Path, suffix: str) -> Sequence[str]:
     if suffix:
         path = place / "batches.meta.txt"
-        text = path.read_text("utf-8") if path.is_file() else ""
+        text = path.read_text("utf-8", errors="replace") if path.is_file() else ""
         names = [line.strip() for line in text.splitlines() if line.strip()]
     else:
         path = place / "batches.meta"

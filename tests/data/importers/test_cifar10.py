@@ -1,3 +1,4 @@
+import contextlib
 import pickle
 
 import numpy as np
@@ -7,6 +8,7 @@ from fewshot.data.dataset import FashionDataset
 from fewshot.data.importers.cifar10 import Cifar10, to_images
 from fewshot.data.tables.table import read_rows
 from fewshot.errors import UserError
+from tests.data.images.test_mutated import mutated
 
 NAMES = ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"]
 BATCHES = [*(f"data_batch_{n}" for n in range(1, 6)), "test_batch"]
@@ -91,3 +93,18 @@ def test_a_label_without_a_name_is_refused(tmp_path):
     (tmp_path / "bin/batches.meta.txt").write_text("airplane\nautomobile\n")
     with pytest.raises(UserError, match=r"bin: label 2 has no name among the 2 classes"):
         Cifar10(tmp_path / "bin")(tmp_path / "root")
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_mutated_archives_are_read_or_a_message(tmp_path, seed):
+    rng = np.random.default_rng(seed)
+    source = tmp_path / "source"
+    (write_python, write_binary)[seed](source)
+    files = sorted(source.iterdir())
+    for number in range(40):
+        path = files[rng.integers(len(files))]
+        whole = path.read_bytes()
+        path.write_bytes(mutated(whole, rng))
+        with contextlib.suppress(UserError):
+            Cifar10(source)(tmp_path / f"root{number}")
+        path.write_bytes(whole)
