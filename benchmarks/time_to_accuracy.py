@@ -33,7 +33,7 @@ from torchvision.transforms import v2
 
 from fewshot.binding.config import load
 from fewshot.data.dataset import FashionDataset
-from fewshot.data.run_data import load_data
+from fewshot.data.loading import load_data
 from fewshot.encoders.cifar_net import CifarNet
 from fewshot.studies.runs import Run, complete, figure
 

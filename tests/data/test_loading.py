@@ -184,3 +184,19 @@ def test_the_same_ids_are_held_out_of_a_shuffled_csv(shop, tmp_path):
         config.load([], [*shop.bindings(), f"FashionDataset.csv_file = '{tmp_path}/{name}.csv'"])
         held_out.append(set(load_data(None, 0.25, 0).validation.ids.tolist()))
     assert held_out[0] == held_out[1] and len(held_out[0]) == 18
+
+
+@pytest.mark.parametrize("column", ["bare", "blank"])
+def test_pictures_whose_class_nobody_knows_are_predicted_and_score_nothing(shop, tmp_path, column):
+    ids = [line.partition(",")[0] for line in (shop.root / "test.csv").read_text().splitlines()[1:]]
+    lines = ["id", *ids] if column == "bare" else ["id,articleType", *(f"{i}," for i in ids)]
+    (tmp_path / "test.csv").write_text("\n".join(lines) + "\n")
+    unknown = [*shop.bindings(), f"test/FashionDataset.csv_file = '{tmp_path}/test.csv'"]
+    folder = run(tmp_path, [*unknown, "main.test_rows = None"])
+    predictions = pd.read_csv(folder / "predictions.csv", dtype=str, keep_default_na=False)
+    assert predictions["id"].tolist() == ids
+    assert set(predictions["label"]) == {""}
+    assert set(predictions["class_1"]) <= {"Bags", "Hats", "Socks"}
+    found = json.loads((folder / "results.json").read_text())
+    assert "top1" not in found["test"] and "top1" in found["validation"]
+    assert not (folder / "per_class.csv").exists()
