@@ -98,9 +98,9 @@ class Health:
             if name in self._watched and not tensor.isfinite().all()
         ]
         raise UserError(
-            f"{len(bad)} weights of {type(self._objective).__name__} ({bad[0]}) are not finite "
-            f"{self._where(self._steps[-1])}, and no such model is kept: lower the learning rate, "
-            f"or bind Trainer.clip_norm = 1.0. {self._way_back()}"
+            f"weights of {type(self._objective).__name__} are not finite ({bad[0]}, {len(bad)} in "
+            f"all) {self._where(self._steps[-1])}, and no such model is kept: lower the learning "
+            f"rate, or bind Trainer.clip_norm = 1.0. {self._way_back()}"
         )
 
     def _where(self, step: _Step) -> str:

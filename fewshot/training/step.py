@@ -48,7 +48,7 @@ class TrainingStep:
         """
         if self._before_step is not None:
             self._before_step(step, total_steps)
-        loss, logs = self._module(batch.images, batch.labels, batch.rows, batch.keys)
+        loss, logs = self._forward(batch)
         if not loss.requires_grad:
             raise UserError(
                 f"the loss of {self._name} depends on no trainable parameter: unfreeze a part, or "
@@ -68,3 +68,15 @@ class TrainingStep:
             with torch.no_grad():
                 self._after_step()
         return {**{name: value.detach() for name, value in logs.items()}, "loss": loss.detach()}
+
+    def _forward(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
+        try:
+            loss, logs = self._module(batch.images, batch.labels, batch.rows, batch.keys)
+        except ValueError as error:
+            if "more than 1 value per channel" not in str(error):
+                raise
+            raise UserError(
+                f"a batch of {len(batch)} image is too small for the batch normalisation of "
+                f"{self._name}: bind a larger batch_size, or drop_last = True, of main.sampler."
+            ) from error
+        return loss, logs

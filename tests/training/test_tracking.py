@@ -7,6 +7,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from fewshot.errors import UserError
 from fewshot.experiment.artifacts import ExperimentFolder
+from fewshot.training.final_figures import log_final, log_pictures
 from fewshot.training.tracking import MetricsLog, epoch_line, scalars
 
 
@@ -74,6 +75,36 @@ def test_cutting_back_makes_both_agree(folder):
     assert len(list(folder.tensorboard.iterdir())) == 1
 
 
+DAMAGES = [
+    lambda text: text[:-20],
+    lambda text: text.replace('"epoch": 1', '"epoch": "one"'),
+    lambda text: text.replace("{", "[", 1),
+    lambda text: "\x00" + text,
+    lambda text: "[" * 100_000 + "\n" + text,
+    lambda text: text.replace("split", "spilt", 1),
+    lambda text: "7\n" + text,
+    lambda text: "",
+]
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_lines_that_cannot_be_read_are_left_out_and_that_is_said(folder, caplog, damage):
+    log = MetricsLog(folder)
+    for epoch in (1, 2):
+        log.record("train", epoch, 4 * epoch, 0.1, {"loss": 0.5})
+    position = log.position()
+    log.close()
+    folder.metrics.write_text(damage(folder.metrics.read_text()))
+    again = MetricsLog(folder)
+    assert all(row["split"] == "train" for row in again.rows())
+    again.cut_back(position)
+    assert "metrics.jsonl is damaged" in caplog.text
+    assert [json.loads(line) for line in folder.metrics.read_text().splitlines()] == again.rows()
+    again.record("train", 3, 12, 0.1, {"loss": 0.5})
+    assert again.rows()[-1]["epoch"] == 3
+    again.close()
+
+
 def test_cutting_back_to_nothing(folder):
     log = MetricsLog(folder)
     assert log.position() == 0 and log.rows() == []
@@ -92,6 +123,20 @@ def test_pictures(folder, tmp_path):
     events.Reload()
     (image,) = events.Images("confusion_matrix")
     assert (image.step, image.width, image.height) == (3, 8, 6)
+
+
+def test_a_finished_run_adds_its_test_point_and_the_pictures_that_are_whole(folder):
+    log = MetricsLog(folder)
+    log.record("train", 1, 4, 0.1, {"loss": 0.5})
+    log.close()
+    log_final(folder, {"epochs": 1, "best_epoch": 1, "test": {"top1": 0.75}})
+    Image.new("L", (8, 6), 200).save(folder.path / "matrix.png")
+    (folder.path / ".curves.part.png").write_text("half")
+    log_pictures(folder)
+    assert MetricsLog(folder).rows()[-1]["top1"] == 0.75
+    events = EventAccumulator(str(folder.tensorboard))
+    events.Reload()
+    assert events.Tags()["images"] == ["matrix"]
 
 
 def test_ranks_that_do_not_write(folder, tmp_path):

@@ -271,6 +271,111 @@ class Explodes(TinyNet):
         return loss * (float("nan") if self.forwards == 6 else 1), logs
 
 
+class Overflows(TinyNet):
+    """Its last step of the run leaves weights that are not finite, behind a finite loss."""
+
+    def after_step(self):
+        super().after_step()
+        if self.steps_seen == STEPS:
+            self.head.weight.data[0, 0] = float("inf")
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"select_by": "last"},
+        {"select_by": "train/loss"},
+        {"select_by": "validation/top1", "validate": figures(0.1, 0.2, 0.9)},
+    ],
+)
+def test_weights_that_are_not_finite_are_never_kept(tmp_path, options):
+    trainer = Trainer(accelerator="cpu", precision="32-true", keep_every=3)
+    fit = make_fit(tmp_path / "run", Overflows(), **options)
+    with pytest.raises(UserError) as caught:
+        trainer.fit(fit)
+    message = str(caught.value)
+    assert (
+        "weights of Overflows are not finite (head.weight, 1 in all) in epoch 3, step 4" in message
+    )
+    ids = ", ".join(str(row) for row in TinySampler().batches(2)[-1].tolist())
+    assert f"learning rate 0.01, images {ids})" in message
+    assert f"The last good checkpoint is {fit.folder.last_checkpoint}" in message
+    assert not (fit.folder.path / "checkpoints").exists()
+    kept = unsealed(fit.folder.last_checkpoint.read_bytes())["contents"]
+    assert kept["progress"]["epoch"] == 2
+    if fit.folder.model.exists():
+        assert torch.load(fit.folder.model)["head.weight"].isfinite().all()
+
+
+def test_a_loss_that_was_never_finite_is_not_blamed_on_the_learning_rate(tmp_path, trainer):
+    class Margin(TinyNet):
+        def forward(self, batch):
+            loss, logs = super().forward(batch)
+            return loss + 1e308, logs
+
+    with pytest.raises(UserError, match="no weight had moved yet, so it is not the learning rate"):
+        trainer.fit(make_fit(tmp_path / "run", Margin()))
+
+
+def test_weights_that_come_in_broken_are_said_before_training(tmp_path, trainer):
+    net = TinyNet()
+    net.conv.weight.data[0] = float("nan")
+    with pytest.raises(UserError, match=r"not finite before any training \(conv\.weight\)"):
+        trainer.prepare(make_fit(tmp_path / "run", net))
+
+
+@pytest.mark.parametrize(
+    ("value", "message"), [(0, ", all of one colour"), (None, "equal in every pixel")]
+)
+def test_images_that_are_all_alike_are_refused_at_the_start(tmp_path, trainer, value, message):
+    dataset = TinyDataset()
+    dataset._images[:] = dataset._images[0].clone() if value is None else value
+    fit = make_fit(tmp_path / "run", dataset=dataset)
+    with pytest.raises(UserError, match=message):
+        trainer.fit(fit)
+    assert fit.objective.forwards == 0
+
+
+def test_images_of_one_colour_each_are_warned_of(tmp_path, trainer, caplog):
+    dataset = TinyDataset()
+    dataset._images[:] = dataset._images[:, :, :1, :1].clone()
+    trainer.fit(make_fit(tmp_path / "run", num_epochs=1, dataset=dataset))
+    assert "every image of the first batch is of one colour" in caplog.text
+
+
+def test_a_batch_of_one_image_under_batch_normalisation_is_said(tmp_path, trainer):
+    class Pooled(TinyNet):
+        def scores(self, images):
+            return self.head(
+                self.norm(self.conv(images / 255).mean((2, 3), keepdim=True))[..., 0, 0]
+            )
+
+    fit = make_fit(tmp_path / "run", Pooled(), sampler=TinySampler(n=22))
+    with pytest.raises(UserError, match="a batch of 1 image is too small for the batch normalis"):
+        trainer.fit(fit)
+
+
+def test_a_damaged_checkpoint_falls_back_to_the_one_before_with_the_same_end(
+    tmp_path, whole, caplog
+):
+    reference, _ = whole
+    trainer = Trainer(accelerator="cpu", precision="32-true", checkpoint_steps=3)
+    cut = make_fit(tmp_path / "run", TinyNet(die_at=11), schedule=_one_cycle)
+    with pytest.raises(KeyboardInterrupt):
+        trainer.fit(cut)
+    path = cut.folder.last_checkpoint
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 4
+    path.write_bytes(bytes(data))
+    again = make_fit(tmp_path / "run", TinyNet(), schedule=_one_cycle, resume=True)
+    trainer.fit(again)
+    assert again.objective.forwards == STEPS - 8
+    assert "last.ckpt is damaged (its contents do not match its digest)" in caplog.text
+    assert "going on from the checkpoint before, " in caplog.text
+    assert same_states(again.objective.state_dict(), reference.objective.state_dict())
+    assert _without_seconds(again.folder) == _without_seconds(reference.folder)
+
+
 class Frozen(TinyNet):
     def forward(self, batch):
         loss, logs = super().forward(batch)

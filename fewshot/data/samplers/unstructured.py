@@ -22,7 +22,9 @@ def check_positive(name: str, value: int) -> int:
 class ShuffledBatches:
     """Every row once an epoch, in a new order each epoch; or rows by how frequent their class is.
 
-    batch_size: rows a batch; drop_last: leave out the rows that do not fill the last batch.
+    batch_size: rows a batch; drop_last: leave out the rows that do not fill the last batch, else a
+    single one that is left over, over which no batch normalisation can be taken, joins the batch
+    before.
     frequency_power: with 1 every row comes once an epoch; with any other number as many are drawn,
     with replacement, that a class of n rows comes in proportion to n ** frequency_power: with 0
     all classes alike, with 0.5 by the square root (https://arxiv.org/abs/1805.00932). Raises
@@ -62,17 +64,21 @@ class ShuffledBatches:
     def __len__(self) -> int:
         """Batches in an epoch."""
         full, rest = divmod(self._rows, self.batch_size)
-        return full if self._drop_last or rest == 0 else full + 1
+        alone = rest == 1 and full > 0
+        return full if self._drop_last or rest == 0 or alone else full + 1
 
     def batches(self, epoch: int) -> list[IntArray]:
-        """int64 [batch_size] a batch; the last may be shorter when drop_last is False."""
+        """int64 [batch_size] a batch; without drop_last the last is shorter, or longer by one."""
         rng = seeding.generator(self._seed, epoch)
         if self._chances is None:
             order = rng.permutation(self._rows)
         else:
             order = rng.choice(self._rows, self._rows, p=self._chances)
-        size = self.batch_size
-        return [order[start : start + size] for start in range(0, len(self) * size, size)]
+        size, count = self.batch_size, len(self)
+        ends = [size * (number + 1) for number in range(count)]
+        if not self._drop_last:
+            ends[-1] = self._rows
+        return [order[size * number : end] for number, end in enumerate(ends)]
 
 
 @gin.register
