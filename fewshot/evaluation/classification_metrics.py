@@ -9,6 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from fewshot.errors import UserError
+from fewshot.evaluation.frequency_groups import frequency_groups
 from fewshot.evaluation.ranking import TOP_K, Ranking
 from fewshot.evaluation.split_rows import SplitRows
 from fewshot.interfaces import IntArray
@@ -62,7 +63,8 @@ class Classified:
         All are over the labelled rows; n_unlabelled counts the others, where there are any, and is
         alone where no row has a label. ceiling: the share of rows whose class is an output; seen:
         the same figures over those rows alone. mean_class_top1 is over the classes that have rows.
-        top5 is left out where there are five outputs or fewer, of which one is always right.
+        top5 is left out where there are five outputs or fewer, of which one is always right. Where
+        classes differ much in training rows, by_training_rows has the groups of frequency_groups.
         """
         unlabelled = int((~self.known).sum())
         others = {"n_unlabelled": unlabelled} if unlabelled else {}
@@ -73,7 +75,21 @@ class Classified:
         found = self._accuracies(self.known) | {"ceiling": ceiling}
         if self.loss is not None:
             found["loss"] = self.loss
+        groups = self._groups()
+        if groups:
+            found["by_training_rows"] = groups
         return found | {"seen": self._accuracies(seen) if seen.any() else {"n": 0}} | others
+
+    def _groups(self) -> dict[str, dict[str, Any]]:
+        truth, size = self.truth[self.known], len(self.classes)
+        n = np.bincount(truth, minlength=size)
+        right = np.bincount(truth, weights=self.top1[self.known], minlength=size)
+        outputs = {
+            name: self.n_train.get(name, 0)
+            for name, output in zip(self.classes, self.trained.tolist(), strict=True)
+            if output
+        }
+        return frequency_groups(self.classes, n, right, outputs)
 
     def _accuracies(self, kept: NDArray[np.bool_]) -> dict[str, Any]:
         truth, top1 = self.truth[kept], self.top1[kept]

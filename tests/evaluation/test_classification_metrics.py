@@ -171,3 +171,15 @@ def test_without_any_label_there_is_no_figure():
 def test_a_model_without_outputs_is_refused():
     with pytest.raises(UserError, match="there is no class to predict"):
         classify(ranked(torch.zeros(1, 0)), [], split(["a"]), {})
+
+
+def test_classes_are_also_told_by_their_training_rows():
+    rows = split(["a", "a", "b", "new"])
+    scores = torch.tensor([[0.9, 0.1], [0.1, 0.9], [0.2, 0.8], [0.5, 0.5]])
+    found = classify(ranked(scores), ["a", "b"], rows, {"a": 101, "b": 19}).metrics()
+    assert found["by_training_rows"] == {
+        "many": {"classes": 1, "n": 2, "top1": 0.5, "mean_class_top1": 0.5},
+        "few": {"classes": 1, "n": 1, "top1": 1.0, "mean_class_top1": 1.0},
+    }
+    alike = classify(ranked(scores), ["a", "b"], rows, {"a": 101, "b": 102}).metrics()
+    assert "by_training_rows" not in alike
