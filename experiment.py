@@ -18,6 +18,7 @@ def parse(argv: list[str]) -> argparse.Namespace:
     add("--output-dir", metavar="DIR", help="parent of experiment folders (default: experiments)")
     add("--resume", metavar="DIR", help="go on with an interrupted experiment, by its own config")
     add("--dry-run", action="store_true", help="build everything, run one batch, write nothing")
+    add("--explain", metavar="NAME", nargs="?", const="", help="where each bound value comes from")
     add("--list", metavar="WORD", nargs="?", const="", help="what can be bound, where WORD occurs")
     args = parser.parse_args(argv)
     if args.resume is not None and (args.config or args.parameter or args.name or args.output_dir):
@@ -33,11 +34,12 @@ def parse(argv: list[str]) -> argparse.Namespace:
 def start(args: argparse.Namespace) -> None:
     """List names, or run; an interrupt of a run that has begun says how to go on."""
     from fewshot.binding import config  # takes seconds, so not before the arguments are right
+    from fewshot.binding.explaining import explanation
     from fewshot.binding.listing import listing
 
-    if args.list is not None:
+    if args.list is not None or args.explain is not None:
         config.load(args.config or [], args.parameter or [])
-        show(listing(args.list))
+        show(listing(args.list) if args.list is not None else explanation(args.explain))
         return
     if args.resume is not None:
         request = config.resumed_run(args.resume, args.dry_run)

@@ -33,6 +33,15 @@ def test_headers_hold_no_placeholder(path):
         assert not re.search(r"^# (run time|result)\s+[A-Z]+$", line)
 
 
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: str(path.relative_to(REPOSITORY)))
+def test_the_experiments_at_the_top_state_command_run_time_and_result(path):
+    text = path.read_text(encoding="utf-8")
+    if path.parent.name == "configs":
+        command = rf"^#.* python experiment\.py -c configs/{re.escape(path.name)}"
+        for what in (command, "^# command   ", "^# run time  ", "^# result    "):
+            assert re.search(what, text, re.M), what
+
+
 @pytest.mark.parametrize("name", ["transfer", "finetune", "transfer_evaluate", "triplet"])
 def test_the_four_configs_state_command_run_time_and_result(name):
     text = (REPOSITORY / "configs" / f"{name}.gin").read_text(encoding="utf-8")

@@ -18,7 +18,7 @@ _ROOMS = {
     "heads": ("heads", ("fewshot.heads.",)),
     "importer": ("an importer", ("fewshot.data.importers.",)),
     "inputs": ("Inputs", ("fewshot.objectives.inputs.",)),
-    "loss": ("a loss", ("pml.", "torch.nn.", "lightly.", "fewshot.objectives.")),
+    "loss": ("a loss", ("pml.", "torch.nn.", "fewshot.objectives.")),
     "miner": ("a miner", ("pml.",)),
     "objective": ("an objective", ("fewshot.objectives.",)),
     "optimizer": ("an optimiser", ("torch.optim.", "pytorch_optimizer.", "fewshot.training.")),

@@ -1,4 +1,4 @@
-"""What --list prints: every name a config may bind, its parameters, defaults and first sentence."""
+"""What --list prints: every name a config may bind, a line each; of those asked for, all of it."""
 
 import inspect
 import textwrap
@@ -13,29 +13,61 @@ from fewshot.errors import UserError
 _WIDTH = 100
 _LONGEST_DEFAULT = 40
 _PLUG_INS = "plug-ins"
+# the data sets of a run: one class, bound by scope
+_SCOPED = {
+    "FashionDataset": "the training images",
+    "validation/FashionDataset": "chooses the model; without one, a share of the training rows",
+    "test/FashionDataset": "scored once, by the model chosen; by default the test.csv beside",
+    "novel/FashionDataset": "new classes: FewShotEvaluation.dataset = @novel/FashionDataset",
+    "gallery/FashionDataset": "further reference images, for what takes @gallery/FashionDataset",
+}
 
 
 def listing(word: str = "") -> str:
-    """All entries, or those whose name, parameters or documentation have the word, by noun.
+    """A line for every name, by room; with a word, all of the names that have it somewhere.
 
-    Imports every third-party family. Raises UserError where nothing has the word.
+    The word may be a name, or stand in a name, a parameter or the documentation. Imports every
+    third-party family. Raises UserError where nothing has the word.
     """
     for prefix in FAMILIES:
         register_family(prefix)
-    groups: dict[str, list[str]] = {}
-    for selector in registry.selectors():
-        name, line = registry.short(selector), first_line(registry.target(selector))
-        searched = "\n".join([name, line, *registry.parameters(selector)])
-        if word.lower() in searched.lower():
-            groups.setdefault(noun(selector), []).append(_entry(selector, name, line))
-    if not groups:
+    found = _matching(word)
+    scoped = [f"{name}.csv_file" for name in _SCOPED]
+    shows_data = not word or any(word.lower() in name.lower() for name in scoped)
+    if not found and not shows_data:
         names = [registry.short(selector) for selector in registry.selectors()]
         raise UserError(
             f"--list {word}: no name, parameter or description has '{word}' in it."
             f"{did_you_mean(word, names)}"
         )
+    groups: dict[str, list[str]] = {}
+    for selector in found:
+        groups.setdefault(noun(selector), []).append(selector)
     ordered = sorted(groups, key=lambda group: (group == _PLUG_INS, group in FAMILIES, group))
-    return "\n".join("\n".join([group, "", *groups[group]]) for group in ordered)
+    blocks = [_block(group, groups[group], bool(word)) for group in ordered]
+    if shows_data:
+        lines = [_cut(f"  {name:<27}{line}") for name, line in _SCOPED.items()]
+        blocks.append(
+            "\n".join(["data sets by scope (each has csv_file, root_dir, ...)", "", *lines])
+        )
+    if not word:
+        blocks.append(
+            "--list NAME shows parameters and defaults, --list WORD all that has the word."
+        )
+    return "\n\n".join(blocks) + "\n"
+
+
+def _matching(word: str) -> list[str]:
+    """Full names: that of exactly this name, else of all that have the word."""
+    exact, parts = [], []
+    for selector in registry.selectors():
+        name = registry.short(selector)
+        searched = [name, first_line(registry.target(selector)), *registry.parameters(selector)]
+        if word.lower() in "\n".join(searched).lower():
+            parts.append(selector)
+        if word and word in (name, selector):
+            exact.append(selector)
+    return exact or parts
 
 
 def noun(selector: str) -> str:
@@ -58,15 +90,35 @@ def first_line(thing: Any) -> str:
     return textwrap.shorten(paragraph.split(". ")[0].rstrip("."), 160, placeholder=" ...")
 
 
-def _entry(selector: str, name: str, line: str) -> str:
+def _block(group: str, selectors: list[str], whole: bool) -> str:
+    if whole:
+        return "\n".join([group, "", "\n\n".join(_entry(selector) for selector in selectors)])
+    if group in FAMILIES:
+        library = FAMILIES[group].modules[0].partition(".")[0]
+        names = ", ".join(selector.removeprefix(f"{group}.") for selector in selectors)
+        lines = textwrap.wrap(names, _WIDTH, initial_indent="  ", subsequent_indent="  ")
+        return "\n".join([f"{group}.*, from {library}", "", *lines])
+    lines = [
+        _cut(f"  {registry.short(one):<24} {first_line(registry.target(one))}".rstrip())
+        for one in selectors
+    ]
+    return "\n".join([group, "", *lines])
+
+
+def _cut(line: str) -> str:
+    return line if len(line) <= _WIDTH else f"{line[: _WIDTH - 4].rsplit(' ', 1)[0]} ..."
+
+
+def _entry(selector: str) -> str:
     bound = [
         parameter if default is inspect.Parameter.empty else f"{parameter}={_shown(default)}"
         for parameter, default in registry.parameters(selector).items()
     ]
-    lines = [f"  {name}"]
-    for text in (line, ", ".join(bound)):
+    thing = registry.target(selector)
+    lines = [f"  {registry.short(selector)}"]
+    for text in (first_line(thing), ", ".join(bound), f"from {thing.__module__}"):
         lines += textwrap.wrap(text, _WIDTH, initial_indent="      ", subsequent_indent="      ")
-    return "\n".join(lines) + "\n"
+    return "\n".join(lines)
 
 
 def _shown(default: Any) -> str:

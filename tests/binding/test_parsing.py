@@ -118,7 +118,7 @@ def test_a_plug_in_beside_the_config_is_imported_from_any_folder(tmp_path, monke
         ("DummyNet.loss = [@a/DummyLos()]", "run.gin:2: there is no 'DummyLos'."),
         ("torch.optim.Adm.lr = 1", "there is no 'torch.optim.Adm'. Did you mean torch.optim.Adam"),
         ("DummyNet.loss = @ProxyAnchorLos", "Did you mean pml.ProxyAnchorLoss"),
-        ("DummyNet.loss = @NTXentLoss", "may be pml.NTXentLoss or lightly.NTXentLoss"),
+        ("DummyNet.loss = @RAdam", "may be torch.optim.RAdam or pytorch_optimizer.RAdam"),
         (
             "DummyLoss.margin = %wide",
             "run.gin:2: the macro %wide is not defined. Did you mean wider? "
