@@ -54,7 +54,9 @@ class DataSpec:
     """What an objective may know of the training data before it sees a batch.
 
     class_names: the training classes, sorted (empty when unlabelled); image_size: (height, width);
-    mean, std: of the training pixels, a value a channel, in [0, 1]; rows: number of training rows;
+    resize: the rule that brought images to it, 'stretch' or 'pad', None where it is not known;
+    mean, std: of the training pixels, a value a channel, in [0, 1]; covariance: of their channels,
+    [channels][channels], empty where it is not known; rows: number of training rows;
     csv_digest: of the training CSV, stored in model.mdl; image_digests: int64 [rows], of each
     training image's pixels, stored there, too (empty where they are not known); class_counts:
     training rows of each class (empty where they are not known).
@@ -69,6 +71,8 @@ class DataSpec:
     csv_digest: str = ""
     image_digests: IntArray = field(default_factory=no_images, compare=False, repr=False)
     class_counts: tuple[int, ...] = field(default=(), compare=False, repr=False)
+    resize: str | None = None
+    covariance: tuple[tuple[float, ...], ...] = ()
 
 
 class Sampler(Protocol):
@@ -109,6 +113,38 @@ class Trainable(Protocol):
 
     def parameter_groups(self) -> list[dict[str, Any]]:
         """What the optimiser gets."""
+        ...
+
+
+class Savable(Protocol):
+    """What model.mdl is made of: an objective's parts by what they are for.
+
+    embedded_by, scored_by: names of the submodules that make the embedding of the encoder's
+    features and the scores of the embedding, "" where there is none; embeds_by_parts: whether
+    encoder and that projection are all that `embed` takes. trained_classes, inherited_images: the
+    classes and the digests of the images that the weights have learned from before.
+    """
+
+    spec: DataSpec
+    encoder: Any
+    inputs: Any
+    class_names: tuple[str, ...]
+    trained_classes: tuple[str, ...]
+    inherited_images: IntArray
+    embedded_by: str
+    scored_by: str
+
+    @property
+    def embeds_by_parts(self) -> bool:
+        """Whether a model file is enough to embed."""
+        ...
+
+    def rest_state(self) -> dict[str, Tensor]:
+        """Every tensor to keep beside the encoder's."""
+        ...
+
+    def load_rest_state(self, state: dict[str, Tensor]) -> None:
+        """Take back what `rest_state` gave."""
         ...
 
 

@@ -20,8 +20,10 @@ ALLOWED = {
     "data": BASE | {"console", "data", "binding.config", "experiment.files"},
     "encoders": BASE | {"encoders"},
     "objectives": BASE | {"binding.filling", "encoders", "models", "objectives"},
+    # registrations: a file names the classes that its parts are built of
     "models": BASE
-    | {"experiment.files", "experiment.tensor_bytes", "encoders", "objectives", "models"},
+    | {"experiment.files", "experiment.tensor_bytes", "binding.registrations"}
+    | {"encoders", "models"},
     "heads": {"errors", "heads"},
     "reports": BASE | {"console", "experiment.files", "reports"},
     "evaluation": BASE | {"training.compilation", "heads", "reports", "evaluation"},

@@ -115,7 +115,7 @@ def test_two_stages_fit_together(first, second, classifier, shop, tmp_path):
     path = f"TransferNet.saved_model_path = '{folder}/model.mdl'"
     stored = load_model(run(tmp_path, "second", [second], [*small, path]) / "model.mdl")
     assert stored.classifier.name == classifier
-    assert stored.input_size == (32, 32)
+    assert stored.inputs.size == (32, 32)
 
 
 @pytest.mark.parametrize(

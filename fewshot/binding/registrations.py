@@ -28,10 +28,13 @@ def register_family(prefix: str) -> None:
         gin.external_configurable(getattr(source, name), name=name, module=prefix)
 
 
-def register_own() -> None:
-    """Import every module of this project, so that each registers what it offers."""
+def register_own(rooms: tuple[str, ...] = ("fewshot",)) -> None:
+    """Import every module of this project, so that each registers what it offers.
+
+    rooms: packages to which it is limited, where the others are not worth their imports.
+    """
     for module in pkgutil.walk_packages(fewshot.__path__, "fewshot."):
-        walked = not module.name.startswith(_NOT_WALKED)
+        walked = not module.name.startswith(_NOT_WALKED) and module.name.startswith(rooms)
         if walked and not module.name.endswith("__main__"):
             importlib.import_module(module.name)
 

@@ -9,6 +9,9 @@ _PARAMETERS = {
     "TransferNet.new_head": "TransferNet.new_classifier",
     "RotationNet.head": "RotationNet.classifier",
     "ExemplarNet.head": "ExemplarNet.classifier",
+    "TripletNet.embedding_size": "Projection.size",
+    "TripletNet.normalize": "Projection.normalize",
+    "TripletNet.proxy_lr_factor": "Proxies.lr_factor",
 }
 
 

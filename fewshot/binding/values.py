@@ -35,7 +35,7 @@ _RANGES = {
     **dict.fromkeys(("num_epochs", "patience", "keep_every", "min_per_class"), (0, 10**9)),
     "seed": (0, 2**63 - 1),
     **dict.fromkeys(("probability", "validation_fraction", "momentum"), (0, 1)),
-    **dict.fromkeys(("brightness", "contrast", "saturation", "margin", "proxy_lr_factor"),
+    **dict.fromkeys(("brightness", "contrast", "saturation", "margin", "lr_factor"),
                     (-1e6, 1e6)),
     "temperature": (1e-6, 1e6),
 }  # fmt: skip

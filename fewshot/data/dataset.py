@@ -16,7 +16,7 @@ from torch import Tensor
 from fewshot.data.images.decode import image_format
 from fewshot.data.images.packed import Storage, open_pixels
 from fewshot.data.images.store import ImageStore, open_store
-from fewshot.data.statistics import channel_statistics
+from fewshot.data.statistics import channel_covariance, channel_statistics
 from fewshot.data.tables.table import digest, listing, read_table
 from fewshot.errors import UserError
 from fewshot.interfaces import IntArray
@@ -61,7 +61,7 @@ class FashionDataset:
         importer: Callable[[], Callable[[Path], None]] | None = None,
     ) -> None:
         wanted = image_format(image_size, channels, resize)
-        self.image_size, self.channels = wanted.size, wanted.channels
+        self.image_size, self.channels, self.resize = wanted.size, wanted.channels, wanted.resize
         self.label_column = label_column
         self.in_memory = cache_dir is Storage.MEMORY
         self.further: Mapping[str, Any] = {"cache_dir": Storage.MEMORY} if self.in_memory else {}
@@ -119,6 +119,10 @@ class FashionDataset:
     def statistics(self) -> tuple[tuple[float, ...], tuple[float, ...]]:
         """(mean, std) of each channel in [0, 1], over at most 10,000 evenly spaced rows."""
         return channel_statistics(self.images, len(self), self._pixels.affordable)
+
+    def covariance(self) -> tuple[tuple[float, ...], ...]:
+        """Covariance [C][C] of the channels in [0, 1], over the rows of `statistics`."""
+        return channel_covariance(self.images, len(self), self._pixels.affordable)
 
     def _report_skipped(self, table: pd.DataFrame, store: ImageStore) -> None:
         names = ", ".join(str(path) for path in self.csv_files)

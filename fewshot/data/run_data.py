@@ -58,9 +58,8 @@ class RunData:
 
     def facts(self, trained_on: int = 0) -> Evaluation:
         """What results.json says of the data: test rows left out, and those once trained on."""
-        found = {} if self.dropped is None else {"dropped": self.dropped}
-        if trained_on:
-            found["trained_on"] = trained_on
+        figures = {"dropped": self.dropped, "trained_on": trained_on or None}
+        found = {name: count for name, count in figures.items() if count is not None}
         return Evaluation({"test": found} if found else {})
 
     def spec(self) -> DataSpec:
@@ -70,8 +69,10 @@ class RunData:
             class_names=self.train.class_names,
             channels=self.train.channels,
             image_size=self.train.image_size,
+            resize=self.train.resize,
             mean=mean,
             std=std,
+            covariance=self.train.covariance(),
             rows=len(self.train),
             csv_digest=self.train.digest,
             # a dry run decodes one batch only

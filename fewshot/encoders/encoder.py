@@ -1,15 +1,15 @@
 """What every encoder is: images to features, rebuilt from its name and arguments."""
 
-from collections.abc import Mapping
+import inspect
 from typing import Any
 
 from torch import nn
 
-from fewshot.encoders.recorded import Recorded, rebuild
+from fewshot.encoders.recorded import Recorded
 from fewshot.errors import UserError
 
 
-class Encoder(Recorded, nn.Module):
+class Encoder(Recorded):
     """Images float [B, C, H, W] -> features float [B, num_features].
 
     A subclass is registered with gin, takes in_channels and image_size (height, width) as keyword
@@ -23,15 +23,22 @@ class Encoder(Recorded, nn.Module):
         return list(self.children())
 
 
-def build_encoder(name: str, arguments: Mapping[str, Any]) -> Encoder:
-    """The encoder of that registered name and those recorded arguments, with random weights."""
-    encoder = rebuild("encoder", name, arguments)
-    if not isinstance(encoder, Encoder):
-        raise UserError(
-            f"the saved model's encoder {name} is registered, but as something that is no Encoder: "
-            "rename yours."
-        )
-    return encoder
+def built_encoder(owner: str, factory: Any, **sizes: Any) -> Encoder:
+    """What the factory bound to `owner.encoder` gives; sizes: in_channels, image_size.
+
+    Raises UserError for what is no encoder.
+    """
+    wrong = UserError(
+        f"{owner}.encoder is {getattr(factory, '__name__', repr(factory)[:60])}, which is no "
+        f"encoder: bind one without quotes and parentheses, e.g. {owner}.encoder = @SmallResNet."
+    )
+    other = inspect.isclass(factory) and not issubclass(factory, Encoder)
+    if other or not callable(factory) or isinstance(factory, nn.Module):
+        raise wrong
+    built = factory(**sizes)
+    if not isinstance(built, Encoder):
+        raise wrong
+    return built
 
 
 def too_small(name: str, image_size: tuple[int, int], least: int) -> UserError:

@@ -5,12 +5,12 @@ import inspect
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
-import gin
+from torch import nn
 
 from fewshot.errors import UserError
 
 
-class Recorded:
+class Recorded(nn.Module):
     """Records the arguments of its construction, defaults and gin bindings included.
 
     name: the class's registered name. arguments: plain values by parameter name, without those of
@@ -49,6 +49,8 @@ def _recording(construct: Callable[..., None]) -> Callable[..., None]:
             if key not in self.initialisation
         }
 
+    # gin's check of parameters looks no further than the signature
+    recording.__signature__ = signature  # type: ignore[attr-defined]
     return recording
 
 
@@ -63,28 +65,3 @@ def _plain(name: str, value: Any) -> Any:
         f"{name} is {value!r}, which a saved model cannot hold: it must be a string, a number, a "
         "bool, None, or a tuple, list or dict of these."
     )
-
-
-def rebuild(kind: str, name: str, arguments: Mapping[str, Any]) -> Any:
-    """The module of that registered name and those arguments, with random weights.
-
-    What a model of an earlier version lacks has its default, whatever is bound today. kind:
-    "encoder" or "classifier", for the message. Raises UserError when the name is not registered or
-    no longer takes those arguments.
-    """
-    try:
-        factory = gin.get_configurable(name)
-    except (ValueError, KeyError, LookupError) as error:
-        raise UserError(
-            f"the saved model needs the {kind} {name}, which is not registered: import the module "
-            f"that registers it, with a line 'import my_module' in the .gin file."
-        ) from error
-    accepted = inspect.signature(factory.__init__).parameters
-    unknown = sorted(set(arguments) - set(accepted))
-    if unknown and not any(p.kind is p.VAR_KEYWORD for p in accepted.values()):
-        raise UserError(
-            f"the saved model's {kind} {name} was built with {', '.join(unknown)}, which today's "
-            f"{name} does not take: use the version of the program that saved it."
-        )
-    defaults = {p.name: p.default for p in accepted.values() if p.default is not p.empty}
-    return factory(**{**defaults, **arguments, **getattr(factory, "initialisation", {})})

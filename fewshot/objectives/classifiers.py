@@ -7,12 +7,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from fewshot.encoders.recorded import Recorded
 from fewshot.errors import UserError
-
-
-class Classifier(Recorded, nn.Module):
-    """Features float [B, num_features] -> scores float [B, num_classes], higher is likelier."""
+from fewshot.models.parts import Classifier
 
 
 class CellMean(nn.Module):

@@ -11,6 +11,7 @@ from torch.nn import functional as F
 from fewshot.errors import UserError
 from fewshot.interfaces import Batch, DataSpec
 from fewshot.objectives.objective import Objective
+from fewshot.objectives.reused_parts import built_classifier
 from fewshot.objectives.views import check_augmented, view_keys
 
 
@@ -38,8 +39,9 @@ class ExemplarNet(Objective):
             raise UserError(f"ExemplarNet.views is {views}: bind 1 or more.")
         check_augmented(self)
         self.views = views
-        classifier = classifier or gin.get_configurable("LinearClassifier")
-        self.classifier = classifier(self.encoder.num_features, spec.rows)
+        self.classifier = built_classifier(
+            "ExemplarNet", classifier, self.encoder.num_features, spec.rows
+        )
 
     def surrogate_batch(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """A batch -> (float [V * B, C, H, W], surrogate class int64 [V * B]), view by view."""

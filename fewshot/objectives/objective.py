@@ -8,14 +8,14 @@ import gin
 import torch
 from torch import Tensor, nn
 
-from fewshot.encoders.encoder import Encoder
+from fewshot.encoders.encoder import built_encoder
 from fewshot.encoders.state import check_fits
 from fewshot.errors import UserError
 from fewshot.interfaces import Batch, DataSpec, no_images
 from fewshot.objectives.inputs import Inputs
 
 Factory = Callable[..., Any]
-_APART = ("encoder.", "inputs.")  # stored by name in model.mdl, so not part of the rest
+_APART = ("encoder.", "inputs.")  # stored apart in model.mdl, so not part of the rest
 
 
 class Objective(nn.Module, ABC):
@@ -25,13 +25,17 @@ class Objective(nn.Module, ABC):
     and image_size. inputs: factory of Inputs, called with spec (default @Inputs).
     A subclass implements `forward`, and `scores(uint8 [B, C, H, W]) -> [B, classes]` if it
     classifies. Set in a subclass: `layout`, the order of batches it needs (see
-    interfaces.Sampler), `compares_within_batch` and `needs_labels` (see interfaces.Trainable).
-    Raises UserError without an encoder.
+    interfaces.Sampler), `compares_within_batch` and `needs_labels` (see interfaces.Trainable), and
+    where a part of it makes the embedding (a Projection) or the scores (a Classifier) that part's
+    name in `embedded_by` and `scored_by`. Raises UserError without an encoder.
     """
 
     layout = "image"
     compares_within_batch = False
     needs_labels = False
+    # the parts that model.mdl can build again, see interfaces.Savable
+    embedded_by = ""
+    scored_by = ""
 
     def __init__(
         self, spec: DataSpec, encoder: Factory | None = None, inputs: Factory | None = None
@@ -49,7 +53,8 @@ class Objective(nn.Module, ABC):
         # digests of the images that a saved model's weights have learned from, for leaks
         self.inherited_images = no_images()
         self.inputs: Inputs = (inputs or gin.get_configurable("Inputs"))(spec)
-        built: Encoder = encoder(in_channels=self.inputs.channels, image_size=self.inputs.size)
+        sizes = {"in_channels": self.inputs.channels, "image_size": self.inputs.size}
+        built = built_encoder(name, encoder, **sizes)
         # convolutions on channels-last tensors are faster on CPUs and on tensor cores
         self.encoder = built.to(memory_format=torch.channels_last)
 
@@ -70,7 +75,14 @@ class Objective(nn.Module, ABC):
     def embed(self, images: Tensor) -> Tensor:
         """Images 0 .. 255 [B, C, H, W], not augmented -> features [B, D]."""
         features: Tensor = self.encoder(self.inputs.normalise(images))
+        if self.embedded_by:
+            features = getattr(self, self.embedded_by)(features)
         return features
+
+    @property
+    def embeds_by_parts(self) -> bool:
+        """Whether a model file is enough: not for a subclass with an `embed` of its own."""
+        return type(self).embed is Objective.embed
 
     def parameter_groups(self) -> list[dict[str, Any]]:
         """What the optimiser gets: one group of all parameters that are not frozen.

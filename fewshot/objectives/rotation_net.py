@@ -13,6 +13,7 @@ from fewshot.errors import UserError
 from fewshot.interfaces import Batch, DataSpec
 from fewshot.objectives.inputs import Inputs
 from fewshot.objectives.objective import Objective
+from fewshot.objectives.reused_parts import built_classifier
 
 logger = logging.getLogger("fewshot")
 
@@ -41,8 +42,9 @@ class RotationNet(Objective):
         halves_only = len({angle % 180 for angle in chosen}) == 1 and not chosen[0] % 180
         super().__init__(spec, encoder, inputs if halves_only else _square(inputs))
         self.angles = chosen
-        classifier = classifier or gin.get_configurable("LinearClassifier")
-        self.classifier = classifier(self.encoder.num_features, len(chosen))
+        self.classifier = built_classifier(
+            "RotationNet", classifier, self.encoder.num_features, len(chosen)
+        )
 
     def rotate(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """[B, C, S, S] -> ([A * B, C, S, S], labels int64 [A * B]), angle by angle."""

@@ -10,9 +10,10 @@ from fewshot.binding.filling import call_filled
 from fewshot.errors import UserError
 from fewshot.interfaces import Batch, DataSpec
 from fewshot.models.model_file import load_model
-from fewshot.models.reuse import inherit, reused_classifier, reusing
-from fewshot.objectives.classifiers import Classifier
+from fewshot.models.parts import Classifier
+from fewshot.models.reuse import inherit, reusing
 from fewshot.objectives.objective import Objective
+from fewshot.objectives.reused_parts import built_classifier, reused_classifier
 
 Factory = Callable[..., Any]
 
@@ -31,6 +32,7 @@ class TransferNet(Objective):
     """
 
     needs_labels = True
+    scored_by = "classifier"
 
     def __init__(
         self,
@@ -58,9 +60,7 @@ class TransferNet(Objective):
             _check_classes(self.class_names)
         features = self.encoder.num_features
         self.classifier: Classifier = (
-            (classifier or gin.get_configurable("LinearClassifier"))(
-                features, len(self.class_names)
-            )
+            built_classifier("TransferNet", classifier, features, len(self.class_names))
             if stored is None
             else reused_classifier(stored, classifier, features, self.class_names, new_classifier)
         )

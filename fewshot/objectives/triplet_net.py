@@ -7,13 +7,13 @@ from typing import Any
 import gin
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from fewshot.binding.filling import call_filled
 from fewshot.errors import UserError
 from fewshot.interfaces import Batch, DataSpec
 from fewshot.models.model_file import load_model
-from fewshot.models.reuse import inherit, reuse_projection, reusing
+from fewshot.models.parts import Projection
+from fewshot.models.reuse import inherit, reusing
 from fewshot.objectives.collapse import CollapseGuard
 from fewshot.objectives.metric_losses import (
     loss_of_labelled,
@@ -23,6 +23,8 @@ from fewshot.objectives.metric_losses import (
     remembered,
 )
 from fewshot.objectives.objective import Objective
+from fewshot.objectives.proxies import Proxies
+from fewshot.objectives.reused_parts import reuse_projection
 from fewshot.objectives.triplet_loss import TripletLoss
 
 logger = logging.getLogger("fewshot")
@@ -34,40 +36,33 @@ Factory = Callable[..., Any]
 class TripletNet(Objective):
     """Encoder and linear projection to an embedding, trained by a metric loss.
 
-    embedding_size: width of the embedding; None takes the encoder's features as they are.
-    normalize: scale embeddings to length 1 (https://arxiv.org/abs/1503.03832). loss: factory; by
-    default @TripletLoss, on drawn triplets; or one of pytorch-metric-learning on labelled batches,
-    such as @pml.MultiSimilarityLoss, whose number of classes and embedding size are filled in. The
-    loss says which batches it needs (`layout`). miner: factory of a miner that chooses the pairs or
-    triplets of a labelled batch, such as @pml.BatchHardMiner. proxy_lr_factor: learning rate of the
-    loss's own parameters (the proxies of @pml.ProxyAnchorLoss, ...) over that of the network.
-    saved_model_path: a model.mdl of any objective, whose encoder and input format are taken, and
-    of a TripletNet the projection, too; encoder None rebuilds the stored one. new_projection: True
-    always makes a new one, False requires the stored one, to evaluate.
+    projection: factory, default @Projection, whose `size` is the width of the embedding and whose
+    `normalize` scales it to length 1. loss: factory; by default @TripletLoss, on drawn triplets; or
+    one of pytorch-metric-learning on labelled batches, such as @pml.MultiSimilarityLoss, whose
+    number of classes and embedding size are filled in; how its proxies learn is bound on `Proxies`.
+    The loss says which batches it needs (`layout`). miner: factory of a miner that chooses the
+    pairs or triplets of a labelled batch, such as @pml.BatchHardMiner. saved_model_path: a
+    model.mdl of any objective, whose encoder and input format are taken, and of a TripletNet the
+    projection, too; encoder None rebuilds the stored one. new_projection: True always makes a new
+    one, False requires the stored one, to evaluate.
     Raises UserError without labels, for a miner where triplets are drawn beforehand, and for a
     saved model that does not fit.
     """
 
     needs_labels = True
+    embedded_by = "projection"
 
     def __init__(
         self,
         spec: DataSpec,
         encoder: Factory | None = None,
         inputs: Factory | None = None,
-        embedding_size: int | None = 64,
-        normalize: bool = True,
+        projection: Factory | None = None,
         loss: Factory | None = None,
         miner: Factory | None = None,
-        proxy_lr_factor: float = 1.0,
         saved_model_path: str | None = None,
         new_projection: bool | None = None,
     ) -> None:
-        if embedding_size is not None and embedding_size < 1:
-            raise UserError(
-                f"TripletNet.embedding_size is {embedding_size}: bind 1 or more, or None for the "
-                "encoder's features as they are."
-            )
         stored = None if saved_model_path is None else load_model(saved_model_path)
         if stored is not None:
             encoder, inputs = reusing(stored, "TripletNet", encoder, inputs)
@@ -83,16 +78,13 @@ class TripletNet(Objective):
                 "TripletNet learns from labels, but the training rows have none: bind "
                 "FashionDataset.label_column."
             )
-        self.normalize = normalize
-        self.register_buffer("normalized", torch.tensor(normalize))  # is of the saved model
-        self.proxy_lr_factor = proxy_lr_factor
-        width = self.encoder.num_features if embedding_size is None else embedding_size
-        self.projection: nn.Module = nn.Identity()
-        if embedding_size is not None:
-            self.projection = nn.Linear(self.encoder.num_features, width)
+        make = projection or gin.get_configurable(Projection)
+        self.projection: Projection = make(self.encoder.num_features)
+        width = self.projection.width
         if stored is not None:
             inherit(self, stored)
-            reuse_projection(stored, self.projection, normalize, new_projection)
+            reuse_projection(stored, self.projection, new_projection)
+        self._proxies: Proxies = gin.get_configurable(Proxies)()
         known = {
             "num_classes": len(spec.class_names),
             "embedding_size": width,
@@ -103,38 +95,13 @@ class TripletNet(Objective):
         self.layout = getattr(self.loss, "layout", "image")
         self.compares_within_batch = self.layout == "image"
         self.miner = None if miner is None else call_filled(miner, "TripletNet.miner", known)
-        if self.miner is not None and self.layout != "image":
-            raise UserError(
-                f"TripletNet.miner is bound, but {type(self.loss).__name__} takes the triplets "
-                "that the sampler draws: unbind the miner, or bind a loss on labelled batches "
-                "(TripletNet.loss = @pml.TripletMarginLoss, main.sampler = @BalancedBatches)."
-            )
-        if self.miner is not None and hasattr(self.loss, "embedding_memory"):
-            raise UserError(
-                "TripletNet.miner chooses among the images of a batch, but "
-                f"{type(self.loss).__name__} compares them with a memory: bind "
-                "TripletNet.miner = None, and the miner to pml.CrossBatchMemory.miner."
-            )
-        measured = getattr(self.loss, "distance", None)
-        if not normalize and getattr(measured, "normalize_embeddings", False):
-            logger.warning(
-                "TripletNet.normalize is False, but %s compares embeddings scaled to length 1: "
-                "their lengths, which nearest neighbours go by, are not trained. Bind a distance "
-                "that does not scale (pml.%s.distance = @pml.LpDistance(), "
-                "pml.LpDistance.normalize_embeddings = False), or KNNClassification.metric = "
-                "'cosine'.",
-                type(self.loss).__name__,
-                type(self.loss).__name__,
-            )
+        _check_miner(self.loss, self.miner, self.layout)
+        _warn_of_lengths(self.loss, self.projection.normalize)
         self.guard = CollapseGuard(margin_at_collapse(self.loss))
-
-    def _embedding(self, images: Tensor) -> Tensor:
-        embedding: Tensor = self.projection(self.encoder(self.inputs.normalise(images)))
-        return F.normalize(embedding.float()) if self.normalize else embedding.float()
 
     def forward(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
         """The metric loss of the augmented batch; logs say how much it still has to learn from."""
-        embedding = self._embedding(self.augment(batch.images, batch.keys))
+        embedding = self.embed(self.augment(batch.images, batch.keys))
         with torch.autocast(embedding.device.type, enabled=False):
             if self.layout == "image":
                 assert batch.labels is not None  # the constructor saw to it
@@ -145,23 +112,10 @@ class TripletNet(Objective):
                 logs |= self.guard.observe(loss, embedding)
         return loss, logs
 
-    def embed(self, images: Tensor) -> Tensor:
-        """Images 0 .. 255 [B, C, H, W] -> embeddings float32 [B, embedding_size]."""
-        return self._embedding(images)
-
     def parameter_groups(self) -> list[dict[str, Any]]:
-        """The network, and apart from it the loss's own parameters where their factor is not 1.
-
-        That group carries `lr_factor`, by which the optimiser's learning rate is multiplied.
-        """
+        """The network, and apart from it the loss's own parameters, see `Proxies`."""
         (group,) = super().parameter_groups()
-        own = {id(parameter) for parameter in self.loss.parameters()}
-        proxies = [parameter for parameter in group["params"] if id(parameter) in own]
-        if not proxies or self.proxy_lr_factor == 1:
-            return [group]
-        network = [parameter for parameter in group["params"] if id(parameter) not in own]
-        groups = [{"params": network}] if network else []
-        return [*groups, {"params": proxies, "lr_factor": self.proxy_lr_factor}]
+        return self._proxies.groups(group["params"], self.loss)
 
     def get_extra_state(self) -> dict[str, Any]:
         """What the loss keeps from batch to batch outside of its own state dict."""
@@ -173,5 +127,35 @@ class TripletNet(Objective):
 
     def rest_state(self) -> dict[str, Tensor]:
         """The projection; what the loss and the guard remember is of the run, not of the model."""
-        kept = ("projection.", "normalized")
-        return {k: v for k, v in super().rest_state().items() if k.startswith(kept)}
+        return {k: v for k, v in super().rest_state().items() if k.startswith("projection.")}
+
+
+def _check_miner(loss: nn.Module, miner: nn.Module | None, layout: str) -> None:
+    """Raise UserError where the loss leaves a miner nothing to choose."""
+    if miner is not None and layout != "image":
+        raise UserError(
+            f"TripletNet.miner is bound, but {type(loss).__name__} takes the triplets "
+            "that the sampler draws: unbind the miner, or bind a loss on labelled batches "
+            "(TripletNet.loss = @pml.TripletMarginLoss, main.sampler = @BalancedBatches)."
+        )
+    if miner is not None and hasattr(loss, "embedding_memory"):
+        raise UserError(
+            "TripletNet.miner chooses among the images of a batch, but "
+            f"{type(loss).__name__} compares them with a memory: bind "
+            "TripletNet.miner = None, and the miner to pml.CrossBatchMemory.miner."
+        )
+
+
+def _warn_of_lengths(loss: nn.Module, normalize: bool) -> None:
+    """Say so where the loss looks at directions only, and the embedding has lengths."""
+    measured = getattr(loss, "distance", None)
+    if not normalize and getattr(measured, "normalize_embeddings", False):
+        logger.warning(
+            "Projection.normalize is False, but %s compares embeddings scaled to length 1: "
+            "their lengths, which nearest neighbours go by, are not trained. Bind a distance "
+            "that does not scale (pml.%s.distance = @pml.LpDistance(), "
+            "pml.LpDistance.normalize_embeddings = False), or KNNClassification.metric = "
+            "'cosine'.",
+            type(loss).__name__,
+            type(loss).__name__,
+        )

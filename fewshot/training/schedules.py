@@ -133,7 +133,7 @@ def _check_factors(optimizer: Optimizer, schedule: str) -> None:
             raise UserError(
                 f"{schedule} gives every parameter the same learning rate, so that the factor "
                 f"{factor:g} of some, the objective's proxies, would be lost: bind a schedule that "
-                "multiplies, e.g. main.schedule = @WarmupCosine, or a proxy_lr_factor of 1."
+                "multiplies, e.g. main.schedule = @WarmupCosine, or an lr_factor of 1."
             )
 
 

@@ -25,7 +25,8 @@ def test_an_old_parameter_is_refused_with_the_new_one(old):
     new = _PARAMETERS[old]
     with pytest.raises(UserError, match=rf"no parameter '{parameter}'\. It is called {new} now\."):
         registry.check_parameter(full, parameter)
-    registry.check_parameter(full, new.split(".")[1])
+    owner, parameter = new.split(".")
+    registry.check_parameter(registry.resolve(owner), parameter)
 
 
 def test_other_names_are_not_taken_for_old_ones():

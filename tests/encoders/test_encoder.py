@@ -3,8 +3,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from fewshot.encoders.cifar_net import CifarNet
-from fewshot.encoders.encoder import Encoder, build_encoder
+from fewshot.encoders.encoder import Encoder
 from fewshot.encoders.small_resnet import SmallResNet
 from fewshot.errors import UserError
 
@@ -77,37 +76,6 @@ def test_extra_keywords_are_recorded_by_their_own_names():
     assert parent.arguments == {"in_channels": 3, "image_size": (4, 4), "width": 3, "depth": 2}
 
 
-def test_a_rebuilt_encoder_ignores_todays_bindings():
-    arguments = CifarNet(in_channels=1, image_size=(16, 16), code_size=7).arguments
-    gin.parse_config("CifarNet.code_size = 3")
-    rebuilt = build_encoder("CifarNet", arguments)
-    assert rebuilt.num_features == 7
-    assert rebuilt.arguments == arguments
-
-
-def test_a_rebuilt_encoder_fetches_no_weights():
-    seeded = Seeded(in_channels=1, image_size=(4, 4), weights="published")
-    assert "weights" not in seeded.arguments
-    gin.parse_config("Seeded.weights = 'bound'")
-    assert build_encoder("Seeded", seeded.arguments).weights is None
-
-
 def test_an_argument_that_no_file_can_hold_is_named():
     with pytest.raises(UserError, match=r"Child\.extra is <class.*Linear.*which a saved model"):
         Child(in_channels=1, image_size=(4, 4), extra=(nn.Linear,))
-
-
-def test_an_unregistered_encoder_is_named():
-    with pytest.raises(UserError, match="needs the encoder Unregistered, which is not registered"):
-        build_encoder("Unregistered", {"in_channels": 1, "image_size": (4, 4)})
-
-
-def test_a_registered_name_that_is_no_encoder_is_refused():
-    gin.external_configurable(nn.ReLU, "tests.NoEncoder")
-    with pytest.raises(UserError, match="NoEncoder is registered, but as something that is no"):
-        build_encoder("NoEncoder", {})
-
-
-def test_arguments_of_another_version_are_named():
-    with pytest.raises(UserError, match="SmallResNet was built with dropout, which today's"):
-        build_encoder("SmallResNet", {"in_channels": 1, "image_size": (8, 8), "dropout": 0.1})

@@ -1,13 +1,16 @@
+from dataclasses import replace
+
 import pytest
 import torch
 
 from fewshot.encoders.cifar_net import CifarNet
 from fewshot.errors import UserError
 from fewshot.models.model_file import load_model, restore, save_model
+from fewshot.models.stored import StoredImages, StoredInputs
 from fewshot.objectives.rotation_net import RotationNet
 from fewshot.objectives.transfer_net import TransferNet
 from fewshot.objectives.triplet_net import TripletNet
-from tests.models.version_1 import downgrade
+from tests.models.rewriting import downgrade, rewrite
 from tests.objectives.toy import CLASSES, Pretext, ToyEncoder, batch, images, spec
 
 
@@ -15,14 +18,9 @@ from tests.objectives.toy import CLASSES, Pretext, ToyEncoder, batch, images, sp
 def trained():
     """A classifier whose norms have seen a batch."""
     torch.manual_seed(3)
-    objective = TransferNet(spec(), ToyEncoder)
+    objective = TransferNet(replace(spec(), resize="pad"), ToyEncoder)
     objective(batch())
     return objective.eval()
-
-
-def rewrite(path, **changes):
-    content = torch.load(path, weights_only=True)
-    torch.save(content | changes, path)
 
 
 def test_restored_scores_are_bit_equal(tmp_path, trained):
@@ -44,22 +42,18 @@ def test_everything_the_format_promises_is_there(tmp_path, trained):
     assert set(stored.classifier.state) == {"linear.weight", "linear.bias"}
     assert stored.rest == {}
     assert stored.class_names == CLASSES
-    assert stored.image_size == stored.input_size == (12, 10)
-    assert (stored.channels, stored.mean, stored.std) == (1, (0.3,), (0.2,))
+    assert stored.images == StoredImages((12, 10), 1, "pad")
+    assert stored.inputs == StoredInputs((12, 10), 1, (0.3,), (0.2,))
     assert stored.csv_digest == "abc"
     assert [path.name for path in tmp_path.iterdir()] == ["model.mdl"]
 
 
 def test_a_pretext_model_keeps_the_classes_but_has_no_classifier(tmp_path):
-    save_model(Pretext(spec(), CifarNetSmall), tmp_path / "model.mdl")
+    save_model(Pretext(spec(size=(16, 16)), CifarNet), tmp_path / "model.mdl")
     stored = load_model(tmp_path / "model.mdl")
     assert stored.classifier is None
     assert set(stored.rest) == {"decoder.weight", "decoder.bias"}
     assert stored.class_names == CLASSES
-
-
-def CifarNetSmall(in_channels, image_size):  # noqa: N802 -- stands for a bound factory
-    return CifarNet(in_channels=in_channels, image_size=(16, 16))
 
 
 def test_an_interrupted_save_leaves_the_old_file_whole(tmp_path, trained, monkeypatch):
@@ -106,7 +100,7 @@ def test_a_checkpoint_is_not_taken_for_a_model(tmp_path):
 
 def test_a_newer_version_is_refused_by_name(tmp_path, trained):
     save_model(trained, tmp_path / "model.mdl")
-    rewrite(tmp_path / "model.mdl", version=3)
+    rewrite(tmp_path / "model.mdl", lambda content: content.update(version=3))
     with pytest.raises(UserError, match="has format version 3, and this program reads up to 2"):
         load_model(tmp_path / "model.mdl")
 
@@ -114,10 +108,8 @@ def test_a_newer_version_is_refused_by_name(tmp_path, trained):
 def test_a_file_that_lacks_a_part_is_refused(tmp_path, trained):
     path = tmp_path / "model.mdl"
     save_model(trained, path)
-    content = torch.load(path, weights_only=True)
-    del content["class_names"]
-    torch.save(content, path)
-    with pytest.raises(UserError, match="is incomplete"):
+    rewrite(path, lambda content: content.pop("class_names"))
+    with pytest.raises(UserError, match=r"is damaged \(it has no class_names\): copy it again"):
         load_model(path)
 
 

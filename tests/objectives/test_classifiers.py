@@ -3,10 +3,11 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from fewshot.encoders.recorded import rebuild
 from fewshot.encoders.small_resnet import SmallResNet
 from fewshot.errors import UserError
 from fewshot.interfaces import parameter_count
+from fewshot.models.building import build_classifier
+from fewshot.models.stored import StoredPart
 from fewshot.objectives.classifiers import (
     CosineClassifier,
     IdentityClassifier,
@@ -23,8 +24,8 @@ def test_every_classifier_scores_every_class_and_can_be_rebuilt(classifier):
     built = classifier(12, 5).eval()
     features = torch.randn(3, 12)
     assert built(features).shape == (3, 5)
-    again = rebuild("classifier", built.name, built.arguments).eval()
-    again.load_state_dict(built.state_dict())
+    part = StoredPart(built.name, built.arguments, built.state_dict())
+    again = build_classifier(part, "a.mdl").eval()
     assert torch.equal(again(features), built(features))
 
 

@@ -154,3 +154,48 @@ def test_images_of_unexpected_channels_are_refused():
     with pytest.raises(UserError, match=r"have 3 channels.*FashionDataset\.channels = 4"):
         spec = DataSpec((), 4, (8, 8), (0.0,) * 4, (1.0,) * 4, 10)
         Inputs(spec).normalise(pixels(3, 8, 8))
+
+
+class Halved:
+    """A transform that changes the size."""
+
+    def __call__(self, images, random):
+        return images[..., ::2, ::2]
+
+
+def test_an_augmentation_to_another_size_than_the_encoders_is_refused_by_name():
+    keys = torch.zeros(3, 1, dtype=torch.int64)
+    images = torch.zeros(3, 1, 8, 8)
+    inputs = Inputs(DataSpec((), 1, (8, 8), (0.5,), (0.25,), 3), augment=Halved)
+    with pytest.raises(UserError) as error:
+        inputs.augment(images, keys)
+    assert "Inputs.augment (Halved) makes images of (4, 4) out of (8, 8)" in str(error.value)
+    assert "but the encoder sees (8, 8): bind the transform's size to (8, 8)" in str(error.value)
+    fitting = Inputs(DataSpec((), 1, (8, 8), (0.5,), (0.25,), 3), augment=Halved, size=(4, 4))
+    assert fitting.augment(images, keys).shape == (3, 1, 4, 4)
+
+
+def test_stored_images_are_still_cropped_at_the_centre():
+    inputs = Inputs(
+        DataSpec((), 1, (8, 8), (0.0,), (1.0,), 3), augment=lambda: lambda x, _: x, size=(6, 6)
+    )
+    images = torch.arange(64.0).view(1, 1, 8, 8)
+    seen = inputs.augment(images, torch.zeros(1, 1, dtype=torch.int64))
+    torch.testing.assert_close(inputs.normalise(seen) * 255, images[..., 1:7, 1:7])
+
+
+def test_grey_made_of_colour_has_the_spread_of_its_luminance():
+    pixels = torch.randint(0, 256, (20, 3, 6, 6), dtype=torch.uint8)
+    flat = pixels.transpose(0, 1).flatten(1).double() / 255
+    covariance = tuple(tuple(row) for row in torch.cov(flat, correction=0).tolist())
+    means, stds = (tuple(f(1).tolist()) for f in (flat.mean, lambda d: flat.std(d, correction=0)))
+    spec = DataSpec((), 3, (6, 6), means, stds, 20, covariance=covariance)
+    seen = Inputs(spec, channels=1).normalise(pixels)
+    assert float(seen.mean()) == pytest.approx(0, abs=1e-4)
+    assert float(seen.std(correction=0)) == pytest.approx(1, abs=1e-4)
+
+
+@pytest.mark.parametrize("augment", ["flip", 3, ["flip"], {"flip": 1}])
+def test_what_is_no_transform_is_refused(augment):
+    with pytest.raises(UserError, match=r"Inputs\.augment is .*: bind transforms without paren"):
+        Inputs(DataSpec((), 1, (8, 8), (0.5,), (0.25,), 3), augment=augment)

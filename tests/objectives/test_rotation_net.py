@@ -95,7 +95,7 @@ def test_its_model_is_taken_up_by_a_classifier_of_the_same_oblong_images(tmp_pat
     objective(batch(size=(12, 10)))
     save_model(objective.eval(), tmp_path / "model.mdl")
     stored = load_model(tmp_path / "model.mdl")
-    assert (stored.image_size, stored.input_size, stored.classifier) == (
+    assert (stored.images.size, stored.inputs.size, stored.classifier) == (
         (12, 10),
         (10, 10),
         None,

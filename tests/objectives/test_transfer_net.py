@@ -1,6 +1,8 @@
 import logging
+from dataclasses import replace
 
 import gin
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -8,6 +10,8 @@ from torch.nn import functional as F
 
 from fewshot.encoders.small_resnet import SmallResNet
 from fewshot.errors import UserError
+from fewshot.heads.knn import KNN
+from fewshot.heads.prototypes import NearestPrototype
 from fewshot.models.model_file import load_model, save_model
 from fewshot.objectives.classifiers import (
     CosineClassifier,
@@ -16,7 +20,10 @@ from fewshot.objectives.classifiers import (
     TwoLayerClassifier,
 )
 from fewshot.objectives.inputs import Inputs
+from fewshot.objectives.rotation_net import RotationNet
 from fewshot.objectives.transfer_net import TransferNet
+from fewshot.objectives.triplet_net import TripletNet
+from tests.models.rewriting import downgrade, rewrite
 from tests.objectives.toy import CLASSES, Pretext, ToyEncoder, batch, images, spec
 
 OTHERS = ("Bags", "Hats", "Shoes")
@@ -156,17 +163,64 @@ def test_a_code_of_another_width_gets_a_classifier(pretext, caplog):
     assert "a model of Pretext has no classifier" in caplog.text
 
 
-def test_the_stored_input_format_holds_unless_bound(saved, caplog):
+def test_the_stored_input_format_holds_unless_bound(saved):
     path = saved[1]
-    other = spec(channels=3)
-    with caplog.at_level(logging.INFO, "fewshot"):
-        inputs = TransferNet(other, saved_model_path=path).inputs
-    assert f"images of 3 channel(s) are turned into the 1 that '{path}' was" in caplog.text
+    inputs = TransferNet(replace(spec(), mean=(0.9,)), saved_model_path=path).inputs
     assert (inputs.channels, inputs.size, inputs.mean, inputs.std) == (1, (12, 10), (0.3,), (0.2,))
     gin.parse_config("Inputs.mean = (0.5,)\nInputs.size = (16, 14)")
     bound = TransferNet(spec(size=(16, 14)), saved_model_path=path)
     assert (bound.inputs.size, bound.inputs.mean) == ((16, 14), (0.5,))
     assert bound.encoder.arguments["image_size"] == (16, 14)
+
+
+def test_images_of_other_channels_are_refused(saved):
+    with pytest.raises(UserError) as error:
+        TransferNet(spec(channels=3), saved_model_path=saved[1])
+    assert "FashionDataset.channels is 3, but" in str(error.value)
+    assert "prepared with 1: bind FashionDataset.channels = 1." in str(error.value)
+
+
+def test_images_resized_by_another_rule_are_refused(tmp_path):
+    path = str(tmp_path / "model.mdl")
+    save_model(TransferNet(replace(spec(), resize="stretch"), ToyEncoder), path)
+    TransferNet(replace(spec(), resize="stretch"), saved_model_path=path)
+    for method in (TransferNet, TripletNet):
+        with pytest.raises(UserError) as error:
+            method(replace(spec(), resize="pad"), saved_model_path=path)
+        assert "FashionDataset.resize is 'pad', but" in str(error.value)
+        assert "prepared with 'stretch': bind FashionDataset.resize = 'stretch'." in str(
+            error.value
+        )
+
+
+@pytest.mark.parametrize(
+    ("digests", "earlier", "said"),
+    [
+        ((1, 2), False, ""),
+        ((), False, "cannot be told: it was saved without digests of them"),
+        ((1, 2), True, "cannot be told: it is of an earlier format, which does not tell how"),
+    ],
+)
+def test_a_run_says_where_images_cannot_be_compared(tmp_path, caplog, digests, earlier, said):
+    path = tmp_path / "model.mdl"
+    seen = np.array(digests, dtype=np.int64)
+    facts = replace(spec(), resize="pad", image_digests=seen)
+    save_model(TransferNet(facts, ToyEncoder), path)
+    if earlier:
+        downgrade(path)
+    objective = TransferNet(facts, saved_model_path=str(path))
+    assert said in caplog.text
+    assert ("cannot be told" in caplog.text) == bool(said)
+    assert objective.inherited_images.tolist() == list(digests)
+
+
+def test_going_on_at_another_size_says_that_images_cannot_be_compared(tmp_path, caplog):
+    path = tmp_path / "model.mdl"
+    facts = replace(spec(), image_digests=np.array([4], dtype=np.int64))
+    save_model(TransferNet(facts, ToyEncoder), path)
+    gin.parse_config("Inputs.size = (16, 14)")
+    TransferNet(spec(size=(16, 14)), saved_model_path=str(path))
+    assert "cannot be told: its images were (12, 10), and today's are (16, 14)" in caplog.text
 
 
 def test_images_of_another_size_are_refused(saved):
@@ -179,9 +233,11 @@ def test_images_of_another_size_are_refused(saved):
 def test_a_model_saved_before_an_option_was_there_goes_on(tmp_path):
     before = TransferNet(spec(), SmallResNet).eval()
     save_model(before, tmp_path / "model.mdl")
-    content = torch.load(tmp_path / "model.mdl", weights_only=True)
-    del content["encoder"]["arguments"]["grid"], content["classifier"]["arguments"]["cells"]
-    torch.save(content, tmp_path / "model.mdl")
+
+    def forget(content):
+        del content["encoder"]["arguments"]["grid"], content["classifier"]["arguments"]["cells"]
+
+    rewrite(tmp_path / "model.mdl", forget)
     path = str(tmp_path / "model.mdl")
     again = TransferNet(
         spec(), SmallResNet, classifier=LinearClassifier, saved_model_path=path
@@ -204,9 +260,7 @@ def test_a_list_in_a_binding_is_a_tuple_in_the_model(tmp_path):
 
 def test_a_stored_classifier_of_an_unknown_module_gives_way_to_a_bound_one(tmp_path):
     save_model(TransferNet(spec(), SmallResNet), tmp_path / "model.mdl")
-    content = torch.load(tmp_path / "model.mdl", weights_only=True)
-    content["classifier"]["name"] = "SomebodyElse"
-    torch.save(content, tmp_path / "model.mdl")
+    rewrite(tmp_path / "model.mdl", lambda c: c["classifier"].update(name="SomebodyElse"))
     path = str(tmp_path / "model.mdl")
     assert (
         TransferNet(spec(), classifier=LinearClassifier, saved_model_path=path).classifier.name
@@ -305,3 +359,23 @@ def test_it_is_wired_by_gin(saved):
             torch.testing.assert_close(scores[row, column], wanted)
     save_model(objective, saved[1])
     assert load_model(saved[1]).classifier.arguments["scale"] == 4.0
+
+
+@pytest.mark.parametrize("bound", [KNN, NearestPrototype, "LinearClassifier", nn.Linear, 3])
+@pytest.mark.parametrize("method", [TransferNet, RotationNet])
+def test_what_is_no_classifier_is_refused(method, bound):
+    with pytest.raises(UserError) as error:
+        method(spec(size=(12, 12)), ToyEncoder, classifier=bound)
+    assert f"{method.__name__}.classifier is " in str(error.value)
+    assert "which is no classifier that trains: bind one without quotes" in str(error.value)
+
+
+@pytest.mark.parametrize("bound", ["resnet18", nn.Linear, 3, LinearClassifier])
+def test_what_is_no_encoder_is_refused(bound):
+    with pytest.raises(UserError, match=r"TransferNet\.encoder is .*which is no encoder: bind one"):
+        TransferNet(spec(), bound)
+
+
+def test_an_encoder_that_was_built_already_is_refused():
+    with pytest.raises(UserError, match=r"which is no encoder: bind one without quotes and paren"):
+        TransferNet(spec(), ToyEncoder(in_channels=1, image_size=(12, 10)))

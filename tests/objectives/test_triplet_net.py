@@ -14,7 +14,9 @@ from fewshot.encoders.small_resnet import SmallResNet
 from fewshot.errors import UserError
 from fewshot.interfaces import Batch, DataSpec
 from fewshot.models.model_file import save_model
+from fewshot.models.parts import Projection
 from fewshot.objectives.inputs import Inputs
+from fewshot.objectives.proxies import Proxies
 from fewshot.objectives.transfer_net import TransferNet
 from fewshot.objectives.triplet_loss import TripletLoss
 from fewshot.objectives.triplet_net import TripletNet
@@ -53,6 +55,17 @@ def batch_of(rows, images, labels, epoch=0):
     index = torch.from_numpy(rows)
     keys = torch.stack([index * 0, index * 0 + epoch, torch.arange(len(rows))], dim=1)
     return Batch(images[index], torch.from_numpy(labels)[index], index, keys)
+
+
+def project(size, normalize=True):
+    return lambda num_features: Projection(num_features, size, normalize)
+
+
+@pytest.fixture
+def fast_proxies():
+    gin.bind_parameter("Proxies.lr_factor", 100.0)
+    yield
+    gin.clear_config()
 
 
 def build(**bindings):
@@ -94,7 +107,7 @@ def nearest_neighbour_accuracy(net):
 
 
 def test_drawn_triplets_are_learned():
-    net = build(embedding_size=8)
+    net = build(projection=project(8))
     assert net.layout == TripletBatches.layout
     found = train(net, triplets())
     assert np.mean([loss for loss, _ in found[-5:]]) < 0.3 * found[0][0]
@@ -111,7 +124,7 @@ LOSSES = [name for name in FAMILIES["pml"].names if name.endswith("Loss")]
 @pytest.mark.parametrize("name", LOSSES)
 def test_every_loss_is_stepped_or_refused_in_words(name, miner):
     try:
-        net = build(embedding_size=8, loss=getattr(losses, name), miner=miner)
+        net = build(projection=project(8), loss=getattr(losses, name), miner=miner)
         value, _ = net(batch_of(balanced().batches(0)[0], *data()))
     except UserError as error:
         assert "TripletNet." in str(error)
@@ -121,7 +134,7 @@ def test_every_loss_is_stepped_or_refused_in_words(name, miner):
 
 
 def test_lengths_that_are_not_trained_are_said(caplog):
-    build(embedding_size=8, loss=losses.MultiSimilarityLoss, normalize=False)
+    build(projection=project(8, False), loss=losses.MultiSimilarityLoss)
     assert "their lengths, which nearest neighbours go by, are not trained" in caplog.text
 
 
@@ -137,7 +150,7 @@ def test_lengths_that_are_not_trained_are_said(caplog):
     ],
 )
 def test_losses_on_labelled_batches_are_learned(loss, miner):
-    net = build(embedding_size=8, loss=loss, miner=miner, proxy_lr_factor=10.0)
+    net = build(projection=project(8), loss=loss, miner=miner)
     assert net.layout == "image"
     found = train(net, balanced())
     assert nearest_neighbour_accuracy(net) > 0.9
@@ -146,7 +159,7 @@ def test_losses_on_labelled_batches_are_learned(loss, miner):
 
 
 def test_the_loss_is_that_of_the_embeddings_in_the_samplers_order():
-    net = build(embedding_size=None, loss=lambda: TripletLoss(0.7)).eval()
+    net = build(projection=project(None), loss=lambda: TripletLoss(0.7)).eval()
     images, labels = data()
     rows = triplets().batches(0)[0]
     loss, logs = net(batch_of(rows, images, labels))
@@ -162,29 +175,36 @@ def test_the_loss_is_that_of_the_embeddings_in_the_samplers_order():
 
 def test_embeddings_have_the_bound_width_and_length():
     images, _ = data()
-    assert torch.allclose(build(embedding_size=5).embed(images).norm(dim=1), torch.ones(48))
-    assert build(embedding_size=5).embed(images).shape == (48, 5)
-    free = build(embedding_size=None, normalize=False)
+    assert torch.allclose(build(projection=project(5)).embed(images).norm(dim=1), torch.ones(48))
+    assert build(projection=project(5)).embed(images).shape == (48, 5)
+    free = build(projection=project(None, False))
     assert torch.equal(free.embed(images), free.encoder(free.inputs.normalise(images)))
 
 
-def test_proxies_get_a_learning_rate_of_their_own():
-    net = build(loss=losses.ProxyAnchorLoss, embedding_size=8, proxy_lr_factor=100.0)
+def test_proxies_get_a_learning_rate_of_their_own(fast_proxies):
+    net = build(loss=losses.ProxyAnchorLoss, projection=project(8))
     network, proxies = net.parameter_groups()
     assert [tuple(p.shape) for p in proxies["params"]] == [(4, 8)]
     assert proxies["lr_factor"] == 100.0
     assert len(network["params"]) == 4
+    assert len(build().parameter_groups()) == 1  # without proxies
+    gin.bind_parameter("Proxies.lr_factor", 1.0)
     assert len(build(loss=losses.ProxyAnchorLoss).parameter_groups()) == 1
-    assert len(build(proxy_lr_factor=100.0).parameter_groups()) == 1
+
+
+@pytest.mark.parametrize("factor", [0, -1, float("nan")])
+def test_a_learning_rate_that_is_none_is_refused(factor):
+    with pytest.raises(UserError, match=r"Proxies\.lr_factor is .*: bind a number above 0"):
+        Proxies(factor)
 
 
 def test_the_model_keeps_the_projection_and_not_what_the_loss_remembers():
-    net = build(loss=losses.ProxyAnchorLoss, embedding_size=8)
-    assert set(net.rest_state()) == {"projection.weight", "projection.bias", "normalized"}
-    other = build(embedding_size=8)
-    nn.init.zeros_(other.projection.weight)
+    net = build(loss=losses.ProxyAnchorLoss, projection=project(8))
+    assert set(net.rest_state()) == {"projection.linear.weight", "projection.linear.bias"}
+    other = build(projection=project(8))
+    nn.init.zeros_(other.projection.linear.weight)
     other.load_rest_state(net.rest_state())
-    assert torch.equal(other.projection.weight, net.projection.weight)
+    assert torch.equal(other.projection.linear.weight, net.projection.linear.weight)
 
 
 def saved(net, tmp_path):
@@ -193,21 +213,21 @@ def saved(net, tmp_path):
 
 
 def test_a_saved_embedding_is_taken_up_whole(tmp_path):
-    net, (images, _) = build(embedding_size=5), data()
+    net, (images, _) = build(projection=project(5)), data()
     net.eval()
     path = saved(net, tmp_path)
-    again = TripletNet(SPEC, embedding_size=5, saved_model_path=path).eval()
+    again = TripletNet(SPEC, projection=project(5), saved_model_path=path).eval()
     assert torch.equal(again.embed(images), net.embed(images))
     # evaluated on other classes, it still knows those it learned from
     fresh = DataSpec(("cap", "tie"), 1, (6, 6), (0.5,), (0.25,), rows=48)
-    other = TripletNet(fresh, embedding_size=5, saved_model_path=path)
+    other = TripletNet(fresh, projection=project(5), saved_model_path=path)
     assert set(other.trained_classes) == {*NAMES, "cap", "tie"}
 
 
 def test_of_another_method_the_encoder_alone_is_taken(tmp_path, caplog):
     caplog.set_level("INFO", logger="fewshot")
     classifier = TransferNet(SPEC, encoder=Flat)
-    net = TripletNet(SPEC, embedding_size=5, saved_model_path=saved(classifier, tmp_path))
+    net = TripletNet(SPEC, projection=project(5), saved_model_path=saved(classifier, tmp_path))
     assert torch.equal(net.encoder.layers[1].weight, classifier.encoder.layers[1].weight)
     assert f"new projection behind the encoder of '{tmp_path}" in caplog.text
     with pytest.raises(UserError, match="is a model of TransferNet and has no projection"):
@@ -221,25 +241,25 @@ def test_nothing_to_evaluate_is_refused():
 
 
 def test_a_new_projection_is_made_on_request(tmp_path):
-    path = saved(build(embedding_size=5), tmp_path)
-    assert TripletNet(SPEC, embedding_size=8, saved_model_path=path, new_projection=True)
+    path = saved(build(projection=project(5)), tmp_path)
+    assert TripletNet(SPEC, projection=project(8), saved_model_path=path, new_projection=True)
 
 
 def test_embeddings_of_free_length_are_taken_up_as_such(tmp_path):
-    net, (images, _) = build(embedding_size=5, normalize=False).eval(), data()
+    net, (images, _) = build(projection=project(5, False)).eval(), data()
     path = saved(net, tmp_path)
-    again = TripletNet(SPEC, embedding_size=5, normalize=False, saved_model_path=path).eval()
+    again = TripletNet(SPEC, projection=project(5, False), saved_model_path=path).eval()
     assert torch.equal(again.embed(images), net.embed(images))
     with pytest.raises(
-        UserError, match=r"trained with False: bind TripletNet\.normalize = False\."
+        UserError, match=r"trained with False: bind Projection\.normalize = False\."
     ):
-        TripletNet(SPEC, embedding_size=5, saved_model_path=path)
+        TripletNet(SPEC, projection=project(5), saved_model_path=path)
 
 
 @pytest.mark.parametrize("size", [0, -3])
 def test_an_impossible_embedding_size_is_refused(size):
-    with pytest.raises(UserError, match=rf"TripletNet\.embedding_size is {size}: bind 1 or more"):
-        build(embedding_size=size)
+    with pytest.raises(UserError, match=rf"Projection\.size is {size}: bind 1 or more"):
+        build(projection=project(size))
 
 
 def test_a_miner_beside_a_memory_is_refused():
@@ -249,9 +269,9 @@ def test_a_miner_beside_a_memory_is_refused():
 
 @pytest.mark.parametrize(("stored", "asked"), [(5, 8), (5, None), (None, 8)])
 def test_a_saved_embedding_of_another_size_is_refused(tmp_path, stored, asked):
-    path = saved(build(embedding_size=stored), tmp_path)
-    with pytest.raises(UserError, match=rf"bind TripletNet\.embedding_size = {stored},"):
-        TripletNet(SPEC, embedding_size=asked, saved_model_path=path)
+    path = saved(build(projection=project(stored)), tmp_path)
+    with pytest.raises(UserError, match=rf"bind Projection\.size = {stored},"):
+        TripletNet(SPEC, projection=project(asked), saved_model_path=path)
 
 
 def test_another_encoder_than_the_saved_one_is_refused_by_the_name_it_is_bound_to(tmp_path):
@@ -318,7 +338,7 @@ def test_a_resumed_net_goes_on_alike():
 
 
 def test_mixed_precision_computes_the_loss_in_full():
-    net = build(embedding_size=8)
+    net = build(projection=project(8))
     images, labels = data()
     with torch.autocast("cpu", dtype=torch.bfloat16):
         loss, _ = net(batch_of(triplets().batches(0)[0], images, labels))
