@@ -50,6 +50,17 @@ class Batch:
 
 
 @dataclass(frozen=True)
+class Column:
+    """A further label column of the training rows.
+
+    class_names: what it says there, sorted; labels: int64 [rows] into them, -1 where it is blank.
+    """
+
+    class_names: tuple[str, ...]
+    labels: IntArray
+
+
+@dataclass(frozen=True)
 class DataSpec:
     """What an objective may know of the training data before it sees a batch.
 
@@ -59,7 +70,8 @@ class DataSpec:
     [channels][channels], empty where it is not known; rows: number of training rows;
     csv_digest: of the training CSV, stored in model.mdl; image_digests: int64 [rows], of each
     training image's pixels, stored there, too (empty where they are not known); class_counts:
-    training rows of each class (empty where they are not known).
+    training rows of each class (empty where they are not known); column: a further label column by
+    its name in the training CSV (None where there is no CSV); raises UserError for other names.
     """
 
     class_names: tuple[str, ...]
@@ -73,6 +85,7 @@ class DataSpec:
     class_counts: tuple[int, ...] = field(default=(), compare=False, repr=False)
     resize: str | None = None
     covariance: tuple[tuple[float, ...], ...] = ()
+    column: Callable[[str], Column] | None = field(default=None, compare=False, repr=False)
 
 
 class Sampler(Protocol):
@@ -196,6 +209,10 @@ class Dataset(Protocol):
         """int64 [rows], equal for rows whose images are equal in every pixel."""
         ...
 
+    def column(self, name: str) -> NDArray[np.object_]:
+        """What a further column of the CSV says, a string a row, '' where it is blank."""
+        ...
+
 
 class Evaluator(Protocol):
     """Objective and datasets -> figures, tables, pictures; knows nothing of training.
@@ -217,7 +234,9 @@ class ObjectiveLike(Protocol):
     """What evaluators use of an objective.
 
     One that classifies by its embedding alone has `scores_of(features float [B, D]) -> [B, C]`,
-    too, so that an image that was embedded is not computed again for its scores.
+    too, so that an image that was embedded is not computed again for its scores. One that learned
+    further label columns has `columns`, {column: its classes}, and `column_scores_of(features) ->
+    {column: [B, its classes]}`.
     """
 
     class_names: tuple[str, ...]

@@ -9,7 +9,7 @@ import pytest
 from fewshot.binding import config
 from fewshot.binding.unused import unused_bindings
 from fewshot.encoders.small_resnet import SmallResNet
-from fewshot.interfaces import DataSpec
+from fewshot.interfaces import Column, DataSpec
 from fewshot.models.model_file import save_model
 from fewshot.objectives.transfer_net import TransferNet
 from fewshot.training.optimisation import build_optimizer
@@ -31,7 +31,9 @@ def spec():
     size = data.get("image_size", (64, 64))
     channels = data.get("channels", 3)
     names = tuple(f"class {number}" for number in range(40))
-    return DataSpec(names, channels, size, (0.5,) * channels, (0.25,) * channels, rows=100)
+    colours = (0.5,) * channels, (0.25,) * channels
+    column = Column(("a", "b"), np.arange(100) % 2)
+    return DataSpec(names, channels, size, *colours, rows=100, column=lambda name: column)
 
 
 @pytest.mark.parametrize("path", EXPERIMENTS, ids=lambda path: str(path.relative_to("configs")))

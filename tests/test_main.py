@@ -11,6 +11,7 @@ from fewshot.binding import config
 from fewshot.errors import UserError
 from fewshot.main import main
 from fewshot.models.model_file import load_model
+from tests.conftest import COLOURS
 
 REPOSITORY = Path(__file__).parent.parent
 SMALL = [
@@ -287,3 +288,36 @@ def test_a_changed_test_csv_is_refused_on_resume(shop, tmp_path):
     csv.write_text("\n".join(csv.read_text().splitlines()[:-1]) + "\n")
     with pytest.raises(UserError, match="test CSV or images"):
         main(config.resumed_run(str(folder), dry_run=False))
+
+
+def test_further_columns_are_learned_reported_and_predicted(shop, tmp_path):
+    for split in ("train", "test"):
+        table = pd.read_csv(shop.root / f"{split}.csv")
+        table["warm"] = table["articleType"].map(dict(zip(COLOURS, ["yes", "no", ""], strict=True)))
+        table.to_csv(tmp_path / f"{split}.csv", index=False)
+    bindings = [
+        *shop.bindings(),
+        *SMALL,
+        f"FashionDataset.csv_file = '{tmp_path}/train.csv'",
+        f"test/FashionDataset.csv_file = '{tmp_path}/test.csv'",
+        "TransferNet.auxiliary = {'warm': 0.25}",
+    ]
+    folder = run(tmp_path, "columns", ["configs/transfer.gin"], bindings)
+    found = results(folder)
+    predictions = pd.read_csv(folder / "predictions.csv")
+    said = predictions["warm"].notna()
+    right = (predictions["warm"] == predictions["warm_predicted"])[said].mean()
+    assert found["test"]["columns"]["warm"]["n"] == said.sum() == 16
+    assert found["test"]["columns"]["warm"]["top1"] == pytest.approx(right)
+    assert set(predictions["warm_predicted"]) <= {"yes", "no"}
+    assert "top1" in found["validation"]["columns"]["warm"]
+    assert "Further columns, test split" in (folder / "report.md").read_text()
+    rows = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    assert "top1_warm" in next(row for row in rows if row["split"] == "train")
+    again = run(
+        tmp_path,
+        "again",
+        ["configs/transfer_evaluate.gin"],
+        [*bindings, "main.num_epochs = 0", f"TransferNet.saved_model_path = '{folder}/model.mdl'"],
+    )
+    assert results(again)["test"]["columns"] == found["test"]["columns"]

@@ -17,6 +17,7 @@ from fewshot.data.images.decode import image_format
 from fewshot.data.images.packed import Storage, open_pixels
 from fewshot.data.images.store import ImageStore, open_store
 from fewshot.data.statistics import channel_covariance, channel_statistics
+from fewshot.data.tables.columns import relabelled, text_of
 from fewshot.data.tables.table import digest, listing, read_table
 from fewshot.errors import UserError
 from fewshot.interfaces import IntArray
@@ -41,8 +42,7 @@ class FashionDataset:
     ids: str [N]; labels: int64 [N] into class_names, sorted, -1 where a row has none; table: the
     rows kept, without the label column where the CSV has none; skipped: id and reason of those
     without a readable image; digest: of CSV and pixels; further: what data sets beside this one
-    are opened with. Raises UserError for whatever is wrong with these, and when no row has a
-    readable image.
+    are opened with. Raises UserError for whatever is wrong, and when no image is readable.
     """
 
     ids: NDArray[Any]
@@ -92,11 +92,14 @@ class FashionDataset:
         return self._pixels.gather(self._positions[np.asarray(rows, dtype=np.int64)])
 
     def image_digests(self) -> IntArray:
-        """int64 [rows], equal for rows whose packed images are equal in every pixel.
-
-        64 bits of a cryptographic hash: among 100,000 images, a false match has odds of 1 to 4e9.
+        """int64 [rows], 64 bits of a hash: equal for images equal in every pixel, and for no others
+        but with odds of 1 to 4e9 among 100,000.
         """
         return self._digests[self._positions]
+
+    def column(self, name: str) -> NDArray[np.object_]:
+        """What another column says, a string a row, '' where blank; UserError where it is none."""
+        return text_of(self.table, name, self.csv_files)
 
     def subset(self, rows: IntArray | Sequence[int]) -> "FashionDataset":
         """The given rows, in that order, with the same class names; shares the pixels."""
@@ -109,11 +112,9 @@ class FashionDataset:
 
     def with_classes(self, names: Sequence[str]) -> "FashionDataset":
         """The same rows labelled by the given names, -1 where the label is not among them."""
-        index = {name: number for number, name in enumerate(names)}
-        # The entry after the last class is what label -1 picks: unlabelled stays unlabelled.
-        renumbered = np.array([index.get(n, -1) for n in self.class_names] + [-1], dtype=np.int64)
         view = copy.copy(self)
-        view.class_names, view.labels = tuple(names), renumbered[self.labels]
+        relabelled_rows = relabelled(self.labels, self.class_names, names)
+        view.class_names, view.labels = tuple(names), relabelled_rows
         return view
 
     def statistics(self) -> tuple[tuple[float, ...], tuple[float, ...]]:

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from fewshot.data.dataset import FashionDataset
-from fewshot.interfaces import DataSpec, Evaluation, IntArray, no_images
+from fewshot.interfaces import Column, DataSpec, Evaluation, IntArray, no_images
 
 logger = logging.getLogger("fewshot")
 
@@ -78,12 +78,20 @@ class RunData:
             # a dry run decodes one batch only
             image_digests=no_images() if self.train.in_memory else self.train.image_digests(),
             class_counts=self._class_counts(),
+            column=self._column,
         )
 
     def _class_counts(self) -> tuple[int, ...]:
         """Training rows of each class."""
         labels = self.train.labels[self.train.labels >= 0]
         return tuple(np.bincount(labels, minlength=len(self.train.class_names)).tolist())
+
+    def _column(self, name: str) -> Column:
+        """A further label column of the training rows."""
+        values = self.train.column(name)
+        names = tuple(sorted(set(values) - {""}))
+        place = {name: number for number, name in enumerate(names)} | {"": -1}
+        return Column(names, np.array([place[value] for value in values], dtype=np.int64))
 
     def count_trained_on(self, inherited: IntArray) -> int:
         """How many test images are, pixel for pixel, among a saved model's training images.

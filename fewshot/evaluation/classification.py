@@ -9,6 +9,7 @@ from fewshot.errors import UserError
 from fewshot.evaluation.classification_metrics import classify
 from fewshot.evaluation.classification_report import classification_report
 from fewshot.evaluation.inference import score
+from fewshot.evaluation.label_columns import classified_columns, with_columns
 from fewshot.evaluation.naming import checked_prefix
 from fewshot.evaluation.ranking import ranked_logits
 from fewshot.evaluation.split_rows import all_rows, rows_of_classes
@@ -17,7 +18,8 @@ from fewshot.interfaces import Dataset, Evaluation
 
 @gin.register
 class Classification:
-    """Top-1 and top-5, overall and by class, of the objective's scores, with cross-entropy.
+    """Top-1 and top-5, overall and by class, of the objective's scores, with cross-entropy, and
+    top-1 of the further label columns that it learned.
 
     prefix: put before every figure's and file's name, so that two classifiers of one run keep
     apart. include_train: also score the training split, and draw a confusion matrix of every
@@ -49,7 +51,7 @@ class Classification:
         Raises UserError when the objective has no scores.
         """
         n_train = rows_of_classes(datasets.get("train"))
-        results = {}
+        results, columns = {}, {}
         for split, dataset in datasets.items():
             if split == "train" and not self.include_train:
                 continue
@@ -57,4 +59,6 @@ class Classification:
             scores = score(objective, dataset, mirrored=self.mirrored, shift=self.shift)
             ranking = ranked_logits(scores, objective.class_names, rows.names)
             results[split] = classify(ranking, objective.class_names, rows, n_train)
-        return classification_report(results, self.prefix, every_confusion=self.include_train)
+            columns[split] = classified_columns(objective, dataset)
+        report = classification_report(results, self.prefix, every_confusion=self.include_train)
+        return with_columns(report, results, columns, self.prefix)

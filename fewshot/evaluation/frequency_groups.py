@@ -15,7 +15,7 @@ GROUPS = (("many", 101), ("medium", 20), ("few", 1))
 def frequency_groups(
     classes: Sequence[str],
     n: IntArray,
-    right: NDArray[np.float64],
+    right: NDArray[Any],
     n_train: Mapping[str, int],
 ) -> dict[str, dict[str, Any]]:
     """{"many" (over 100 training rows), "medium" (20 to 100), "few" (below 20): figures}.

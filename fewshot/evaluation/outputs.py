@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from fewshot.interfaces import Dataset, IntArray
@@ -62,6 +63,10 @@ class EvaluatedSplit:
     def image_digests(self) -> IntArray:
         """int64 [rows], equal for rows whose images are equal in every pixel."""
         return self.dataset.image_digests()
+
+    def column(self, name: str) -> NDArray[np.object_]:
+        """What a further column of the CSV says, a string a row, '' where it is blank."""
+        return self.dataset.column(name)
 
     def take(self, output: Any, rows: IntArray, compute: Compute) -> Tensor:
         """Rows of one of the objective's outputs, named by any hashable key; see KeptRows.take."""

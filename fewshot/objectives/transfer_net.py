@@ -1,6 +1,6 @@
 """Classification with a new or a stored encoder: training from scratch, transfer, fine-tuning."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Self
 
 import gin
@@ -12,6 +12,7 @@ from fewshot.interfaces import Batch, DataSpec
 from fewshot.models.model_file import load_model
 from fewshot.models.parts import Classifier
 from fewshot.models.reuse import inherit, reusing
+from fewshot.objectives.auxiliary import AuxiliaryClassifiers
 from fewshot.objectives.objective import Objective
 from fewshot.objectives.reused_parts import built_classifier, reused_classifier
 
@@ -28,7 +29,8 @@ class TransferNet(Objective):
     model.mdl of any objective, whose encoder, input format and, where the ordered classes are
     equal, classifier are taken. frozen: True freezes the encoder, N its first N blocks, norms
     included. new_classifier: True forces a new one, False keeps the stored one with its classes, to
-    evaluate. Raises UserError for what does not fit together.
+    evaluate. auxiliary: {further label column: weight of its own classifier's loss}. Raises
+    UserError for what does not fit together.
     """
 
     needs_labels = True
@@ -45,6 +47,7 @@ class TransferNet(Objective):
         saved_model_path: str | None = None,
         frozen: bool | int = False,
         new_classifier: bool | None = None,
+        auxiliary: Mapping[str, float] | None = None,
     ) -> None:
         stored = None if saved_model_path is None else load_model(saved_model_path)
         if stored is None:
@@ -67,6 +70,14 @@ class TransferNet(Objective):
         known = {"class_counts": spec.class_counts}
         self.loss: nn.Module = call_filled(loss or nn.CrossEntropyLoss, "TransferNet.loss", known)
         self.mix = None if mix is None else mix(num_classes=len(self.class_names))
+        if mix is not None and auxiliary:
+            raise UserError(
+                "TransferNet.mix and TransferNet.auxiliary are both bound, but an image that is "
+                "mixed from two has no one label in a further column: bind one of them."
+            )
+        self.auxiliary = AuxiliaryClassifiers(auxiliary or {}, features, spec)
+        if stored is not None:
+            self.auxiliary.reuse(stored.rest)
         self._frozen = _frozen_parts(self.encoder, frozen)
         for part in self._frozen:
             part.requires_grad_(False)
@@ -90,14 +101,28 @@ class TransferNet(Objective):
         targets = batch.labels
         if self.mix is not None:
             images, targets = self.mix(images, targets)
-        scores = self.classifier(self.encoder(images))
+        features = self.encoder(images)
+        scores = self.classifier(features)
         loss: Tensor = self.loss(scores, targets)
         labels = targets if targets.ndim == 1 else targets.argmax(1)
-        return loss, {"top1": (scores.detach().argmax(1) == labels).float().mean()}
+        further, logs = self.auxiliary.loss(features, batch.rows)
+        return loss + further, {
+            "top1": (scores.detach().argmax(1) == labels).float().mean(),
+            **logs,
+        }
 
     def scores(self, images: Tensor) -> Tensor:
         """Images 0 .. 255 [B, C, H, W], not augmented -> logits [B, number of class_names]."""
         return self.scores_of(self.embed(images))
+
+    @property
+    def columns(self) -> dict[str, tuple[str, ...]]:
+        """{further label column: its classes}, which `column_scores_of` scores."""
+        return self.auxiliary.class_names
+
+    def column_scores_of(self, features: Tensor) -> dict[str, Tensor]:
+        """Features [B, D] -> {further label column: logits [B, its classes]}."""
+        return self.auxiliary(features)  # type: ignore[no-any-return]
 
     def scores_of(self, features: Tensor) -> Tensor:
         """Features [B, D], as `embed` gives them -> logits [B, number of class_names]."""

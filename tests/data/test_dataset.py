@@ -287,3 +287,15 @@ def test_a_csv_most_of_whose_images_are_missing_is_taken_for_another_data_sets(t
     (tmp_path / "test.csv").write_text(f"id,articleType\n{rows}")
     with pytest.raises(UserError, match=r"test\.csv: 1 of the 20 rows has a readable image under"):
         FashionDataset(tmp_path / "test.csv", tmp_path, image_size=(8, 8))
+
+
+def test_further_columns_are_read_as_text_with_blanks(root):
+    text = "id,articleType,season\n7,Shirt, Fall \n3,Dress,\n9,Shirt,2012\n"
+    (root / "seasons.csv").write_text(text)
+    dataset = load(root, "seasons.csv")
+    assert dataset.column("season").tolist() == ["Fall", "", "2012"]
+    assert dataset.subset([2, 0]).column("season").tolist() == ["2012", "Fall"]
+    with pytest.raises(
+        UserError, match=r"seasons\.csv has no column 'colour'; its columns are: id, "
+    ):
+        dataset.column("colour")

@@ -1,0 +1,32 @@
+"""What a column of a table says, as text and as labels."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from fewshot.errors import UserError
+from fewshot.interfaces import IntArray
+
+
+def text_of(table: pd.DataFrame, name: str, files: Sequence[Path]) -> NDArray[np.object_]:
+    """A string a row, '' where the column is blank.
+
+    files: where the table is from, for messages. Raises UserError where there is no such column.
+    """
+    if name not in table:
+        raise UserError(
+            f"{', '.join(map(str, files))} has no column '{name}'; its columns are: "
+            f"{', '.join(table.columns)}."
+        )
+    return table[name].fillna("").astype(str).str.strip().to_numpy(dtype=object)
+
+
+def relabelled(labels: IntArray, names: Sequence[str], wanted: Sequence[str]) -> IntArray:
+    """Labels into the names as labels into the wanted ones, -1 where there is none."""
+    index = {name: number for number, name in enumerate(wanted)}
+    # the entry after the last name is what label -1 picks: unlabelled stays unlabelled
+    places = np.array([index.get(name, -1) for name in names] + [-1], dtype=np.int64)
+    return places[labels]

@@ -1,0 +1,22 @@
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from fewshot.data.tables.columns import relabelled, text_of
+from fewshot.errors import UserError
+
+TABLE = pd.DataFrame({"id": ["1", "2", "3"], "year": [2012, 2013, 2014], "use": [" a ", None, ""]})
+
+
+def test_text_is_trimmed_and_blank_where_nothing_is_said():
+    assert text_of(TABLE, "use", []).tolist() == ["a", "", ""]
+    assert text_of(TABLE, "year", []).tolist() == ["2012", "2013", "2014"]
+    with pytest.raises(UserError, match=r"a/b\.csv has no column 'x'; its columns are: id, year"):
+        text_of(TABLE, "x", [Path("a/b.csv")])
+
+
+def test_labels_of_other_names_are_those_of_the_same_name():
+    labels = np.array([0, 1, 2, -1])
+    assert relabelled(labels, ["a", "b", "c"], ["c", "a"]).tolist() == [1, -1, 0, -1]
