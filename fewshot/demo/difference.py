@@ -14,15 +14,15 @@ def against_reference(rgb: UInt8Array, reference: UInt8Array) -> Mask:
     Tolerates another brightness or tint of the whole picture, a light that falls off to a side,
     and soft shadows: the background is first given the picture's light.
     """
-    now = cv2.GaussianBlur(rgb, (5, 5), 0).astype(np.float32)
-    before = cv2.GaussianBlur(reference, (5, 5), 0).astype(np.float32)
+    now = cv2.GaussianBlur(rgb, (3, 3), 0).astype(np.float32)
+    before = cv2.GaussianBlur(reference, (3, 3), 0).astype(np.float32)
     lit = _relit(before, now)
     difference = _difference(now, lit)
     noise = float(np.median(difference))  # of the background, where that is half of the picture
     threshold = min(max(4 * noise, FAINTEST), STRONGEST)
     changed = (difference > threshold).astype(np.uint8)
     clean = cv2.morphologyEx(changed, cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
-    closed = cv2.morphologyEx(clean, cv2.MORPH_CLOSE, np.ones((7, 7), np.uint8))
+    closed = cv2.morphologyEx(clean, cv2.MORPH_CLOSE, np.ones((5, 5), np.uint8))
     return _without_small_holes(largest_parts(closed.astype(bool), 0.15))
 
 
@@ -75,9 +75,9 @@ def _difference(now: FloatArray, lit: FloatArray) -> FloatArray:
 
 
 def _without_small_holes(mask: Mask) -> Mask:
-    """Holes below a tenth of the mask are filled; larger ones are a bag's handle or a ring."""
+    """Holes below a thirtieth of the mask are filled; larger ones are a bag's handle or a ring."""
     holes, count = cv2.connectedComponents((~mask).astype(np.uint8))[::-1]
     edge = {*holes[0], *holes[-1], *holes[:, 0], *holes[:, -1]}
     sizes = np.bincount(holes.ravel(), minlength=count)
-    small = [i for i in range(1, count) if i not in edge and sizes[i] < 0.1 * mask.sum()]
+    small = [i for i in range(1, count) if i not in edge and sizes[i] < mask.sum() / 30]
     return mask | (np.isin(holes, small) & ~mask)

@@ -67,8 +67,9 @@ async function usePicture(blob) {
   pictureBlob = blob;
   URL.revokeObjectURL(picture.src);
   picture.src = URL.createObjectURL(blob);
-  await picture.decode().catch(() => {}); // the server says what is wrong with it
+  const readable = await picture.decode().then(() => true, () => false);
   useSource("picture");
+  picture.hidden = !readable; // the server says what is wrong with it
 }
 
 function useSource(name) {
