@@ -21,8 +21,8 @@ import gin
 import torch
 
 from benchmarks.synthetic import synthetic_dataset
+from fewshot.batch import Batch, DataSpec
 from fewshot.binding.config import load
-from fewshot.interfaces import Batch, DataSpec
 from fewshot.training.accelerator import AUTO, launch_fabric
 from fewshot.training.compilation import compiled_encoder
 from fewshot.training.step import TrainingStep

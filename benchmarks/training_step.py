@@ -23,9 +23,9 @@ import torch
 from torch.nn import functional as F
 
 from benchmarks.synthetic import synthetic_dataset
+from fewshot.batch import DataSpec
 from fewshot.binding.config import load
 from fewshot.experiment.artifacts import ExperimentFolder
-from fewshot.interfaces import DataSpec
 from fewshot.training.trainer import Fit
 
 BATCH = 128

@@ -7,6 +7,7 @@ from typing import Any
 import gin
 
 from fewshot import seeding
+from fewshot.batch import no_images
 from fewshot.binding.config import RunRequest
 from fewshot.binding.unused import report_unused
 from fewshot.data.loading import load_data
@@ -18,7 +19,7 @@ from fewshot.experiment.artifacts import ExperimentFolder
 from fewshot.experiment.beginning import begin, held
 from fewshot.experiment.environment import environment
 from fewshot.experiment.results import merge_metrics, results, write_figures, write_pictures
-from fewshot.interfaces import Evaluation, Evaluator, Sampler, no_images
+from fewshot.interfaces import Evaluation, Evaluator, Sampler
 from fewshot.models.model_file import load_model, restore, save_model
 from fewshot.objectives.objective import Objective
 from fewshot.reports.presenting import present

@@ -6,10 +6,10 @@ import gin
 import numpy as np
 import pytest
 
+from fewshot.batch import Column, DataSpec
 from fewshot.binding import config
 from fewshot.binding.unused import unused_bindings
 from fewshot.encoders.small_resnet import SmallResNet
-from fewshot.interfaces import Column, DataSpec
 from fewshot.models.model_file import save_model
 from fewshot.objectives.transfer_net import TransferNet
 from fewshot.training.optimisation import build_optimizer

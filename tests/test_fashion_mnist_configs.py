@@ -3,8 +3,9 @@
 import gin
 import pytest
 
+from fewshot.batch import DataSpec
 from fewshot.binding import config
-from fewshot.interfaces import DataSpec, parameter_count
+from fewshot.training.dry_run import parameter_count
 
 SPEC = DataSpec(tuple("abcdefghij"), 1, (28, 28), (0.29,), (0.35,), rows=54_000)
 

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import torch
 
+from fewshot.batch import Batch, DataSpec
 from fewshot.binding import config
-from fewshot.interfaces import Batch, DataSpec
 from fewshot.seeding import generator
 
 FOLDER = Path("configs/metric")

@@ -6,14 +6,15 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).parent.parent / "fewshot"
-BASE = {"errors", "seeding", "interfaces", "sections", "spreadsheet"}
+BASE = {"errors", "seeding", "batch", "interfaces", "sections", "spreadsheet"}
 # what may be known of other rooms: whole rooms, or single modules of them
 ALLOWED = {
     "errors": set(),
     "seeding": set(),
     "sections": set(),
     "spreadsheet": set(),
-    "interfaces": {"sections", "spreadsheet"},
+    "batch": set(),
+    "interfaces": {"batch", "sections", "spreadsheet"},
     "console": {"errors"},
     "augmentation": BASE | {"augmentation"},
     # console: for its command lines; is_bound: which splits a user gave

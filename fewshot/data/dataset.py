@@ -13,6 +13,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from torch import Tensor
 
+from fewshot.batch import IntArray
 from fewshot.data.images.decode import image_format
 from fewshot.data.images.packed import Storage, open_pixels
 from fewshot.data.images.store import ImageStore, open_store
@@ -20,7 +21,6 @@ from fewshot.data.statistics import channel_covariance, channel_statistics
 from fewshot.data.tables.columns import relabelled, text_of
 from fewshot.data.tables.table import digest, listing, read_table
 from fewshot.errors import UserError
-from fewshot.interfaces import IntArray
 
 logger = logging.getLogger("fewshot")
 

@@ -10,13 +10,13 @@ import gin
 import numpy as np
 
 from fewshot import seeding
+from fewshot.batch import IntArray
 from fewshot.binding.config import is_bound
 from fewshot.data.dataset import FashionDataset
 from fewshot.data.images.packed import Storage
 from fewshot.data.run_data import RunData
 from fewshot.data.selection import split_validation
 from fewshot.errors import UserError
-from fewshot.interfaces import IntArray
 
 logger = logging.getLogger("fewshot")
 

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from fewshot.batch import Column, DataSpec, IntArray, no_images
 from fewshot.data.dataset import FashionDataset
-from fewshot.interfaces import Column, DataSpec, Evaluation, IntArray, no_images
+from fewshot.interfaces import Evaluation
 
 logger = logging.getLogger("fewshot")
 

@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from fewshot.batch import IntArray
 from fewshot.data.splits.draw import class_counts, held_out, places_in_class
 from fewshot.errors import UserError
-from fewshot.interfaces import IntArray
 
 logger = logging.getLogger("fewshot")
 

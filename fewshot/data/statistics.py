@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from fewshot.interfaces import IntArray
+from fewshot.batch import IntArray
 
 CHUNK = 1024
 

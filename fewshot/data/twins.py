@@ -3,9 +3,9 @@
 import gin
 import numpy as np
 
+from fewshot.batch import IntArray
 from fewshot.data.dataset import FashionDataset
 from fewshot.errors import UserError
-from fewshot.interfaces import IntArray
 
 
 @gin.register

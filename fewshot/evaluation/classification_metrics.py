@@ -8,11 +8,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from fewshot.batch import IntArray
 from fewshot.errors import UserError
 from fewshot.evaluation.frequency_groups import frequency_groups
 from fewshot.evaluation.ranking import TOP_K, Ranking
 from fewshot.evaluation.split_rows import SplitRows
-from fewshot.interfaces import IntArray
 from fewshot.reports.confusions import Confusions
 
 

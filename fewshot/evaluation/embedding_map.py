@@ -8,13 +8,14 @@ import gin
 import numpy as np
 from torch import Tensor
 
+from fewshot.batch import IntArray
 from fewshot.errors import UserError
 from fewshot.evaluation.gallery import embed_gallery, stratified_rows
 from fewshot.evaluation.inference import embed, score
 from fewshot.evaluation.naming import checked_prefix, reported_split, titled
 from fewshot.evaluation.projection import check_method, project
 from fewshot.heads.knn import KNN
-from fewshot.interfaces import Dataset, Evaluation, IntArray
+from fewshot.interfaces import Dataset, Evaluation
 from fewshot.sections import Block, Link, Picture, Section
 
 _REFERENCES = 10_000

@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 
 from fewshot import seeding
+from fewshot.batch import IntArray
 from fewshot.errors import UserError
 from fewshot.evaluation.threads import single_threaded_operations
-from fewshot.interfaces import IntArray
 
 
 @dataclass(frozen=True)

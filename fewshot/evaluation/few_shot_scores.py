@@ -9,11 +9,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from fewshot.batch import IntArray
 from fewshot.errors import UserError
 from fewshot.evaluation.episodes import DrawnEpisodes
 from fewshot.evaluation.intervals import sampled
 from fewshot.evaluation.threads import in_threads
-from fewshot.interfaces import IntArray
 
 Head = Callable[[Tensor, Tensor, Tensor, int], Tensor]
 

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fewshot.interfaces import IntArray
+from fewshot.batch import IntArray
 
 # (name, fewest rows), as in https://arxiv.org/abs/1904.05160
 GROUPS = (("many", 101), ("medium", 20), ("few", 1))

@@ -10,9 +10,10 @@ import torch
 from torch import Tensor
 
 from fewshot import seeding
+from fewshot.batch import IntArray
 from fewshot.errors import UserError
 from fewshot.evaluation.inference import embed
-from fewshot.interfaces import Dataset, IntArray
+from fewshot.interfaces import Dataset
 
 logger = logging.getLogger("fewshot")
 

@@ -8,11 +8,12 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
+from fewshot.batch import IntArray
 from fewshot.errors import UserError
 from fewshot.evaluation.outputs import EvaluatedSplit
 from fewshot.evaluation.variants import averaged
 from fewshot.heads.geometry import has_float64
-from fewshot.interfaces import Dataset, IntArray
+from fewshot.interfaces import Dataset
 
 
 def device_of(objective: Any) -> torch.device:

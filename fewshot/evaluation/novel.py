@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fewshot.batch import IntArray, no_images
 from fewshot.errors import UserError
 from fewshot.evaluation.episodes import Pool
 from fewshot.evaluation.split_rows import labelled_rows
-from fewshot.interfaces import Dataset, IntArray, no_images
+from fewshot.interfaces import Dataset
 
 logger = logging.getLogger("fewshot")
 

@@ -8,7 +8,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from fewshot.interfaces import Dataset, IntArray
+from fewshot.batch import IntArray
+from fewshot.interfaces import Dataset
 
 Compute = Callable[[IntArray], Tensor]
 

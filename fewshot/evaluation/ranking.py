@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
-from fewshot.interfaces import IntArray
+from fewshot.batch import IntArray
 
 TOP_K = 5
 _CELLS = 1 << 24  # scores sorted, or given by a head, at a time: 128 MB in float64

@@ -6,8 +6,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fewshot.batch import IntArray
 from fewshot.errors import UserError
-from fewshot.interfaces import Dataset, IntArray
+from fewshot.interfaces import Dataset
 
 
 @dataclass(frozen=True)

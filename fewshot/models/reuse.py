@@ -7,9 +7,10 @@ from typing import Any
 
 import gin
 
+from fewshot.batch import DataSpec
 from fewshot.encoders.encoder import Encoder, built_encoder
 from fewshot.errors import UserError
-from fewshot.interfaces import DataSpec, Savable
+from fewshot.interfaces import Savable
 from fewshot.models.building import build_encoder, fill
 from fewshot.models.normalisation import Normalisation
 from fewshot.models.stored import StoredImages, StoredModel

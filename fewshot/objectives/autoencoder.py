@@ -6,7 +6,7 @@ from typing import Any
 import gin
 from torch import Tensor
 
-from fewshot.interfaces import Batch, DataSpec
+from fewshot.batch import Batch, DataSpec
 from fewshot.objectives.objective import Objective
 
 

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from fewshot.batch import Column, DataSpec
 from fewshot.errors import UserError
-from fewshot.interfaces import Column, DataSpec
 
 logger = logging.getLogger("fewshot")
 

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from fewshot.batch import Batch, DataSpec
 from fewshot.errors import UserError
-from fewshot.interfaces import Batch, DataSpec
 from fewshot.objectives.transfer_net import TransferNet
 
 

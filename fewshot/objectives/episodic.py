@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from fewshot.batch import Batch, DataSpec
 from fewshot.errors import UserError
-from fewshot.interfaces import Batch, DataSpec
 from fewshot.objectives.objective import Objective
 
 

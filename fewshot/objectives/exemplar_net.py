@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from fewshot.batch import Batch, DataSpec
 from fewshot.errors import UserError
-from fewshot.interfaces import Batch, DataSpec
 from fewshot.objectives.objective import Objective
 from fewshot.objectives.reused_parts import built_classifier
 from fewshot.objectives.views import check_augmented, view_keys

@@ -7,8 +7,8 @@ from typing import Any, Literal
 import gin
 from torch import Tensor
 
+from fewshot.batch import DataSpec
 from fewshot.errors import UserError
-from fewshot.interfaces import DataSpec
 from fewshot.models.normalisation import LUMINANCE, Normalisation
 from fewshot.seeding import KeyedRandom
 

@@ -8,10 +8,10 @@ import gin
 import torch
 from torch import Tensor, nn
 
+from fewshot.batch import Batch, DataSpec, no_images
 from fewshot.encoders.encoder import built_encoder
 from fewshot.encoders.state import check_fits
 from fewshot.errors import UserError
-from fewshot.interfaces import Batch, DataSpec, no_images
 from fewshot.objectives.inputs import Inputs
 
 Factory = Callable[..., Any]

@@ -6,9 +6,9 @@ from typing import Any, Self
 import gin
 from torch import Tensor, nn
 
+from fewshot.batch import Batch, DataSpec
 from fewshot.binding.filling import call_filled
 from fewshot.errors import UserError
-from fewshot.interfaces import Batch, DataSpec
 from fewshot.models.model_file import load_model
 from fewshot.models.parts import Classifier
 from fewshot.models.reuse import inherit, reusing

@@ -8,9 +8,9 @@ import gin
 import torch
 from torch import Tensor, nn
 
+from fewshot.batch import Batch, DataSpec
 from fewshot.binding.filling import call_filled
 from fewshot.errors import UserError
-from fewshot.interfaces import Batch, DataSpec
 from fewshot.models.model_file import load_model
 from fewshot.models.parts import Projection
 from fewshot.models.reuse import inherit, reusing

@@ -7,7 +7,7 @@ import gin
 import torch
 from torch import Tensor
 
-from fewshot.interfaces import Batch, DataSpec
+from fewshot.batch import Batch, DataSpec
 from fewshot.objectives.objective import Objective
 from fewshot.objectives.views import check_augmented, loss_of_views
 

@@ -6,8 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from fewshot.batch import Batch
 from fewshot.errors import UserError
-from fewshot.interfaces import Batch
 from fewshot.objectives.objective import Objective
 
 

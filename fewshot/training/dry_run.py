@@ -4,8 +4,10 @@ import logging
 
 import numpy as np
 import torch
+from torch import nn
 
-from fewshot.interfaces import Batch, Dataset, Sampler, parameter_count
+from fewshot.batch import Batch
+from fewshot.interfaces import Dataset, Sampler
 from fewshot.objectives.objective import Objective
 
 logger = logging.getLogger("fewshot")
@@ -41,3 +43,9 @@ def describe(
     with torch.inference_mode():
         logger.info("embedding  %s", list(objective.embed(images.to(device)).shape))
     logger.info("dry run: nothing was written")
+
+
+def parameter_count(module: nn.Module) -> tuple[int, int]:
+    """(all, trainable) parameters."""
+    counts = [(p.numel(), p.requires_grad) for p in module.parameters()]
+    return sum(n for n, _ in counts), sum(n for n, trained in counts if trained)

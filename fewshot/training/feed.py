@@ -10,8 +10,9 @@ import torch
 from lightning_fabric import Fabric
 from torch import Tensor
 
+from fewshot.batch import Batch, IntArray
 from fewshot.errors import UserError
-from fewshot.interfaces import Batch, Dataset, IntArray, Sampler
+from fewshot.interfaces import Dataset, Sampler
 from fewshot.training.fit import Fit
 
 logger = logging.getLogger("fewshot")

@@ -5,8 +5,8 @@ from lightning_fabric import Fabric
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from fewshot.batch import Batch
 from fewshot.errors import UserError
-from fewshot.interfaces import Batch
 
 
 class BatchForward(nn.Module):

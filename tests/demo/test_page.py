@@ -13,9 +13,9 @@ import torch
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
 
+from fewshot.batch import Batch, DataSpec
 from fewshot.binding.locating import REPOSITORY
 from fewshot.encoders.small_resnet import SmallResNet
-from fewshot.interfaces import Batch, DataSpec
 from fewshot.models.model_file import save_model
 from fewshot.objectives.transfer_net import TransferNet
 from tests.browsing import browser, console_errors, requested, write_video

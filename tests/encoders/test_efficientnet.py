@@ -5,7 +5,7 @@ from torchvision import models
 
 from fewshot.encoders.efficientnet import EfficientNetB0
 from fewshot.errors import UserError
-from fewshot.interfaces import parameter_count
+from fewshot.training.dry_run import parameter_count
 
 LARGE = {"in_channels": 3, "image_size": (224, 224)}
 SMALL = {"in_channels": 3, "image_size": (64, 48)}

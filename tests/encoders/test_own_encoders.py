@@ -7,8 +7,8 @@ from fewshot.encoders.cifar_net import CifarNet
 from fewshot.encoders.simple_cnn import SimpleCNN
 from fewshot.encoders.small_resnet import SmallResNet
 from fewshot.errors import UserError
-from fewshot.interfaces import parameter_count
 from fewshot.objectives.classifiers import LinearClassifier, TwoLayerClassifier
+from fewshot.training.dry_run import parameter_count
 
 GREY = {"in_channels": 1, "image_size": (28, 28)}
 COLOUR = {"in_channels": 3, "image_size": (64, 48)}

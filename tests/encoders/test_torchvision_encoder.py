@@ -7,8 +7,8 @@ from torchvision import models
 
 from fewshot.encoders.torchvision_encoder import ResNet18, TorchvisionEncoder
 from fewshot.errors import UserError
-from fewshot.interfaces import parameter_count
 from fewshot.objectives.classifiers import LinearClassifier
+from fewshot.training.dry_run import parameter_count
 
 GREY = {"in_channels": 1, "image_size": (28, 28)}
 COLOUR = {"in_channels": 3, "image_size": (64, 48)}

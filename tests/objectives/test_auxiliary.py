@@ -5,8 +5,8 @@ import pytest
 import torch
 from torch.nn import functional as F
 
+from fewshot.batch import Column
 from fewshot.errors import UserError
-from fewshot.interfaces import Column
 from fewshot.models.model_file import load_model, restore, save_model
 from fewshot.objectives.mixing import CutMix
 from fewshot.objectives.transfer_net import TransferNet

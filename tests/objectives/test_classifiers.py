@@ -5,7 +5,6 @@ from torch.nn import functional as F
 
 from fewshot.encoders.small_resnet import SmallResNet
 from fewshot.errors import UserError
-from fewshot.interfaces import parameter_count
 from fewshot.models.building import build_classifier
 from fewshot.models.stored import StoredPart
 from fewshot.objectives.classifiers import (
@@ -15,6 +14,7 @@ from fewshot.objectives.classifiers import (
     ThreeLayerClassifier,
     TwoLayerClassifier,
 )
+from fewshot.training.dry_run import parameter_count
 
 
 @pytest.mark.parametrize(

@@ -4,9 +4,9 @@ import pytest
 import torch
 
 from fewshot.augmentation.transforms import HorizontalFlip, OneOf, RandomCrop
+from fewshot.batch import Batch
 from fewshot.data.samplers.unstructured import ShuffledBatches
 from fewshot.errors import UserError
-from fewshot.interfaces import Batch
 from fewshot.objectives.exemplar_net import ExemplarNet
 from fewshot.objectives.inputs import Inputs
 from fewshot.training.feed import Feed

@@ -5,8 +5,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from fewshot.batch import DataSpec
 from fewshot.errors import UserError
-from fewshot.interfaces import DataSpec
 from fewshot.objectives.inputs import Inputs
 from fewshot.seeding import KeyedRandom
 

@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch.nn import functional as F
 
+from fewshot.batch import DataSpec
 from fewshot.errors import UserError
-from fewshot.interfaces import DataSpec
 from fewshot.objectives.long_tail import BalancedSoftmax
 from fewshot.objectives.transfer_net import TransferNet
 from tests.objectives.toy import ToyEncoder

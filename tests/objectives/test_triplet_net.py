@@ -6,13 +6,13 @@ from pytorch_metric_learning import losses, miners
 from pytorch_metric_learning.reducers import MeanReducer
 from torch import nn
 
+from fewshot.batch import Batch, DataSpec
 from fewshot.binding.third_party import FAMILIES
 from fewshot.data.samplers.structured import BalancedBatches
 from fewshot.data.samplers.unstructured import TripletBatches
 from fewshot.encoders.encoder import Encoder
 from fewshot.encoders.small_resnet import SmallResNet
 from fewshot.errors import UserError
-from fewshot.interfaces import Batch, DataSpec
 from fewshot.models.model_file import save_model
 from fewshot.models.parts import Projection
 from fewshot.objectives.inputs import Inputs

@@ -4,8 +4,8 @@ import gin
 import torch
 from torch import Tensor, nn
 
+from fewshot.batch import Batch, DataSpec
 from fewshot.encoders.encoder import Encoder
-from fewshot.interfaces import Batch, DataSpec
 from fewshot.objectives.objective import Objective
 
 

@@ -8,8 +8,8 @@ import numpy as np
 import torch
 from torch import nn
 
+from fewshot.batch import Batch
 from fewshot.experiment.artifacts import ExperimentFolder
-from fewshot.interfaces import Batch
 from fewshot.seeding import KeyedRandom, generator
 from fewshot.training.fit import Fit
 

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from fewshot.batch import IntArray
 from fewshot.data.audit.looks import Looks
 from fewshot.data.audit.pairs import Match, NearRule, exact_matches, near_matches
-from fewshot.interfaces import IntArray
 
 ImageKey = tuple[int, str]  # the number of a root, and an id in it
 

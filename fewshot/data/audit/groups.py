@@ -4,9 +4,9 @@ import numpy as np
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
+from fewshot.batch import IntArray
 from fewshot.data.audit.looks import Looks
 from fewshot.data.audit.pairs import NearRule, exact_matches, near_pairs
-from fewshot.interfaces import IntArray
 
 
 def twin_groups(looks: Looks, rule: NearRule) -> IntArray:

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from PIL import Image
 from tqdm import tqdm
 
+from fewshot.batch import IntArray
 from fewshot.data.images.decode import UInt8Array
 from fewshot.data.images.store import ImageStore
-from fewshot.interfaces import IntArray
 
 HashArray = NDArray[np.uint64]
 

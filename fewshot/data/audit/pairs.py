@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fewshot.batch import IntArray
 from fewshot.data.audit.looks import THUMBNAIL, Looks
 from fewshot.errors import UserError
-from fewshot.interfaces import IntArray
 
 FloatArray = NDArray[np.float32]
 

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
+from fewshot.batch import IntArray
 from fewshot.data.images.decode import Failure, ImageFormat
 from fewshot.data.images.decoding import check_space, decode_in_threads
 from fewshot.data.images.lock import locked
@@ -26,7 +27,6 @@ from fewshot.data.images.segments import (
 from fewshot.data.images.store import ImageStore
 from fewshot.data.tables.table import listing
 from fewshot.errors import UserError
-from fewshot.interfaces import IntArray
 
 logger = logging.getLogger("fewshot")
 

@@ -12,10 +12,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from fewshot.batch import IntArray
 from fewshot.data.images.decode import ImageFormat
 from fewshot.data.images.pack import Pack
 from fewshot.data.images.store import ImageStore
-from fewshot.interfaces import IntArray
 
 logger = logging.getLogger("fewshot")
 

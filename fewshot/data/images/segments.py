@@ -14,9 +14,9 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fewshot.batch import IntArray
 from fewshot.data.images.decode import UInt8Array
 from fewshot.experiment.files import write_atomically
-from fewshot.interfaces import IntArray
 
 logger = logging.getLogger("fewshot")
 

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from fewshot.batch import IntArray
 from fewshot.errors import UserError
-from fewshot.interfaces import IntArray
 
 FloatArray = NDArray[np.float64]
 _NAMED = 5  # offending classes spelt out in a message

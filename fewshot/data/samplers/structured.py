@@ -6,10 +6,10 @@ import gin
 import numpy as np
 
 from fewshot import seeding
+from fewshot.batch import IntArray
 from fewshot.data.samplers.class_rows import ClassRows
 from fewshot.data.samplers.unstructured import check_positive
 from fewshot.errors import UserError
-from fewshot.interfaces import IntArray
 
 
 @gin.register

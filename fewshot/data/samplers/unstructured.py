@@ -6,9 +6,9 @@ import gin
 import numpy as np
 
 from fewshot import seeding
+from fewshot.batch import IntArray
 from fewshot.data.samplers.class_rows import ClassRows
 from fewshot.errors import UserError
-from fewshot.interfaces import IntArray
 
 
 def check_positive(name: str, value: int) -> int:

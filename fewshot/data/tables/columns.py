@@ -7,8 +7,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from fewshot.batch import IntArray
 from fewshot.errors import UserError
-from fewshot.interfaces import IntArray
 
 
 def text_of(table: pd.DataFrame, name: str, files: Sequence[Path]) -> NDArray[np.object_]:
