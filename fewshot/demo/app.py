@@ -19,6 +19,7 @@ from fewshot.demo.refusals import RefusedError
 from fewshot.demo.viewer import Viewer
 
 MOST_BYTES = 12 * 2**20  # of a request: a photo of today's telephones has 3 to 8 MB
+MOST_DROPPED = 256 * 2**20  # then the connection is closed
 
 Answer = Callable[[Request], Awaitable[Response]]
 
@@ -86,14 +87,22 @@ def _own(answer: Answer) -> Answer:
 
 
 async def _body(request: Request) -> bytes:
-    """What was sent, never more than MOST_BYTES of it in memory."""
-    content = bytearray()
+    """What was sent, never more than MOST_BYTES of it in memory.
+
+    What is longer is read on for a while and dropped: a browser shows an answer only after it has
+    sent all.
+    """
+    content, received = bytearray(), 0
     async for chunk in request.stream():
-        content += chunk
-        if len(content) > MOST_BYTES:
-            raise RefusedError(
-                413, f"the upload has more than {MOST_BYTES // 2**20} MB: make the picture smaller."
-            )
+        received += len(chunk)
+        if received <= MOST_BYTES:
+            content += chunk
+        elif received > MOST_DROPPED:
+            break
+    if received > MOST_BYTES:
+        raise RefusedError(
+            413, f"the upload has more than {MOST_BYTES // 2**20} MB: make the picture smaller."
+        )
     return bytes(content)
 
 
@@ -113,7 +122,7 @@ def _article(body: bytes) -> tuple[str, list[bytes], str | None]:
 
 
 def _error(status: int, message: str) -> JSONResponse:
-    # what is too large was not read to its end
+    # what is far too large was not read to its end
     headers = {"Connection": "close"} if status == 413 else {}
     return JSONResponse({"error": message}, status, headers)
 

@@ -125,7 +125,7 @@ def open_viewer(path: Path, photos: str) -> Viewer:
 
     model = load(path)
     channels = model.image_channels or model.stored.inputs.channels
-    image_format = ImageFormat(model.image_size, channels, model.resize or "pad")
+    image_format = ImageFormat(model.image_size, channels, model.resize or "stretch")
     on_black = photos == "on-black" or (
         photos == "auto" and knows_items_on_black(image_format, model.class_names)
     )

@@ -1,12 +1,18 @@
 import base64
+import http.client
+import json
 import re
+import socket
+import threading
 
 import pytest
+import uvicorn
 from starlette.testclient import TestClient
 
 from fewshot.demo import app as app_module
 from fewshot.demo.app import demo_app
 from fewshot.demo.pages import demo_page
+from fewshot.demo.serve import allowed_hosts, listen
 from tests.demo.fakes import COLOURS, colour_viewer, patch
 from tests.demo.scenes import jpeg
 
@@ -111,17 +117,44 @@ def test_a_bug_is_told_as_such_and_the_server_lives():
     assert asking.post("/look", content=GOOD).status_code == 200
 
 
-def test_an_upload_is_cut_off_at_its_limit(monkeypatch):
-    monkeypatch.setattr(app_module, "MOST_BYTES", 1000)
-    read = []
+@pytest.fixture
+def serving():
+    """The port of a server of its own, in a thread."""
+    viewer, _ = colour_viewer()
+    listening = listen("127.0.0.1", 0)
+    app = demo_app(viewer, demo_page("a model"), allowed_hosts("127.0.0.1"))
+    server = uvicorn.Server(uvicorn.Config(app, log_level="error"))
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
+    thread.start()
+    yield listening.getsockname()[1]
+    server.should_exit = True
+    thread.join(20)
+    listening.close()
 
-    def endless():
-        while len(read) < 1000:
-            read.append(1)
-            yield bytes(100)
 
-    answer = client().post("/look", content=endless())
-    assert answer.status_code == 413
+def test_an_upload_that_is_too_large_gets_its_answer_over_the_network(serving):
+    asking = http.client.HTTPConnection("127.0.0.1", serving, timeout=30)
+    asking.request("POST", "/look", body=bytes(40 * 2**20))
+    answer = asking.getresponse()
+    assert answer.status == 413
+    assert "more than 12 MB" in json.loads(answer.read())["error"]
+    asking.close()
+
+
+def test_an_endless_upload_is_cut_off(serving, monkeypatch):
+    monkeypatch.setattr(app_module, "MOST_DROPPED", 20 * 2**20)
+    sending = socket.create_connection(("127.0.0.1", serving), timeout=30)
+    sending.sendall(b"POST /look HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 9999999999\r\n\r\n")
+    sent = 0
+    with pytest.raises(OSError):
+        while sent < 400 * 2**20:
+            sending.sendall(bytes(2**20))
+            sent += 2**20
+    sending.close()
+    asking = http.client.HTTPConnection("127.0.0.1", serving, timeout=30)
+    asking.request("GET", "/state")
+    assert asking.getresponse().status == 200
+    asking.close()
 
 
 @pytest.mark.parametrize("host", ["evil.example", "127.0.0.1.evil.example"])

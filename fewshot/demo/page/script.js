@@ -53,6 +53,7 @@ async function startCamera() {
   try {
     const wanted = { width: { ideal: 640 }, height: { ideal: 480 }, facingMode: "environment" };
     video.srcObject = await navigator.mediaDevices.getUserMedia({ video: wanted });
+    video.srcObject.getTracks()[0].addEventListener("ended", () => tell("The camera is gone."));
     await video.play();
   } catch (error) {
     tell(`The camera cannot be used (${error.name}): allow it in the browser, or drop a picture.`);
