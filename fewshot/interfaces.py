@@ -94,12 +94,14 @@ class Evaluation:
 
     metrics: {split: {name: figure}}, merged into results.json; artifacts: {file name: a function
     that writes it at the path it is given}, to which the sections' tables are added; sections: what
-    console and reports show.
+    console and reports show; kept: what model.mdl is to hold of it, by the names that
+    fewshot/models/extras.py knows.
     """
 
     metrics: Mapping[str, Mapping[str, Any]]
     artifacts: Mapping[str, Callable[[Path], None]] = field(default_factory=dict)
     sections: Sequence[Section] = ()
+    kept: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         tables = {
@@ -147,7 +149,8 @@ class Evaluator(Protocol):
     monitors: whether it is cheap enough to run on validation during training. It may also have
     `needs_labels`: True is refused before training where no training row has a label;
     `check(objective, datasets)`: refuses, before training, what it would refuse after it;
-    `prefix`: put before its figures and files, so that two of one kind keep apart.
+    `prefix`: put before its figures and files, so that two of one kind keep apart;
+    `head`: what it compares embeddings with labelled ones by, which model.mdl keeps.
     """
 
     monitors: bool

@@ -14,12 +14,14 @@ from fewshot.data.loading import load_data
 from fewshot.data.run_data import RunData
 from fewshot.errors import UserError
 from fewshot.evaluation import refusals
+from fewshot.evaluation.kept import kept
 from fewshot.evaluation.outputs import evaluated
 from fewshot.experiment.artifacts import ExperimentFolder
 from fewshot.experiment.beginning import begin, held
 from fewshot.experiment.environment import environment
 from fewshot.experiment.results import merge_metrics, results, write_figures, write_pictures
 from fewshot.interfaces import Evaluation, Evaluator, Sampler
+from fewshot.models.extras import add_extras
 from fewshot.models.model_file import load_model, restore, save_model
 from fewshot.objectives.objective import Objective
 from fewshot.reports.presenting import present
@@ -171,12 +173,15 @@ def _validation(parts: Parts) -> Callable[[], Mapping[str, Mapping[str, Any]]] |
 def _evaluate_chosen(
     parts: Parts, folder: ExperimentFolder, summary: Summary
 ) -> Sequence[Evaluation]:
-    """Every evaluator on every split, by the model the run chose."""
+    """Every evaluator on every split, by the model the run chose, which keeps what it needs."""
     if summary.epochs > 0:
         restore(parts.objective, load_model(folder.model))
     with parts.trainer.inference(parts.objective):
         splits = evaluated(parts.objective, parts.data.evaluated)
-        return [evaluator(parts.objective, splits) for evaluator in parts.evaluators]
+        found = [evaluator(parts.objective, splits) for evaluator in parts.evaluators]
+        if summary.epochs > 0 and parts.objective.embeds_by_parts:
+            add_extras(folder.model, kept(parts.objective, splits, parts.evaluators, found))
+    return found
 
 
 def _write(

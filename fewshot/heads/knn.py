@@ -111,6 +111,7 @@ class KNN:
     metric: str = "euclidean"
     class_balanced: bool = False
     transductive: ClassVar[bool] = False
+    shares: ClassVar[bool] = True  # its scores are shares of votes, no logits
 
     def __post_init__(self) -> None:
         check_options("KNN", self.k, self.weights, self.metric)
