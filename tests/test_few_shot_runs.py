@@ -25,8 +25,8 @@ def novel(shop, tmp_path_factory):
         "test/FashionDataset.csv_file = None",
         f"novel/FashionDataset.csv_file = '{folder}/novel.csv'",
         *("SmallResNet.widths = (8, 16)", "Trainer.precision = '32-true'", "main.num_epochs = 1"),
-        *("FewShotEvaluation.n_way = 3", "FewShotEvaluation.n_shot = (1, 2)"),
-        *("FewShotEvaluation.n_query = 4", "FewShotEvaluation.n_episodes = 30"),
+        *("NovelEpisodes.n_way = 3", "NovelEpisodes.n_shot = (1, 2)"),
+        *("NovelEpisodes.n_query = 4", "NovelEpisodes.n_episodes = 30"),
     ]
 
 
@@ -66,7 +66,7 @@ def test_evaluating_the_saved_model_gives_the_same_episodes(prototypical, novel,
         ["configs/few_shot_evaluate.gin"],
         [
             *novel,
-            *("FewShotEvaluation.n_shot = (2,)", "main.num_epochs = 0"),
+            *("NovelEpisodes.n_shot = (2,)", "main.num_epochs = 0"),
             "FewShotEvaluation.heads = [@SimpleShot, @NearestPrototype]",
             f"TransferNet.saved_model_path = '{prototypical}/model.mdl'",
         ],
@@ -128,7 +128,7 @@ def test_a_dry_run_refuses_what_the_run_would(novel, shop, tmp_path):
     for binding, message in (
         (f"novel/FashionDataset.csv_file = '{shop.root}/train.csv'", "training rows have, too: B"),
         ("novel/FashionDataset.csv_file = 'nowhere.csv'", r"nowhere\.csv"),
-        ("FewShotEvaluation.n_query = 400", r"fewer distinct images than n_shot \+ n_query"),
+        ("NovelEpisodes.n_query = 400", r"fewer distinct images than n_shot \+ n_query"),
     ):
         with pytest.raises(UserError, match=message):
             run(tmp_path, "d", ["configs/few_shot/supervised.gin"], [*novel, binding], dry_run=True)
@@ -160,7 +160,7 @@ def test_training_goes_on_from_a_model_and_its_types_are_remembered(
 
 
 def test_too_few_novel_images_are_said_before_training(novel, tmp_path):
-    many = ["FewShotEvaluation.n_query = 400", "n_way = 3", "n_shot = 2", "n_query = 3"]
+    many = ["NovelEpisodes.n_query = 400", "n_way = 3", "n_shot = 2", "n_query = 3"]
     with pytest.raises(UserError, match=r"fewer distinct images than n_shot \+ n_query = 2 \+ 400"):
         run(tmp_path, "early", ["configs/few_shot/prototypical.gin"], [*novel, *many])
     assert not (tmp_path / "early").exists()

@@ -5,6 +5,10 @@ _NAMES = {
     for kind in ("Linear", "TwoLayer", "ThreeLayer", "Cosine", "Identity")
 }
 _PARAMETERS = {
+    **{
+        f"FewShotEvaluation.{name}": f"NovelEpisodes.{name}"
+        for name in ("n_way", "n_shot", "n_query", "n_episodes", "seed")
+    },
     "TransferNet.head": "TransferNet.classifier",
     "TransferNet.new_head": "TransferNet.new_classifier",
     "RotationNet.head": "RotationNet.classifier",

@@ -83,7 +83,7 @@ class Classified:
     def _groups(self) -> dict[str, dict[str, Any]]:
         truth, size = self.truth[self.known], len(self.classes)
         n = np.bincount(truth, minlength=size)
-        right = np.bincount(truth, weights=self.top1[self.known], minlength=size)
+        right = np.bincount(truth, weights=self.top1[self.known], minlength=size).astype(float)
         outputs = {
             name: self.n_train.get(name, 0)
             for name, output in zip(self.classes, self.trained.tolist(), strict=True)

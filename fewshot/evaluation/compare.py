@@ -32,7 +32,7 @@ def compare(first: Path, second: Path) -> pd.DataFrame:
         if len(values_a) != len(values_b):
             raise UserError(
                 f"'{name}' was evaluated on {len(values_a)} episodes in {first} and on "
-                f"{len(values_b)} in {second}: bind the same FewShotEvaluation.n_episodes in both."
+                f"{len(values_b)} in {second}: bind the same NovelEpisodes.n_episodes in both."
             )
         if digest_a != digest_b:
             raise UserError(

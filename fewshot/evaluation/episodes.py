@@ -46,7 +46,7 @@ class Pool:
             )
         if n_way > len(self.class_names):
             raise UserError(
-                f"FewShotEvaluation.n_way is {n_way}, but there are {len(self.class_names)} "
+                f"NovelEpisodes.n_way is {n_way}, but there are {len(self.class_names)} "
                 f"classes: use at most {len(self.class_names)}, or 'all'."
             )
         counts = np.bincount(self.labels, minlength=len(self.class_names))
@@ -56,7 +56,7 @@ class Pool:
             more = f" and {len(small) - 5} more" if len(small) > 5 else ""
             raise UserError(
                 f"classes with fewer distinct images than n_shot + n_query = {n_shot} + {n_query}: "
-                f"{', '.join(small[:5])}{more}. Lower FewShotEvaluation.n_shot or n_query, or "
+                f"{', '.join(small[:5])}{more}. Lower NovelEpisodes.n_shot or n_query, or "
                 f"leave these classes out of the CSV (create_splits.sh --min-per-class {needed})."
             )
 

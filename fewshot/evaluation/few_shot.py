@@ -8,14 +8,14 @@ import numpy as np
 import torch
 
 from fewshot.errors import UserError
-from fewshot.evaluation.episodes import Pool, draw_episodes
 from fewshot.evaluation.feature_space import FeatureSpace, within_class_whitening
-from fewshot.evaluation.few_shot_report import FewShotResult, Setting, few_shot_report, head_name
+from fewshot.evaluation.few_shot_report import FewShotResult, few_shot_report, head_name
 from fewshot.evaluation.few_shot_scores import score_episodes
 from fewshot.evaluation.gallery import stratified_rows
 from fewshot.evaluation.inference import embed
 from fewshot.evaluation.naming import checked_prefix, reported_split
 from fewshot.evaluation.novel import NovelImages, novel_images
+from fewshot.evaluation.novel_episodes import NovelEpisodes, Setting
 from fewshot.evaluation.refusals import checked_head
 from fewshot.interfaces import Dataset, Evaluation
 
@@ -28,26 +28,20 @@ class FewShotEvaluation:
 
     dataset: factory of the novel classes' dataset, e.g. @novel/FashionDataset; None takes every
     split but "train", whose classes must then be disjoint from the training classes, and also
-    evaluates during training. heads: factories (default nearest prototype and SimpleShot). n_way:
-    numbers or 'all'; n_shot: numbers; every combination is evaluated. n_query: queries a class.
-    seed: of the episodes, which are the same for every head, batch size and model; only a model
-    that knows some of the novel images pixel for pixel has others, as those are left out. Exact
-    twins count once, so support and query never share one. centre: subtract the mean
-    training embedding where there is a training split, but for heads whose `centred` is False.
-    whiten: shrinkage of a whitening of these features within the training classes, see
-    `within_class_whitening`; around 5 is gentle, None leaves them. prefix: put before figures and
-    files, so that two of these evaluators keep apart.
+    evaluates during training. heads: factories (default nearest prototype and SimpleShot).
+    episodes: factory of which are drawn, whose numbers are bound on NovelEpisodes, e.g.
+    NovelEpisodes.n_way = 5. Exact twins count once, so support and query never share one. centre:
+    subtract the mean training embedding where there is a training split, but for heads whose
+    `centred` is False. whiten: shrinkage of a whitening of these features within the training
+    classes, see `within_class_whitening`; around 5 is gentle, None leaves them. prefix: put before
+    figures and files, so that two of these evaluators keep apart.
     """
 
     def __init__(
         self,
         dataset: Callable[[], Dataset] | None = None,
         heads: Sequence[Callable[[], Any]] | None = None,
-        n_way: int | str | Sequence[int | str] = 5,
-        n_shot: int | Sequence[int] = (1, 5),
-        n_query: int = 15,
-        n_episodes: int = 1000,
-        seed: int = 0,
+        episodes: Callable[[], NovelEpisodes] | None = None,
         centre: bool = True,
         whiten: float | None = None,
         prefix: str = "",
@@ -58,18 +52,17 @@ class FewShotEvaluation:
         self.heads = {head_name(head): head for head in built}
         if len(self.heads) < len(factories) or not factories:
             raise UserError("FewShotEvaluation.heads is empty or has a head twice: name each once.")
+        if whiten is not None and whiten <= 0:
+            raise UserError(
+                f"FewShotEvaluation.whiten is {whiten}: bind more than 0, e.g. 5.0, or None."
+            )
         self.dataset = dataset
         self.monitors = dataset is None
-        self.n_way = tuple(n_way) if isinstance(n_way, list | tuple) else (n_way,)
-        self.n_shot = tuple(n_shot) if isinstance(n_shot, list | tuple) else (n_shot,)
-        self.n_query = n_query
-        self.n_episodes = n_episodes
-        self.seed = seed
+        self.episodes = (episodes or gin.get_configurable("NovelEpisodes"))()
         self.centre = centre
         self.whiten = whiten
         self.prefix = checked_prefix("FewShotEvaluation", prefix)
         self._own: Dataset | None = None
-        self._check()
 
     def check(self, objective: Any, datasets: Mapping[str, Dataset]) -> None:
         """Raise, before anything is trained, what evaluating the datasets would raise."""
@@ -81,7 +74,7 @@ class FewShotEvaluation:
             )
         for split, dataset in self._novel(datasets).items():
             pool = self._images(objective, split, dataset, train).pool
-            for setting in self._settings(pool):
+            for setting in self.episodes.settings(len(pool.class_names)):
                 self._try_heads(setting)
 
     def __call__(self, objective: Any, datasets: Mapping[str, Dataset]) -> Evaluation:
@@ -108,33 +101,8 @@ class FewShotEvaluation:
     ) -> NovelImages:
         """What a split's episodes are drawn from, enough for every setting."""
         found = novel_images(dataset, split, objective, train)
-        for n_way in dict.fromkeys(setting.n_way for setting in self._settings(found.pool)):
-            found.pool.check(n_way, max(self.n_shot), self.n_query)
+        self.episodes.check(found.pool)
         return found
-
-    def _check(self) -> None:
-        counts: dict[str, Sequence[Any]] = {
-            "n_way": [n for n in self.n_way if n != "all"],
-            "n_shot": self.n_shot,
-            "n_query": [self.n_query],
-            "n_episodes": [self.n_episodes],
-        }
-        for name, values in counts.items():
-            least = 2 if name in ("n_way", "n_episodes") else 1
-            if not values and (name != "n_way" or not self.n_way):
-                raise UserError(f"FewShotEvaluation.{name} is empty: bind at least one number.")
-            for value in values:
-                if not isinstance(value, int) or value < least:
-                    also = " or 'all'" if name == "n_way" else ""
-                    raise UserError(
-                        f"FewShotEvaluation.{name} is {value!r}: use a whole number of {least} "
-                        f"or more{also}."
-                    )
-
-        if self.whiten is not None and self.whiten <= 0:
-            raise UserError(
-                f"FewShotEvaluation.whiten is {self.whiten}: bind more than 0, e.g. 5.0, or None."
-            )
 
     def _try_heads(self, setting: Setting) -> None:
         """One episode of zeros each, for what a head refuses, such as too large a k."""
@@ -163,19 +131,11 @@ class FewShotEvaluation:
         placed = space.place(features)
         result = FewShotResult(pool.class_names, len(images.rows), {}, {}, self.heads)
         ids = images.ids.astype(str).tolist()
-        for setting in self._settings(pool):
-            episodes = draw_episodes(
-                pool, setting.n_way, setting.n_shot, self.n_query, self.n_episodes, self.seed
-            )
+        for setting in self.episodes.settings(len(pool.class_names)):
+            episodes = self.episodes.drawn(pool, setting)
             result.digests[setting] = episodes.digest(ids)
             for name, head in self.heads.items():
                 seen = placed if getattr(head, "centred", True) else features
                 scores = score_episodes(head, seen, episodes, len(pool.class_names))
                 result.scores[setting, name] = scores
         return result
-
-    def _settings(self, pool: Pool) -> list[Setting]:
-        """Every combination."""
-        total = len(pool.class_names)
-        ways = dict.fromkeys(total if way == "all" else int(way) for way in self.n_way)
-        return [Setting(n_way, n_shot) for n_way in ways for n_shot in self.n_shot]

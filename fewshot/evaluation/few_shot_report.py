@@ -5,27 +5,17 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from fewshot.evaluation.few_shot_scores import EpisodeScores
 from fewshot.evaluation.naming import prefixed, titled
+from fewshot.evaluation.novel_episodes import Setting
 from fewshot.interfaces import Evaluation
-from fewshot.reports.confusions import Confusions
 from fewshot.sections import Block, Picture, Section, Table
 from fewshot.spreadsheet import write_csv
-
-
-class Setting(NamedTuple):
-    """How many classes and how many labelled images of each an episode has."""
-
-    n_way: int
-    n_shot: int
-
-    def __str__(self) -> str:
-        return f"{self.n_way}-way {self.n_shot}-shot"
 
 
 @dataclass(frozen=True)
@@ -64,8 +54,7 @@ class FewShotResult:
         """kind, head, n_way, n_shot, class, n (queries over all episodes), top1."""
         parts = []
         for (setting, name), scores in self.scores.items():
-            n = scores.confusion.sum(1)
-            right = scores.confusion.diagonal()
+            n, right = scores.confusions.totals(), scores.confusions.right()
             top1 = np.divide(right, n, out=np.full(len(n), np.nan), where=n > 0)
             start = self._start(setting, name)
             parts.append(pd.DataFrame({**start, "class": self.class_names, "n": n, "top1": top1}))
@@ -76,9 +65,9 @@ class FewShotResult:
         parts = []
         names = np.array(self.class_names)
         for (setting, name), scores in self.scores.items():
-            true, predicted = np.nonzero(scores.confusion)
-            cells = {"class": names[true], "predicted": names[predicted]}
-            cells["n"] = scores.confusion[true, predicted]
+            found = scores.confusions
+            cells = {"class": names[found.true], "predicted": names[found.predicted]}
+            cells["n"] = found.counts
             parts.append(pd.DataFrame({**self._start(setting, name), **cells}))
         return pd.concat(parts, ignore_index=True)
 
@@ -102,7 +91,7 @@ class FewShotResult:
         from fewshot.reports.plots import confusion_matrix  # matplotlib is slow to import
 
         scores = self.scores[list(self.digests)[-1], next(iter(self.heads))]
-        confusion_matrix(Confusions.of_matrix(scores.confusion), self.class_names, path)
+        confusion_matrix(scores.confusions, self.class_names, path)
 
 
 def head_name(head: Any) -> str:

@@ -9,11 +9,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from fewshot.batch import IntArray
 from fewshot.errors import UserError
 from fewshot.evaluation.episodes import DrawnEpisodes
 from fewshot.evaluation.intervals import sampled
 from fewshot.evaluation.threads import in_threads
+from fewshot.reports.confusions import Confusions
 
 Head = Callable[[Tensor, Tensor, Tensor, int], Tensor]
 
@@ -22,10 +22,10 @@ _CELLS = 1 << 21  # features gathered at a time: 8 MB in float32, which stays in
 
 @dataclass(frozen=True)
 class EpisodeScores:
-    """accuracies float64 [E]; confusion int64 [C, C] over all episodes (row: the true class)."""
+    """accuracies float64 [E]; confusions: of the queries of all episodes."""
 
     accuracies: NDArray[np.float64]
-    confusion: IntArray
+    confusions: Confusions
 
     def summary(self) -> dict[str, Any]:
         """mean and 95 % confidence interval over the n episodes."""
@@ -48,8 +48,8 @@ def score_episodes(
     )
     at_a_time = max(1, _CELLS // ((n_support + n_query) * features.shape[1]))
 
-    def score(part: Tensor) -> tuple[Tensor, Tensor]:
-        """Accuracies [len(part)] of some episodes, and the counts of the confusion's cells."""
+    def score(part: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Accuracies [len(part)] of some episodes, the cells true * C + predicted, how often."""
         support, query = episodes.support[part], episodes.query[part]
         labels = support_labels.expand(len(part), -1)
         scores = head(_rows(features, support), labels, _rows(features, query), n_way)
@@ -61,13 +61,13 @@ def score_episodes(
         guessed = scores.argmax(-1)
         classes = episodes.classes[part].to(device)
         confused = classes[:, truth] * n_classes + classes.gather(1, guessed)
-        cells = torch.bincount(confused.flatten(), minlength=n_classes * n_classes)
-        return (guessed == truth).double().mean(1), cells
+        cells, counts = confused.unique(return_counts=True)
+        return (guessed == truth).double().mean(1), cells, counts
 
     parts = torch.arange(len(episodes.classes)).split(at_a_time)
-    accuracies, cells = zip(*in_threads(score, parts, device), strict=True)
-    confusion = torch.stack(cells).sum(0).view(n_classes, n_classes).cpu().numpy()
-    return EpisodeScores(torch.cat(accuracies).cpu().numpy(), confusion)
+    found = zip(*in_threads(score, parts, device), strict=True)
+    accuracies, cells, counts = (torch.cat(parts).cpu().numpy() for parts in found)
+    return EpisodeScores(accuracies, Confusions.of_cells(cells, counts, n_classes))
 
 
 def _rows(features: Tensor, rows: Tensor) -> Tensor:

@@ -27,6 +27,14 @@ class Confusions:
         return cls(cells // size, cells % size, counts, size)
 
     @classmethod
+    def of_cells(cls, cells: IntArray, counts: IntArray, size: int) -> "Confusions":
+        """From cells true * size + predicted, and how often each occurred; one may come twice."""
+        once, places = np.unique(cells, return_inverse=True)
+        sums = np.zeros(len(once), dtype=np.int64)
+        np.add.at(sums, places, counts)
+        return cls(once // size, once % size, sums, size)
+
+    @classmethod
     def of_matrix(cls, counts: npt.NDArray[np.integer[Any]]) -> "Confusions":
         """From counts [C, C], row: true class, column: predicted; ValueError for other shapes."""
         if counts.ndim != 2 or counts.shape[0] != counts.shape[1]:
@@ -39,6 +47,13 @@ class Confusions:
         totals = np.zeros(self.size, dtype=np.int64)
         np.add.at(totals, self.true, self.counts)
         return totals
+
+    def right(self) -> IntArray:
+        """Rows of each class that were taken for it [C]."""
+        hits = self.true == self.predicted
+        right = np.zeros(self.size, dtype=np.int64)
+        right[self.true[hits]] = self.counts[hits]
+        return right
 
     def largest(self, limit: int) -> list[tuple[int, int, int]]:
         """(true, predicted, count) of the largest mistakes, largest first, ties in class order."""

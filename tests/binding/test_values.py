@@ -35,7 +35,7 @@ def test_a_value_of_another_type_is_refused(binding, told):
     [
         "main.validation_fraction = 0",
         "KNNClassification.max_references = None",
-        "FewShotEvaluation.n_way = 'all'",
+        "NovelEpisodes.n_way = 'all'",
         "TransferNet.frozen = 3",
         "TransferNet.frozen = True",
         "Trainer.precision = '32-true'",

@@ -80,7 +80,7 @@ def test_too_small_classes_are_named():
         draw_episodes(pool([9, 4, 9, 5]), 2, 2, 4, 3, 0)
     assert str(error.value) == (
         "classes with fewer distinct images than n_shot + n_query = 2 + 4: 'class 1' 4, "
-        "'class 3' 5. Lower FewShotEvaluation.n_shot or n_query, or leave these classes out of "
+        "'class 3' 5. Lower NovelEpisodes.n_shot or n_query, or leave these classes out of "
         "the CSV (create_splits.sh --min-per-class 6)."
     )
     with pytest.raises(UserError, match="'class 4' 1 and 3 more"):
@@ -91,7 +91,7 @@ def test_more_ways_than_classes():
     with pytest.raises(UserError) as error:
         draw_episodes(pool([9, 9, 9]), 5, 1, 1, 3, 0)
     assert str(error.value) == (
-        "FewShotEvaluation.n_way is 5, but there are 3 classes: use at most 3, or 'all'."
+        "NovelEpisodes.n_way is 5, but there are 3 classes: use at most 3, or 'all'."
     )
 
 
@@ -117,11 +117,21 @@ def test_scores_equal_a_loop_over_episodes_whatever_the_batch(monkeypatch):
         monkeypatch.setattr(few_shot_scores, "_CELLS", cells)
         found = score_episodes(NearestPrototype(), features, episodes, 5)
         np.testing.assert_allclose(found.accuracies, accuracies)
-        np.testing.assert_array_equal(found.confusion, confusion)
+        np.testing.assert_array_equal(found.confusions.among(np.arange(5)), confusion)
+        np.testing.assert_array_equal(found.confusions.right(), confusion.diagonal())
     assert found.summary()["mean"] == pytest.approx(np.mean(accuracies))
     assert found.summary()["ci95"] == pytest.approx(1.96 * np.std(accuracies, ddof=1) / 40**0.5)
     knn = score_episodes(KNN(1), features, episodes, 5)
-    assert knn.confusion.sum() == 40 * 12
+    assert knn.confusions.counts.sum() == 40 * 12
+
+
+def test_thousands_of_classes_take_no_square_of_memory():
+    """Counts of 20,000 x 20,000 pairs would take 3 GB."""
+    images = pool([3] * 20_000)
+    features = torch.from_numpy(images.labels).float().unsqueeze(1)
+    episodes = draw_episodes(images, 5, 1, 1, 200, 0)
+    found = score_episodes(NearestPrototype(), features, episodes, 20_000).confusions
+    assert (found.size, found.counts.sum(), found.right().sum()) == (20_000, 1000, 1000)
 
 
 def test_one_sample_has_no_interval():

@@ -1,5 +1,6 @@
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from fewshot.errors import UserError
 from fewshot.evaluation.compare import compare
 from fewshot.evaluation.feature_space import within_class_whitening
 from fewshot.evaluation.few_shot import FewShotEvaluation
+from fewshot.evaluation.novel_episodes import NovelEpisodes
 from fewshot.experiment.artifacts import ExperimentFolder
 from fewshot.heads.knn import KNN
 from fewshot.heads.prototypes import NearestPrototype
@@ -26,9 +28,14 @@ def novel():
     return random_dataset(90, seed=5, first_id=1000)
 
 
+def evaluator(dataset=novel, heads=None, centre=True, whiten=None, prefix="", **options):
+    """Of small episodes; options: of NovelEpisodes."""
+    episodes = partial(NovelEpisodes, **{**SMALL, **options})
+    return FewShotEvaluation(dataset, heads, episodes, centre, whiten, prefix)
+
+
 def run(objective=None, datasets=None, **options):
-    evaluator = FewShotEvaluation(**{"dataset": novel, **SMALL, **options})
-    return evaluator(objective or PixelObjective("xyz"), datasets or {})
+    return evaluator(**options)(objective or PixelObjective("xyz"), datasets or {})
 
 
 class Blurred(PixelObjective):
@@ -77,16 +84,16 @@ def test_figures_tables_and_files(tmp_path):
 
 
 def test_without_a_dataset_every_split_but_train_is_novel():
-    evaluator = FewShotEvaluation(**SMALL)
-    assert evaluator.monitors
-    assert not FewShotEvaluation(novel, **SMALL).monitors
+    every_split = evaluator(dataset=None)
+    assert every_split.monitors
+    assert not evaluator().monitors
     datasets = {"train": random_dataset(20, seed=1), "validation": novel()}
-    evaluation = evaluator(PixelObjective("xyz"), datasets)
+    evaluation = every_split(PixelObjective("xyz"), datasets)
     assert set(evaluation.metrics) == {"validation"}
     assert set(evaluation.metrics["validation"]["inductive"]["3way_1shot"]) == {
         "NearestPrototype", "SimpleShot",
     }  # fmt: skip
-    assert not evaluator(PixelObjective(), {"train": datasets["train"]}).artifacts
+    assert not every_split(PixelObjective(), {"train": datasets["train"]}).artifacts
 
 
 def test_features_are_centred_by_the_training_mean():
@@ -99,8 +106,8 @@ def test_features_are_centred_by_the_training_mean():
 
     train = FakeDataset(np.full((4, 8), 7), [None] * 4)
     for centre in (True, False):
-        options = {**SMALL, "n_shot": 1, "centre": centre}
-        FewShotEvaluation(novel, [Recording], **options)(PixelObjective(), {"train": train})
+        options = {"n_shot": 1, "centre": centre}
+        evaluator(heads=[Recording], **options)(PixelObjective(), {"train": train})
     torch.testing.assert_close(seen[0] + 7, seen[1])
 
 
@@ -116,8 +123,8 @@ def test_features_are_whitened_within_the_training_classes():
     train = FakeDataset(rows, list("xyzxyzxyzxyz"))
     objective = PixelObjective("xyz")
     for whiten in (5.0, None):
-        options = {**SMALL, "n_shot": 1, "whiten": whiten}
-        FewShotEvaluation(novel, [Recording], **options)(objective, {"train": train})
+        options = {"n_shot": 1, "whiten": whiten}
+        evaluator(heads=[Recording], **options)(objective, {"train": train})
     trained = objective.embed(train.images(np.arange(12)))
     whitening = within_class_whitening(trained, torch.from_numpy(train.labels), 5.0)
     torch.testing.assert_close(seen[0], seen[1] @ whitening)
@@ -126,11 +133,11 @@ def test_features_are_whitened_within_the_training_classes():
 
 def test_whitening_that_cannot_be():
     with pytest.raises(UserError, match=r"FewShotEvaluation\.whiten is 0: bind more than 0"):
-        FewShotEvaluation(novel, **SMALL, whiten=0)
-    evaluator = FewShotEvaluation(novel, **SMALL, whiten=5.0)
+        evaluator(whiten=0)
+    whitening = evaluator(whiten=5.0)
     for datasets in ({}, {"train": FakeDataset(np.zeros((3, 8)), [None] * 3)}):
         with pytest.raises(UserError, match=r"whiten is bound, which needs a label on every train"):
-            evaluator.check(PixelObjective("xyz"), datasets)
+            whitening.check(PixelObjective("xyz"), datasets)
 
 
 def test_a_head_may_take_features_as_they_were_trained():
@@ -145,19 +152,19 @@ def test_a_head_may_take_features_as_they_were_trained():
 
     train = FakeDataset(np.full((4, 8), 7), [None] * 4)
     for centre in (True, False):
-        options = {**SMALL, "n_shot": 1, "centre": centre}
-        FewShotEvaluation(novel, [Recording], **options)(PixelObjective(), {"train": train})
+        options = {"n_shot": 1, "centre": centre}
+        evaluator(heads=[Recording], **options)(PixelObjective(), {"train": train})
     assert torch.equal(seen[0], seen[1])
 
 
 def test_what_would_be_refused_after_training_is_refused_before_it():
     train = FakeDataset(np.zeros((3, 8)), list("xyz"))
-    evaluator = FewShotEvaluation(novel, **{**SMALL, "n_query": 100})
+    large = evaluator(n_query=100)
     with pytest.raises(UserError, match=r"1 \+ 100|2 \+ 100"):
-        evaluator.check(PixelObjective("xyz"), {"train": train})
+        large.check(PixelObjective("xyz"), {"train": train})
     with pytest.raises(UserError, match="that the model was trained on: a"):
-        FewShotEvaluation(novel, **SMALL).check(PixelObjective("a"), {"train": train})
-    assert FewShotEvaluation(novel, **SMALL).check(PixelObjective("xyz"), {"train": train}) is None
+        evaluator().check(PixelObjective("a"), {"train": train})
+    assert evaluator().check(PixelObjective("xyz"), {"train": train}) is None
 
 
 def test_twins_of_training_images_are_left_out():
@@ -199,7 +206,7 @@ def test_confusions_add_up_to_the_queries(tmp_path):
 )
 def test_empty_and_broken_numbers_are_refused(options, message):
     with pytest.raises(UserError, match=message):
-        FewShotEvaluation(novel, **{**SMALL, **options})
+        evaluator(**options)
 
 
 def test_all_of_a_single_class_is_no_episode():
@@ -258,7 +265,7 @@ def test_images_that_a_saved_model_was_trained_on_are_left_out(caplog):
     ]
     objective.inherited_images = novel().image_digests()
     with pytest.raises(UserError, match="saved model was trained on every image of the novel spl"):
-        FewShotEvaluation(novel, **SMALL).check(objective, {})
+        evaluator().check(objective, {})
 
 
 def test_training_images_among_the_novel_are_refused_without_labels_too():
@@ -274,7 +281,7 @@ def test_training_images_among_the_novel_are_refused_without_labels_too():
 def test_too_few_images_or_classes():
     with pytest.raises(UserError, match="classes with fewer distinct images than n_shot"):
         run(n_query=50)
-    with pytest.raises(UserError, match=r"FewShotEvaluation\.n_way is 9, but there are 6 classes"):
+    with pytest.raises(UserError, match=r"NovelEpisodes\.n_way is 9, but there are 6 classes"):
         run(n_way=9)
 
 
@@ -286,14 +293,21 @@ def test_too_few_images_or_classes():
         ({"n_shot": (1, 0)}, "n_shot is 0: use a whole number of 1 or more."),
         ({"n_query": 0}, "n_query is 0: use a whole number of 1 or more."),
         ({"n_episodes": 1}, "n_episodes is 1: use a whole number of 2 or more."),
-        ({"heads": []}, "heads is empty or has a head twice: name each once."),
-        ({"heads": [KNN, KNN]}, "heads is empty or has a head twice: name each once."),
     ],
 )
 def test_wrong_options(options, message):
     with pytest.raises(UserError) as error:
         run(**options)
-    assert str(error.value) == f"FewShotEvaluation.{message}"
+    assert str(error.value) == f"NovelEpisodes.{message}"
+
+
+@pytest.mark.parametrize("heads", [[], [KNN, KNN]])
+def test_heads_are_named_once(heads):
+    with pytest.raises(UserError) as error:
+        run(heads=heads)
+    assert str(error.value) == (
+        "FewShotEvaluation.heads is empty or has a head twice: name each once."
+    )
 
 
 @pytest.fixture
@@ -366,6 +380,6 @@ def test_scores_that_are_no_numbers_are_refused():
 
 
 def test_a_head_that_refuses_a_setting_is_known_before_training():
-    evaluator = FewShotEvaluation(**{"dataset": novel, **SMALL, "heads": [lambda: KNN(4)]})
+    refused = evaluator(heads=[lambda: KNN(4)])
     with pytest.raises(UserError, match=r"KNN\.k is 4, but there are 3 references"):
-        evaluator.check(PixelObjective("xyz"), {})
+        refused.check(PixelObjective("xyz"), {})
