@@ -81,11 +81,12 @@ def outlines(mask: Mask) -> list[list[tuple[float, float]]]:
 
 
 def framed(
-    rgb: UInt8Array, mask: Mask, aspect: float = 1.0, margin: float = 0.06, fill: int = 255
+    rgb: UInt8Array, mask: Mask, aspect: float = 1.0, margin: float = 0.0, fill: int = 255
 ) -> UInt8Array:
     """The item alone on a plain ground, centred in a crop of the given width / height.
 
-    margin: share of the crop left free on each side; fill: grey of the ground, 0 to 255.
+    margin: share of the crop left free on each side (product photos leave next to none); fill:
+    grey of the ground, 0 to 255.
     """
     top, bottom, left, right = bounding_box(mask)
     height, width = bottom - top, right - left

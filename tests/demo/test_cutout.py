@@ -66,3 +66,11 @@ def test_the_item_lies_alone_in_the_middle_of_its_frame(aspect, box):
     assert abs(columns[0] + columns[-1] + 1 - width) <= 2
     filled = max((rows[-1] - rows[0] + 1) / height, (columns[-1] - columns[0] + 1) / width)
     assert 0.7 < filled < 0.82
+
+
+def test_without_a_margin_the_item_reaches_the_frame_as_in_product_photos():
+    mask = np.zeros((100, 100), bool)
+    mask[10:90, 40:60] = True
+    crop = framed(np.zeros((100, 100, 3), np.uint8), mask)
+    assert crop.shape == (80, 80, 3)
+    assert (crop[[0, -1], 40] < 128).all()
