@@ -10,6 +10,7 @@ import torch
 from fewshot.binding import config
 from fewshot.errors import UserError
 from fewshot.main import main
+from fewshot.models.extras import extras_of
 from fewshot.models.model_file import load_model
 from tests.conftest import COLOURS
 
@@ -310,6 +311,7 @@ def test_further_columns_are_learned_reported_and_predicted(shop, tmp_path):
     assert found["test"]["columns"]["warm"]["n"] == said.sum() == 16
     assert found["test"]["columns"]["warm"]["top1"] == pytest.approx(right)
     assert set(predictions["warm_predicted"]) <= {"yes", "no"}
+    assert extras_of(load_model(folder / "model.mdl")).columns == {"warm": ("no", "yes")}
     assert "top1" in found["validation"]["columns"]["warm"]
     assert "Further columns, test split" in (folder / "report.md").read_text()
     rows = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]

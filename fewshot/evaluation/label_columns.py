@@ -1,5 +1,6 @@
 """How well an objective that learned further label columns tells them, and what it says."""
 
+import dataclasses
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
@@ -75,7 +76,8 @@ def with_columns(
 ) -> Evaluation:
     """The report of one classifier on several splits, with what its objective says of columns.
 
-    Figures are under `columns`, predictions in the file that has the classifier's.
+    Figures are under `columns`, predictions in the file that has the classifier's; the model keeps
+    each column's classes.
     """
     split = reported_split(results)
     if split is None or not columns[split]:
@@ -92,8 +94,22 @@ def with_columns(
         f"{prefix}predictions.csv": partial(write_csv, predictions),
     }
     heading = f"{titled(prefix, 'Further columns')}, {split} split"
-    table = Table(f"tables/{prefix}columns.csv", column_table(columns[split]))
-    return Evaluation(metrics, artifacts, [*report.sections, Section(heading, [table], 21)])
+    figures = column_table(columns[split])
+    table = Table(f"tables/{prefix}columns.csv", figures)
+    sections = [Section(heading, [table], 21)] if len(figures) else []
+    classes = {name: _outputs(found) for name, found in columns[split].items()}
+    return dataclasses.replace(
+        report,
+        metrics=metrics,
+        artifacts=artifacts,
+        sections=[*report.sections, *sections],
+        kept={**report.kept, "columns": classes},
+    )
+
+
+def _outputs(column: Classified) -> tuple[str, ...]:
+    """The classes that the objective knows, in the order of its scores."""
+    return tuple(name for name, known in zip(column.classes, column.trained, strict=True) if known)
 
 
 def _rows(dataset: Dataset, name: str) -> SplitRows:

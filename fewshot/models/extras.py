@@ -3,7 +3,8 @@
 A run's evaluators bring these names (Evaluation.kept), and main writes them when it is done:
 `temperature`, a number above 0 that scores are divided by to become probabilities; `threshold`, the
 probability below which the likeliest class is no answer; `gallery` and `prototypes`, see Gallery
-and Prototypes. `added`: classes that were added without training.
+and Prototypes; `columns`, the classes of further label columns, by column, in the order of their
+scores. `added`: classes that were added without training.
 """
 
 import dataclasses
@@ -73,6 +74,7 @@ class Extras:
     gallery: Gallery | None = None
     prototypes: Prototypes | None = None
     added: Prototypes | None = None
+    columns: Mapping[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
 
 
 def extras_of(stored: StoredModel) -> Extras:
@@ -115,6 +117,12 @@ def _threshold(name: str, value: Any) -> float:
     if not 0 <= number(name, value) <= 1:
         raise wrong(name, value, "from 0 to 1")
     return float(value)
+
+
+def _columns(name: str, value: Any) -> dict[str, tuple[str, ...]]:
+    if not isinstance(value, dict):
+        raise wrong(name, value, "a dict of classes by column")
+    return {text(name, key): several(text)(f"{name}.{key}", item) for key, item in value.items()}
 
 
 def _features(dimensions: int) -> Check:
@@ -175,4 +183,5 @@ _CHECKS: Mapping[str, Check] = {
     "gallery": _gallery,
     "prototypes": _prototypes,
     "added": _prototypes,
+    "columns": _columns,
 }

@@ -10,6 +10,8 @@ from torch.nn import functional as F
 
 from fewshot.batch import Column, DataSpec
 from fewshot.errors import UserError
+from fewshot.models.extras import extras_of
+from fewshot.models.stored import StoredModel
 
 logger = logging.getLogger("fewshot")
 
@@ -57,16 +59,14 @@ class AuxiliaryClassifiers(nn.Module):
             logs[f"top1_{name}"] = right.sum() / known.sum().clamp(min=1)
         return total, logs
 
-    def reuse(self, stored: Mapping[str, Tensor]) -> None:
-        """Take a saved model's classifiers of the same columns with as many classes (logged).
-
-        stored: what the model keeps beside encoder and classifier.
-        """
-        for name in self.class_names:
+    def reuse(self, stored: StoredModel) -> None:
+        """Take a saved model's classifiers of the same columns with the same classes (logged)."""
+        known = extras_of(stored).columns
+        for name, classes in self.class_names.items():
             layer = self.linear[_key(name)]
             prefix = f"auxiliary.linear.{_key(name)}."
-            state = {key: stored.get(prefix + key) for key in layer.state_dict()}
-            kept = all(
+            state = {key: stored.rest.get(prefix + key) for key in layer.state_dict()}
+            kept = known.get(name) == classes and all(
                 found is not None and found.shape == layer.get_parameter(key).shape
                 for key, found in state.items()
             )

@@ -77,7 +77,7 @@ class TransferNet(Objective):
             )
         self.auxiliary = AuxiliaryClassifiers(auxiliary or {}, features, spec)
         if stored is not None:
-            self.auxiliary.reuse(stored.rest)
+            self.auxiliary.reuse(stored)
         self._frozen = _frozen_parts(self.encoder, frozen)
         for part in self._frozen:
             part.requires_grad_(False)

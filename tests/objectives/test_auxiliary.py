@@ -7,6 +7,7 @@ from torch.nn import functional as F
 
 from fewshot.batch import Column
 from fewshot.errors import UserError
+from fewshot.models.extras import add_extras
 from fewshot.models.model_file import load_model, restore, save_model
 from fewshot.objectives.mixing import CutMix
 from fewshot.objectives.transfer_net import TransferNet
@@ -55,6 +56,7 @@ def test_a_batch_that_says_nothing_of_a_column_teaches_nothing_of_it():
 def test_labels_are_not_stored_and_classifiers_are(tmp_path):
     objective = build({"season": 1.0}).eval()
     save_model(objective, tmp_path / "model.mdl")
+    add_extras(tmp_path / "model.mdl", {"columns": objective.columns})
     stored = load_model(tmp_path / "model.mdl")
     assert sorted(stored.rest) == [
         "auxiliary.linear.season.bias", "auxiliary.linear.season.weight",
@@ -76,6 +78,15 @@ def test_a_saved_model_without_the_column_gets_a_new_classifier(tmp_path, caplog
     with caplog.at_level("INFO", "fewshot"):
         TransferNet(known_columns(), saved_model_path=path, auxiliary={"top.shelf": 1.0})
     assert "new classifier of column 'top.shelf'" in caplog.text
+
+
+def test_a_column_whose_classes_are_others_gets_a_new_classifier(tmp_path, caplog):
+    path = tmp_path / "model.mdl"
+    save_model(build({"season": 1.0}), path)
+    add_extras(path, {"columns": {"season": ("Autumn", "Spring")}})
+    with caplog.at_level("INFO", "fewshot"):
+        TransferNet(known_columns(), saved_model_path=str(path), auxiliary={"season": 1.0})
+    assert "new classifier of column 'season'" in caplog.text
 
 
 @pytest.mark.parametrize(
