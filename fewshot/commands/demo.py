@@ -39,9 +39,10 @@ def run(given: argparse.Namespace) -> None:
             f"the demo needs {missing}, which is not installed: "
             "python -m pip install -r requirements-demo.txt"
         ) from error
-    from fewshot.demo.model import open_viewer
+    from fewshot.demo.model import open_viewer, share_cores
     from fewshot.demo.pages import demo_page
 
+    share_cores()
     viewer = open_viewer(given.model, given.photos)
     page = demo_page(given.model.parent.name or given.model.stem)
     listening = listen(given.host, given.port)

@@ -39,8 +39,8 @@ def cut_out(rgb: UInt8Array, reference: UInt8Array | None = None) -> Cutout | No
     if reference is not None:
         bare = np.asarray(cv2.resize(reference, small.shape[1::-1], interpolation=cv2.INTER_AREA))
         mask, how = against_reference(small, bare.astype(np.uint8)), "reference"
-    elif background(small).plainness >= PLAIN:
-        mask, how = plain_item_mask(small), "plain"
+    elif (behind := background(small)).plainness >= PLAIN:
+        mask, how = plain_item_mask(small, behind=behind), "plain"
     else:
         mask, how = _guess(rgb), "guess"
     share = mask.mean()

@@ -1,9 +1,11 @@
 """A saved model as the demo's recogniser: its own classes, and prototypes of added articles."""
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
+import cv2
 import numpy as np
 import torch
 from torch import Tensor
@@ -115,6 +117,13 @@ class PrototypeRecogniser:
         return torch.sigmoid((bound - apart) / (SOFTNESS * bound))
 
 
+def share_cores() -> None:
+    """Leave half of the cores to the browser: threads that wait for one another block both."""
+    cores = os.cpu_count() or 1
+    torch.set_num_threads(max(1, min(torch.get_num_threads(), cores // 2)))
+    cv2.setNumThreads(1)  # frames are small
+
+
 def open_viewer(path: Path, photos: str) -> Viewer:
     """The model of a file, ready to look at pictures.
 
@@ -129,4 +138,6 @@ def open_viewer(path: Path, photos: str) -> Viewer:
     on_black = photos == "on-black" or (
         photos == "auto" and knows_items_on_black(image_format, model.class_names)
     )
-    return Viewer(PrototypeRecogniser(model, image_format), Preparation(image_format, on_black))
+    recogniser = PrototypeRecogniser(model, image_format)
+    recogniser.predict(np.zeros((1, *image_format.shape), np.uint8), 1)  # the first one is slow
+    return Viewer(recogniser, Preparation(image_format, on_black))

@@ -1,9 +1,10 @@
+import cv2
 import numpy as np
 import pytest
 import torch
 
 from fewshot.data.images.decode import ImageFormat
-from fewshot.demo.model import PrototypeRecogniser, open_viewer
+from fewshot.demo.model import PrototypeRecogniser, open_viewer, share_cores
 from fewshot.errors import UserError
 
 FORMAT = ImageFormat((8, 8), 3, "pad")
@@ -112,3 +113,16 @@ def test_a_file_that_is_no_model_is_refused(tmp_path):
     (tmp_path / "model.mdl").write_text("words")
     with pytest.raises(UserError, match="cannot be read"):
         open_viewer(tmp_path / "model.mdl", "auto")
+
+
+@pytest.mark.parametrize(("cores", "before", "after"), [(2, 2, 1), (1, 1, 1), (8, 8, 4), (8, 1, 1)])
+def test_the_browser_gets_half_of_the_cores(cores, before, after, monkeypatch):
+    threads = torch.get_num_threads(), cv2.getNumThreads()
+    monkeypatch.setattr("os.cpu_count", lambda: cores)
+    try:
+        torch.set_num_threads(before)
+        share_cores()
+        assert torch.get_num_threads() == after
+    finally:
+        torch.set_num_threads(threads[0])
+        cv2.setNumThreads(threads[1])

@@ -52,12 +52,15 @@ def background(rgb: UInt8Array) -> Background:
     return Background(np.clip(colour, 0, 255).astype(np.float32), float(follows.mean()))
 
 
-def item_mask(rgb: UInt8Array, tolerance: float = TOLERANCE) -> Mask:
+def item_mask(
+    rgb: UInt8Array, tolerance: float = TOLERANCE, behind: Background | None = None
+) -> Mask:
     """bool [H, W], True on the item: all that the background, let in from the border, cannot reach.
 
-    rgb: uint8 [H, W, 3]. All False where nothing stands out.
+    rgb: uint8 [H, W, 3]; behind: its background, where that is known already. All False where
+    nothing stands out.
     """
-    alike = np.abs(rgb - background(rgb).colour).max(axis=2) <= tolerance
+    alike = np.abs(rgb - (behind or background(rgb)).colour).max(axis=2) <= tolerance
     outside, _ = ndimage.label(np.pad(alike, 1, constant_values=True))
     item = (outside != outside[0, 0])[1:-1, 1:-1]
     return largest_parts(ndimage.binary_opening(item, np.ones((2, 2), bool)))
