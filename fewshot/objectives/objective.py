@@ -15,7 +15,7 @@ from fewshot.errors import UserError
 from fewshot.objectives.inputs import Inputs
 
 Factory = Callable[..., Any]
-_APART = ("encoder.", "inputs.")  # stored apart in model.mdl, so not part of the rest
+_APART = ("encoder", "inputs")  # stored apart in model.mdl, so not part of the rest
 
 
 class Objective(nn.Module, ABC):
@@ -25,9 +25,11 @@ class Objective(nn.Module, ABC):
     and image_size. inputs: factory of Inputs, called with spec (default @Inputs).
     A subclass implements `forward`, and `scores(uint8 [B, C, H, W]) -> [B, classes]` if it
     classifies. Set in a subclass: `layout`, the order of batches it needs (see
-    interfaces.Sampler), `compares_within_batch` and `needs_labels` (see interfaces.Trainable), and
+    interfaces.Sampler), `compares_within_batch` and `needs_labels` (see interfaces.Trainable),
     where a part of it makes the embedding (a Projection) or the scores (a Classifier) that part's
-    name in `embedded_by` and `scored_by`. Raises UserError without an encoder.
+    name in `embedded_by` and `scored_by`, and in `unsaved` the names of parts that training alone
+    needs, such as a momentum teacher: --resume finds them, model.mdl goes without. Raises UserError
+    without an encoder.
     """
 
     layout = "image"
@@ -36,6 +38,7 @@ class Objective(nn.Module, ABC):
     # the parts that model.mdl can build again, see interfaces.Savable
     embedded_by = ""
     scored_by = ""
+    unsaved: tuple[str, ...] = ()
 
     def __init__(
         self, spec: DataSpec, encoder: Factory | None = None, inputs: Factory | None = None
@@ -99,8 +102,13 @@ class Objective(nn.Module, ABC):
         return [{"params": trained}]
 
     def rest_state(self) -> dict[str, Tensor]:
-        """What model.mdl keeps beside the encoder: all other parameters and persistent buffers."""
-        return {k: v for k, v in self.state_dict().items() if not k.startswith(_APART)}
+        """What model.mdl keeps beside the encoder: all other parameters and persistent buffers.
+
+        Without those of the `unsaved` parts.
+        """
+        left_out = (*_APART, *self.unsaved)
+        state = self.state_dict()
+        return {k: v for k, v in state.items() if k.partition(".")[0] not in left_out}
 
     def load_rest_state(self, state: dict[str, Tensor]) -> None:
         """Take back what `rest_state` gave; raises UserError naming what does not fit."""
