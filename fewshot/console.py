@@ -6,9 +6,12 @@ import logging
 import os
 import signal
 import sys
+import sysconfig
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
+import fewshot
 from fewshot.errors import UserError
 
 
@@ -91,12 +94,25 @@ def message(error: UserError) -> str:
 
 
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_OF_THE_DEVICE = (*_NO_ROOM, errno.EIO, errno.EROFS)  # a write to an open file names no file
+_OWN = tuple(
+    Path(place).resolve()
+    for place in (fewshot.__path__[0], *map(sysconfig.get_path, ("stdlib", "purelib")))
+)
+
+
+def _is_outside(error: OSError) -> bool:
+    """Whether it is of the user's files or devices: the program's own it must find by itself."""
+    if isinstance(error.filename, str | bytes):
+        place = Path(os.fsdecode(error.filename)).resolve()
+        return not any(place.is_relative_to(own) for own in _OWN)
+    return error.errno in _OF_THE_DEVICE
 
 
 def _machine_fault(error: BaseException) -> str | None:
     """What to tell of a fault of the machine rather than of the program; None for any other."""
     text = str(error).partition("\n")[0]
-    if isinstance(error, OSError) and error.strerror:
+    if isinstance(error, OSError) and error.strerror and _is_outside(error):
         place = f": {error.filename}" if error.filename else ""
         remedy = "make room" if error.errno in _NO_ROOM else "mend that"
         return f"{error.strerror}{place}: {remedy}, then go on."
@@ -112,7 +128,8 @@ def _machine_fault(error: BaseException) -> str | None:
 def exit_code(work: Callable[[], int | None]) -> int:
     """Of work done to its end: 0 (or what it returns), 2 the input is wrong, 130 interrupted.
 
-    A disk without room, a refused file and too little memory are told in one message, too.
+    A disk without room, a refused file of the user's and too little memory are told in one message,
+    too; any other error is a fault of the program, and goes on with its traceback.
     """
     for asked_to_stop in (signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(asked_to_stop) != signal.SIG_IGN:  # as nohup sets it

@@ -7,8 +7,10 @@ import types
 
 import gin
 import pytest
+import torch
 
 import experiment
+import fewshot
 from fewshot.binding.locating import REPOSITORY
 from fewshot.errors import UserError
 from tests.binding.dummies import dummy_main, isolate
@@ -93,6 +95,7 @@ def test_a_long_config_name_is_shortened(requests, tmp_path):
     [
         (OSError(28, "No space left on device", "a/b"), "No space left on device: a/b: make room"),
         (PermissionError(13, "Permission denied", "a"), "Permission denied: a: mend that"),
+        (OSError(28, "No space left on device"), "No space left on device: make room, then go on."),
         (MemoryError(), "the memory does not suffice: take smaller batches"),
         (RuntimeError("DefaultCPUAllocator: can't allocate memory: x"), "the memory does not"),
         (RuntimeError("Could not determine home directory."), "set HOME, or bind paths without ~"),
@@ -108,13 +111,24 @@ def test_a_fault_of_the_machine_is_one_message(requests, capsys, fault, told):
     assert told in error and error.count("\n") == 1
 
 
-def test_a_bug_is_no_mistake_of_the_user(requests):
+@pytest.mark.parametrize(
+    "bug",
+    [
+        RuntimeError("shapes do not match"),
+        FileNotFoundError(2, "No such file or directory", f"{fewshot.__path__[0]}/a"),
+        FileNotFoundError(2, "No such file or directory", torch.__file__ + ".lost"),
+        OSError(9, "Bad file descriptor"),
+        OSError("of no kind"),
+    ],
+)
+def test_a_bug_is_no_mistake_of_the_user(requests, bug):
     def fail(request):
-        raise RuntimeError("shapes do not match")
+        raise bug
 
     requests.main.does = fail
-    with pytest.raises(RuntimeError, match="shapes"):
+    with pytest.raises(type(bug)) as raised:
         experiment.run(["-c", "a.gin"])
+    assert raised.value is bug
 
 
 def test_a_run_hands_its_request_to_main(requests, tmp_path):

@@ -6,6 +6,7 @@ from typing import Any
 
 import gin
 
+from fewshot.binding.refused import is_refusal
 from fewshot.errors import UserError
 
 Factory = Callable[..., Any]
@@ -36,7 +37,9 @@ def call_filled(
     given = {key: value for key, value in filled.items() if key in open_ones}
     try:
         return factory(*arguments, **given)
-    except (TypeError, ValueError, RuntimeError, AssertionError) as error:
+    except (TypeError, ValueError, RuntimeError, AssertionError, ArithmeticError) as error:
+        if not is_refusal(error):
+            raise
         reason = str(error).strip().splitlines() or [type(error).__name__]
         raise UserError(f"{name} ({binding}) refuses its bindings: {reason[0]}") from error
 
