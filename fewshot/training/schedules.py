@@ -1,7 +1,9 @@
 """Learning-rate schedules: built once the sizes are known, and moved when it is their time."""
 
+import copy
 import inspect
 import math
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -28,7 +30,9 @@ class WarmupCosine(LambdaLR):
         self, optimizer: Optimizer, total_steps: int, warmup: float = 0.05, final: float = 0.0
     ) -> None:
         if not 0 <= warmup < 1:
-            raise ValueError(f"warmup is a share of the steps in [0, 1), not {warmup}")
+            raise UserError(
+                f"WarmupCosine.warmup is {warmup}: bind a share of the steps in [0, 1)."
+            )
         rise = math.ceil(warmup * total_steps)
 
         def factor(step: int) -> float:
@@ -72,13 +76,41 @@ class ScheduleSizes:
 class Schedule:
     """The bound schedule over an optimiser, or none; moved by the step, the epoch or a figure.
 
-    Raises UserError as `build_schedule` does.
+    Raises UserError as `build_schedule` does, and for one that ends before the run or fails on its
+    way there.
     """
 
     def __init__(self, factory: Factory | None, optimizer: Optimizer, sizes: ScheduleSizes) -> None:
-        self._every = sizes.every
+        self._every, self._optimizer = sizes.every, optimizer
         self._built = build_schedule(factory, optimizer, sizes)
         self._follows_figure = self._built is not None and needs_figure(self._built)
+        if self._built is not None and not self._follows_figure:
+            self._rehearse(self._built, sizes.fillings()["total_steps"])
+
+    def _rehearse(self, schedule: Any, moves: int) -> None:
+        """Move it as often as a whole run will, and back to the start."""
+        kept = copy.deepcopy(schedule.state_dict())
+        groups = [
+            {key: copy.deepcopy(value) for key, value in group.items() if key != "params"}
+            for group in self._optimizer.param_groups
+        ]
+        done = 0
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # that no optimiser step came before
+                for done in range(moves):  # noqa: B007
+                    schedule.step()
+        except Exception as error:  # a schedule's own, of many kinds
+            reason = str(error).strip().splitlines() or [type(error).__name__]
+            raise UserError(
+                f"{name_of(type(schedule))} (main.schedule) fails after {done} of the {moves} "
+                f"moves of this run: {reason[0]}. Bind it to be as long as the run, or leave its "
+                f"length unbound; it moves every {self._every} (main.schedule_every)."
+            ) from error
+        finally:
+            for group, values in zip(self._optimizer.param_groups, groups, strict=True):
+                group.update(values)
+            schedule.load_state_dict(kept)
 
     def after_step(self) -> None:
         """An optimiser step was done."""

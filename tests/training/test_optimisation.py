@@ -9,6 +9,7 @@ from torch.optim import lr_scheduler
 from fewshot.errors import UserError
 from fewshot.training.optimisation import RangerLars, build_optimizer
 from fewshot.training.schedules import (
+    Schedule,
     ScheduleSizes,
     WarmupCosine,
     build_schedule,
@@ -16,6 +17,11 @@ from fewshot.training.schedules import (
 )
 
 SCHEDULES = ("OneCycleLR", "CosineAnnealingLR", "StepLR", "CyclicLR", "ReduceLROnPlateau")
+NEEDED = {
+    "OneCycleLR": ["max_lr = 0.1"],
+    "StepLR": ["step_size = 2"],
+    "CyclicLR": ["base_lr = 0.1", "max_lr = 1.0"],
+}
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -207,6 +213,42 @@ def test_plain_callables_are_filled_too():
     assert build_schedule(None, _sgd(), _sizes()) is None
 
 
+@pytest.mark.parametrize(
+    ("schedule", "binding", "every", "told"),
+    [
+        ("OneCycleLR", "total_steps = 5", "step", "fails after 5 of the 50 moves of this run"),
+        ("OneCycleLR", "total_steps = 4", "epoch", "fails after 4 of the 5 moves"),
+        ("StepLR", "step_size = 0", "step", "fails after 0 of the 50 moves of this run: integer"),
+    ],
+)
+def test_a_schedule_that_ends_early_or_divides_by_zero_is_refused(schedule, binding, every, told):
+    lines = [f"{schedule}.{line}" for line in (*NEEDED[schedule], binding)]
+    with pytest.raises(UserError, match=rf"{schedule} \(main\.schedule\) {told}"):
+        Schedule(bound(schedule, *lines), _sgd(), _sizes(every))
+
+
+@pytest.mark.parametrize("name", [*SCHEDULES, "WarmupCosine"])
+def test_a_rehearsal_leaves_no_trace(name, monkeypatch):
+    factory = bound(name, *(f"{name}.{line}" for line in NEEDED.get(name, [])))
+
+    def rates(rehearsed):
+        with monkeypatch.context() as patched:
+            if not rehearsed:
+                patched.setattr(Schedule, "_rehearse", lambda *_: None)
+            net = torch.nn.Linear(2, 2)
+            optimizer = torch.optim.SGD(net.parameters(), lr=1.0, momentum=0.9)
+            schedule = Schedule(factory, optimizer, _sizes())
+        found = []
+        for _ in range(50):
+            optimizer.step()
+            schedule.after_step()
+            groups = optimizer.param_groups
+            found.append([{k: v for k, v in g.items() if k != "params"} for g in groups])
+        return found
+
+    assert rates(rehearsed=True) == rates(rehearsed=False)
+
+
 def test_schedule_every_is_checked():
     with pytest.raises(UserError, match=r"main\.schedule_every is 'day': bind 'step' or 'epoch'"):
         _sizes("day")
@@ -223,7 +265,7 @@ def test_warmup_cosine_by_its_formula():
     rise = [2.0 * (step + 1) / 5 for step in range(4)]
     fall = [2.0 * (0.1 + 0.9 * (1 + math.cos(math.pi * s / 16)) / 2) for s in range(17)]
     assert rates == pytest.approx([*rise, *fall, 0.2])
-    with pytest.raises(UserError, match="warmup is a share of the steps"):
+    with pytest.raises(UserError, match=r"WarmupCosine\.warmup is .*: bind a share of the steps"):
         build_schedule(bound("WarmupCosine", "WarmupCosine.warmup = 5.0"), _sgd(), _sizes())
 
 
@@ -283,11 +325,7 @@ def test_ranger_lars_is_scheduled_and_resumed_exactly(tmp_path):
 
 @pytest.mark.parametrize("name", [*SCHEDULES, "WarmupCosine"])
 def test_every_schedule_state_loads_without_executing_code(tmp_path, name):
-    extra = {
-        "OneCycleLR": ["max_lr = 0.1"],
-        "StepLR": ["step_size = 2"],
-        "CyclicLR": ["base_lr = 0.1", "max_lr = 1.0"],
-    }.get(name, [])
+    extra = NEEDED.get(name, [])
     optimizer = _sgd()
     schedule = build_schedule(
         bound(name, *(f"{name}.{line}" for line in extra)), optimizer, _sizes()
