@@ -65,7 +65,10 @@ class FashionMNIST:
         make_root(root_dir, ImportNote("FashionMNIST", None, {"top": self.top}), self._write)
 
     def _write(self, folder: Path) -> None:
-        write_fashion_mnist(folder, obtain(self.source), self.top)
+        # within the draft, so that what a killed import fetched goes with it
+        with tempfile.TemporaryDirectory(prefix=".fetched-", dir=folder) as scratch:
+            contents = obtain(self.source, Path(scratch))
+        write_fashion_mnist(folder, contents, self.top)
 
 
 def write_fashion_mnist(folder: Path, contents: dict[str, bytes], top: int) -> None:
@@ -79,17 +82,19 @@ def write_fashion_mnist(folder: Path, contents: dict[str, bytes], top: int) -> N
     write_styles(folder, ids, labels, ["train"] * len(train) + ["test"] * len(test), top)
 
 
-def obtain(source: Path | None) -> dict[str, bytes]:
-    """The four verified files from the first source that has them, unpacked, by name."""
+def obtain(source: Path | None, scratch: Path) -> dict[str, bytes]:
+    """The four verified files from the first source that has them, unpacked, by name.
+
+    scratch: an empty folder for what is fetched.
+    """
     reasons = []
-    with tempfile.TemporaryDirectory(prefix="fashion-mnist-") as scratch:
-        for place, fetch in sources(source, Path(scratch)):
-            logger.info("looking for Fashion-MNIST in %s", place)
-            try:
-                return _verified(fetch())
-            except UnavailableError as error:
-                logger.info("not there: %s", error)
-                reasons.append(f"{place}: {error}")
+    for place, fetch in sources(source, scratch):
+        logger.info("looking for Fashion-MNIST in %s", place)
+        try:
+            return _verified(fetch())
+        except UnavailableError as error:
+            logger.info("not there: %s", error)
+            reasons.append(f"{place}: {error}")
     raise UserError(
         "Fashion-MNIST could not be had. Tried:\n  " + "\n  ".join(reasons) + "\n"
         f"Either put {', '.join(f'{name}.gz' for name in SHA256)} into a folder and bind "

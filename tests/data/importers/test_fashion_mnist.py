@@ -127,3 +127,22 @@ def test_the_sample_is_not_taken_for_the_whole(tmp_path):
         for kind in ("images-idx3", "labels-idx1")
     }
     assert all(len(digest) == 64 for digest in SHA256.values())
+
+
+def test_what_is_fetched_lies_in_the_draft_that_is_cleared_after_a_kill(
+    sample, tmp_path, monkeypatch
+):
+    places = []
+
+    def fetched(scratch):
+        places.append(scratch)
+        shutil.copytree(sample, scratch)
+        return scratch
+
+    monkeypatch.setattr(fashion_mnist_sources, "DEBIAN_FOLDER", tmp_path / "nowhere")
+    monkeypatch.setattr(fashion_mnist_sources, "from_torchvision", fetched)
+    FashionMNIST()(tmp_path / "root")
+    (scratch,) = places
+    assert scratch.parent.parent.name.endswith(".partial")
+    assert scratch.is_relative_to(tmp_path)
+    assert not [path for path in (tmp_path / "root").iterdir() if path.name.startswith(".fetched")]
