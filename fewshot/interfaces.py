@@ -149,6 +149,8 @@ class Evaluator(Protocol):
     monitors: whether it is cheap enough to run on validation during training. It may also have
     `needs_labels`: True is refused before training where no training row has a label;
     `check(objective, datasets)`: refuses, before training, what it would refuse after it;
+    `figures(objective, datasets)`: the names of what it may report of the validation split, by
+    which main.select_by is checked before training;
     `prefix`: put before its figures and files, so that two of one kind keep apart;
     `head`: what it compares embeddings with labelled ones by, which model.mdl keeps.
     """
@@ -163,18 +165,32 @@ class Evaluator(Protocol):
 class ObjectiveLike(Protocol):
     """What evaluators use of an objective.
 
-    One that classifies by its embedding alone has `scores_of(features float [B, D]) -> [B, C]`,
-    too, so that an image that was embedded is not computed again for its scores. One that learned
-    further label columns has `columns`, {column: its classes}, and `column_scores_of(features) ->
-    {column: [B, its classes]}`.
+    trained_classes, inherited_images: see Savable. What it may also have: `scores(uint8 images) ->
+    float [B, number of class names]`, higher being likelier, where it classifies; with it, where
+    that takes the embedding alone, `scores_of(features float [B, D])`, so that an image that was
+    embedded is not computed again; `pretext_figures(images) -> {name: float [B]}` and
+    `reconstruct(images) -> (seen, rebuilt)`, as PretextTask and Reconstructions ask for them. One
+    that learned further label columns has `columns`, {column: its classes}, and
+    `column_scores_of(features) -> {column: [B, its classes]}`.
     """
 
     class_names: tuple[str, ...]
+    trained_classes: tuple[str, ...]
+    inherited_images: IntArray
 
     def embed(self, images: Tensor) -> Tensor:
         """uint8 [B, C, H, W] -> float [B, D]."""
         ...
 
-    def scores(self, images: Tensor) -> Tensor:
-        """uint8 [B, C, H, W] -> float [B, number of class names]; higher is likelier."""
+
+class Head(Protocol):
+    """What evaluators classify embeddings with: a pure function, bound as a factory.
+
+    It may also have `transductive = True`, where a query's scores depend on the other queries;
+    `centred = False`, where it takes features as they are, not moved to the mean of the training
+    rows; `k`, the number of support rows that it needs.
+    """
+
+    def __call__(self, support: Tensor, labels: Tensor, query: Tensor, n_classes: int, /) -> Tensor:
+        """Features [S, D], int64 [S], features [Q, D] -> scores [Q, n_classes]; high is likely."""
         ...

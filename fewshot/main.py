@@ -7,7 +7,6 @@ from typing import Any
 import gin
 
 from fewshot import seeding
-from fewshot.batch import no_images
 from fewshot.binding.config import RunRequest
 from fewshot.binding.unused import report_unused
 from fewshot.data.loading import load_data
@@ -94,13 +93,16 @@ def main(
         )
         # whatever the bindings are refused for is refused before the folder takes the name
         train = parts.trainer.prepare(fit)
-        refusals.check(parts.evaluators, parts.objective, data.evaluated)
+        with parts.trainer.inference(parts.objective, final=False):
+            refusals.check(parts.evaluators, parts.objective, data.evaluated)
+            if num_epochs > 0:
+                monitored = (parts.monitors, parts.objective, data.monitored)
+                refusals.check_selection(select_by, *monitored)
         report_unused()
         if request.dry_run:
             describe(data.train, parts.objective, parts.sampler, seed, parts.trainer.device)
             return
-        inherited = getattr(parts.objective, "inherited_images", no_images())
-        facts = data.facts(data.count_trained_on(inherited))
+        facts = data.facts(data.count_trained_on(parts.objective.inherited_images))
         origin = _start(folder, request, seed, parts)
         summary = train()
         if not parts.trainer.is_main_process:

@@ -323,3 +323,63 @@ def test_further_columns_are_learned_reported_and_predicted(shop, tmp_path):
         [*bindings, "main.num_epochs = 0", f"TransferNet.saved_model_path = '{folder}/model.mdl'"],
     )
     assert results(again)["test"]["columns"] == found["test"]["columns"]
+
+
+def test_a_saved_classifier_predicts_a_wholly_unlabelled_csv(transfer, shop, tmp_path):
+    for split in ("train", "test"):
+        pd.read_csv(shop.root / f"{split}.csv")[["id"]].to_csv(tmp_path / f"{split}.csv")
+    bindings = [
+        *shop.bindings(),
+        f"FashionDataset.csv_file = '{tmp_path}/train.csv'",
+        f"test/FashionDataset.csv_file = '{tmp_path}/test.csv'",
+        "FashionDataset.label_column = None",
+        f"TransferNet.saved_model_path = '{transfer}/model.mdl'",
+    ]
+    folder = run(tmp_path, "predicted", ["configs/transfer_evaluate.gin"], bindings)
+    found, before = (pd.read_csv(path / "predictions.csv") for path in (folder, transfer))
+    assert found["id"].tolist() == before["id"].tolist()
+    assert found["label"].isna().all()
+    assert found["class_1"].tolist() == before["class_1"].tolist()
+    assert results(folder)["test"]["n_unlabelled"] == 24
+
+
+@pytest.mark.parametrize(
+    ("config", "bindings", "told"),
+    [
+        (
+            "transfer",
+            ["main.select_by = 'validation/f1'"],
+            "f1', which no evaluator reports: bind .* validation/top1, or 'last'",
+        ),
+        (
+            "transfer",
+            ["main.select_by = 'validation/top5'"],
+            "is 'validation/top5', which",
+        ),
+        ("transfer", ["main.select_by = 'valid/top1'"], "is 'valid/top1', which"),
+        ("rotation", ["main.select_by = 'validation/top1'"], "/knn_top1, .*/rotation_top1"),
+        ("transfer", ["main.evaluators = [@Reconstructions]"], "TransferNet rebuilds no images"),
+        ("transfer", ["main.evaluators = [@PretextTask]"], "TransferNet has no pretext task"),
+        (
+            "rotation",
+            ["main.evaluators = [@Classification]"],
+            "gives embeddings but no class scores",
+        ),
+    ],
+)
+@pytest.mark.parametrize("dry_run", [True, False])
+def test_what_no_evaluator_can_give_is_refused_before_training(
+    config, bindings, told, dry_run, shop, tmp_path
+):
+    small = [*shop.bindings(), *SMALL, *bindings]
+    with pytest.raises(UserError, match=told):
+        run(tmp_path, "refused", [f"configs/{config}.gin"], small, dry_run)
+    assert not (tmp_path / "refused").exists()
+
+
+@pytest.mark.parametrize(
+    "figure", ["validation/seen/top1", "validation/loss", "train/top1", "last"]
+)
+def test_figures_that_are_reported_choose_the_model(figure, shop, tmp_path):
+    small = [*shop.bindings(), *SMALL, f"main.select_by = '{figure}'", "main.num_epochs = 1"]
+    assert results(run(tmp_path, "x", ["configs/transfer.gin"], small))["selected_by"] == figure

@@ -7,8 +7,8 @@ import gin
 
 from fewshot.errors import UserError
 from fewshot.evaluation.classification_metrics import classify
-from fewshot.evaluation.classification_report import classification_report
-from fewshot.evaluation.inference import score
+from fewshot.evaluation.classification_report import classification_report, figure_names
+from fewshot.evaluation.inference import refuse_no_scores, score
 from fewshot.evaluation.label_columns import classified_columns, with_columns
 from fewshot.evaluation.naming import checked_prefix
 from fewshot.evaluation.ranking import ranked_logits
@@ -29,7 +29,6 @@ class Classification:
     """
 
     monitors = True
-    needs_labels = True
 
     def __init__(
         self,
@@ -44,6 +43,15 @@ class Classification:
         self.include_train = include_train
         self.mirrored = mirrored
         self.shift = shift
+
+    def check(self, objective: Any, _datasets: Mapping[str, Dataset]) -> None:
+        """Raise, before anything is trained, that the objective does not classify."""
+        refuse_no_scores(objective)
+
+    def figures(self, objective: Any, datasets: Mapping[str, Dataset]) -> set[str]:
+        """The names of what the validation split may get."""
+        found = figure_names(len(objective.class_names), datasets["validation"], self.prefix)
+        return found | ({f"{self.prefix}columns"} if getattr(objective, "columns", None) else set())
 
     def __call__(self, objective: Any, datasets: Mapping[str, Dataset]) -> Evaluation:
         """Evaluate every split; rows without a label are predicted only.

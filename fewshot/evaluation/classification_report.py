@@ -6,7 +6,9 @@ from pathlib import Path
 
 from fewshot.evaluation.classification_metrics import Classified
 from fewshot.evaluation.naming import prefixed, reported_split, titled
-from fewshot.interfaces import Evaluation
+from fewshot.evaluation.ranking import TOP_K
+from fewshot.evaluation.split_rows import has_labels
+from fewshot.interfaces import Dataset, Evaluation
 from fewshot.reports.findings import confident_mistakes, worst_confusions
 from fewshot.sections import Block, Note, Picture, Section, Table
 from fewshot.spreadsheet import write_csv
@@ -61,6 +63,15 @@ def classification_report(
         *_mistakes(found, prefix),
     ]
     return Evaluation(metrics, artifacts, sections)
+
+
+def figure_names(outputs: int, dataset: Dataset, prefix: str) -> set[str]:
+    """The names of what `Classified.metrics` may hold for so many outputs on a split."""
+    names = {"n_unlabelled"}
+    if has_labels(dataset):
+        names |= {"n", "top1", "mean_class_top1", "ceiling", "loss", "by_training_rows", "seen"}
+        names |= {"top5"} if outputs > TOP_K else set()
+    return set(prefixed(dict.fromkeys(names), prefix))
 
 
 def _per_class(found: Classified, prefix: str, heading: str, predictions: str) -> Section:

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from fewshot.errors import UserError
 from fewshot.evaluation.classification_metrics import Classified, classify
-from fewshot.evaluation.classification_report import classification_report
+from fewshot.evaluation.classification_report import classification_report, figure_names
 from fewshot.evaluation.gallery import Gallery, embed_gallery, stratified_rows
 from fewshot.evaluation.inference import embed
 from fewshot.evaluation.naming import checked_prefix, prefixed
@@ -18,9 +18,8 @@ from fewshot.evaluation.ranking import ranked_by_head
 from fewshot.evaluation.refusals import checked_head
 from fewshot.evaluation.split_rows import SplitRows, all_rows, rows_of_classes
 from fewshot.heads.knn import KNN, check_options, check_references
-from fewshot.interfaces import Dataset, Evaluation
+from fewshot.interfaces import Dataset, Evaluation, Head
 
-Head = Callable[[Tensor, Tensor, Tensor, int], Tensor]
 Groups = Mapping[str, Sequence[str] | Callable[[], Dataset]]
 
 
@@ -68,6 +67,11 @@ class GalleryClassification:
                 sum(n for label, n in split.items() if label in group) for split in (test, train)
             ]
             self._check_group(name, *rows)
+
+    def figures(self, _objective: Any, datasets: Mapping[str, Dataset]) -> set[str]:
+        """The names of what the validation split may get."""
+        outputs = len(rows_of_classes(datasets.get("train")))
+        return figure_names(outputs, datasets["validation"], self.prefix)
 
     def _check_group(self, name: str, test_rows: int, train_rows: int) -> None:
         least = max(1, getattr(self.head, "k", 1))

@@ -48,11 +48,7 @@ def score(
     them, an objective that has `scores_of` scores the embeddings there are. Raises UserError for an
     objective that does not classify.
     """
-    if getattr(objective, "scores", None) is None:
-        raise UserError(
-            f"{type(objective).__name__} gives embeddings but no class scores: evaluate it with "
-            "KNNClassification in place of Classification."
-        )
+    refuse_no_scores(objective)
     of_features = getattr(objective, "scores_of", None)
     if of_features is not None and not mirrored and shift == 0:
         features = embed(objective, dataset, chunk, rows)
@@ -64,6 +60,15 @@ def score(
     function = averaged(objective.scores, mirrored, shift)
     output = ("scoring", mirrored, shift)
     return _through(function, objective, dataset, chunk, rows, output)
+
+
+def refuse_no_scores(objective: Any) -> None:
+    """Raise UserError for an objective that does not classify."""
+    if not hasattr(objective, "scores"):
+        raise UserError(
+            f"{type(objective).__name__} gives embeddings but no class scores: evaluate it with "
+            "KNNClassification in place of Classification."
+        )
 
 
 def _through(

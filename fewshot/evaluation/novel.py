@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fewshot.batch import IntArray, no_images
+from fewshot.batch import IntArray
 from fewshot.errors import UserError
 from fewshot.evaluation.episodes import Pool
 from fewshot.evaluation.split_rows import labelled_rows
@@ -66,7 +66,7 @@ def novel_images(
 
 def _learned_from_before(objective: Any, digests: IntArray, split: str) -> NDArray[np.bool_]:
     """bool [N]: which images a saved model was trained on, without labels or under other ones."""
-    seen = np.isin(digests, getattr(objective, "inherited_images", no_images()))
+    seen = np.isin(digests, objective.inherited_images)
     if len(seen) and seen.all():
         raise UserError(
             f"the saved model was trained on every image of the {split} split, without labels or "
@@ -86,8 +86,7 @@ def _learned_from_before(objective: Any, digests: IntArray, split: str) -> NDArr
 
 def refuse_overlap(objective: Any, train: Dataset | None, novel: Iterable[str], split: str) -> None:
     """Raises UserError when a class of the split is one of the training rows or of the model."""
-    trained = getattr(objective, "trained_classes", objective.class_names)
-    shared = set(trained) & set(novel)
+    shared = set(objective.trained_classes) & set(novel)
     if not shared:
         return
     more = f" and {len(shared) - 5} more" if len(shared) > 5 else ""

@@ -28,23 +28,33 @@ class PretextTask:
             raise UserError(f"PretextTask.max_images is {max_images}: bind 1 or more, or None.")
         self.max_images = max_images
 
-    def __call__(self, objective: Any, datasets: Mapping[str, Dataset]) -> Evaluation:
-        """Labels are not looked at."""
-        if getattr(objective, "pretext_figures", None) is None:
+    def check(self, objective: Any, _datasets: Mapping[str, Dataset]) -> None:
+        """Raise, before anything is trained, that the objective has no such figures."""
+        if not hasattr(objective, "pretext_figures"):
             raise UserError(
                 f"{type(objective).__name__} has no pretext task that can be judged on other "
                 "images: leave PretextTask out of main.evaluators."
             )
+
+    def figures(self, objective: Any, datasets: Mapping[str, Dataset]) -> set[str]:
+        """The names of what the validation split gets, found on one image."""
+        return set(self._figures(objective, datasets["validation"], 1))
+
+    def __call__(self, objective: Any, datasets: Mapping[str, Dataset]) -> Evaluation:
+        """Labels are not looked at."""
+        self.check(objective, datasets)
         return Evaluation(
             {
-                split: self._figures(objective, dataset)
+                split: self._figures(objective, dataset, self.max_images or len(dataset))
                 for split, dataset in datasets.items()
                 if split != "train"
             }
         )
 
-    def _figures(self, objective: Any, dataset: Dataset, chunk: int = 256) -> dict[str, float]:
-        wanted = min(self.max_images or len(dataset), len(dataset))
+    def _figures(
+        self, objective: Any, dataset: Dataset, most: int, chunk: int = 256
+    ) -> dict[str, float]:
+        wanted = min(most, len(dataset))
         rows = np.arange(wanted) * len(dataset) // wanted
         sums: dict[str, float] = {}
         with torch.inference_mode():

@@ -1,6 +1,6 @@
 """The best outputs of each row, from scores that need not all be held at a time."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from fewshot.batch import IntArray
+from fewshot.interfaces import Head
 
 TOP_K = 5
 _CELLS = 1 << 24  # scores sorted, or given by a head, at a time: 128 MB in float64
@@ -52,7 +53,7 @@ def ranked_logits(scores: Tensor, outputs: Sequence[str], names: NDArray[np.obje
 
 
 def ranked_by_head(
-    head: Callable[[Tensor, Tensor, Tensor, int], Tensor],
+    head: Head,
     support: Tensor,
     labels: Tensor,
     query: Tensor,

@@ -37,13 +37,17 @@ class Reconstructions:
         self.n_images = n_images
         self.columns = columns
 
-    def __call__(self, objective: Any, datasets: Mapping[str, Dataset]) -> Evaluation:
-        """Rebuild the images; the picture is drawn when asked for."""
-        if getattr(objective, "reconstruct", None) is None:
+    def check(self, objective: Any, _datasets: Mapping[str, Dataset]) -> None:
+        """Raise, before anything is trained, that the objective rebuilds nothing."""
+        if not hasattr(objective, "reconstruct"):
             raise UserError(
                 f"{type(objective).__name__} rebuilds no images: leave Reconstructions out of "
                 "main.evaluators, or bind main.objective = @AutoEncoder."
             )
+
+    def __call__(self, objective: Any, datasets: Mapping[str, Dataset]) -> Evaluation:
+        """Rebuild the images; the picture is drawn when asked for."""
+        self.check(objective, datasets)
         split = reported_split(datasets)
         if split is None:
             return Evaluation({})

@@ -42,6 +42,30 @@ def check(evaluators: Sequence[Evaluator], objective: Any, datasets: Mapping[str
             evaluator.check(objective, datasets)
 
 
+def check_selection(
+    select_by: str, monitors: Sequence[Evaluator], objective: Any, datasets: Mapping[str, Dataset]
+) -> None:
+    """Refuse a figure that no evaluator will report of the validation split.
+
+    Where an evaluator does not say what it reports, that is found out after the first epoch.
+    """
+    split, _, name = select_by.partition("/")
+    of_training = split in ("last", "train", "train_evaluated")
+    if of_training or "validation" not in datasets or not monitors:
+        return
+    known: set[str] = set()
+    for monitor in monitors:
+        if not hasattr(monitor, "figures"):
+            return
+        known |= monitor.figures(objective, datasets)
+    if split != "validation" or name.partition("/")[0] not in known:
+        listed = ", ".join(f"validation/{figure}" for figure in sorted(known))
+        raise UserError(
+            f"main.select_by is {select_by!r}, which no evaluator reports: bind one of {listed}, "
+            "or 'last'."
+        )
+
+
 def checked_head(owner: str, factory: Callable[[], Any]) -> Any:
     """The head that a factory builds; raises UserError for what is none, such as a classifier.
 

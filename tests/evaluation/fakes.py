@@ -41,7 +41,8 @@ class PixelObjective(nn.Module):
 
     def __init__(self, class_names=()):
         super().__init__()
-        self.class_names = tuple(class_names)
+        self.class_names = self.trained_classes = tuple(class_names)
+        self.inherited_images = np.zeros(0, dtype=np.int64)
 
     def embed(self, images):
         return images.flatten(1).float()
