@@ -22,12 +22,15 @@ ALLOWED = {
     "encoders": BASE | {"encoders"},
     "objectives": BASE | {"binding.filling", "encoders", "models", "objectives"},
     # registrations: a file names the classes that its parts are built of
+    # data: photos are read as packs read them, and lists of them as tables are
     "models": BASE
-    | {"experiment.files", "experiment.tensor_bytes", "binding.registrations"}
-    | {"encoders", "models"},
+    | {"console", "experiment.files", "experiment.tensor_bytes", "binding.registrations"}
+    | {"reports.tables"}
+    | {"augmentation.test_time", "data.images", "data.tables", "heads", "encoders", "models"},
     "heads": {"errors", "heads"},
     "reports": BASE | {"console", "experiment.files", "reports"},
-    "evaluation": BASE | {"training.compilation", "heads", "reports", "evaluation"},
+    "evaluation": BASE
+    | {"augmentation.test_time", "training.compilation", "heads", "reports", "evaluation"},
     "experiment": BASE | {"experiment"},
     "training": BASE | {"binding.filling", "experiment", "training", "objectives"},
     "demo": {"errors", "console", "data.images", "models", "demo"},

@@ -1,6 +1,7 @@
 """How well an objective's own class scores classify each split."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import gin
@@ -69,4 +70,5 @@ class Classification:
             results[split] = classify(ranking, objective.class_names, rows, n_train)
             columns[split] = classified_columns(objective, dataset)
         report = classification_report(results, self.prefix, every_confusion=self.include_train)
-        return with_columns(report, results, columns, self.prefix)
+        whole = with_columns(report, results, columns, self.prefix)
+        return replace(whole, kept={"mirrored": self.mirrored, "shift": self.shift})

@@ -8,10 +8,10 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
+from fewshot.augmentation.test_time import averaged
 from fewshot.batch import IntArray
 from fewshot.errors import UserError
 from fewshot.evaluation.outputs import EvaluatedSplit
-from fewshot.evaluation.variants import averaged
 from fewshot.heads.geometry import has_float64
 from fewshot.interfaces import Dataset
 

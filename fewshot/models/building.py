@@ -96,7 +96,7 @@ def _registered(kind: type[Part], what: str, name: str, place: str) -> type[Part
     if kind is Projection and name == Projection.__name__:
         return kind
     try:
-        found = _configurable(name)
+        found = configurable(name, "fewshot.encoders", "fewshot.objectives")
     except (ValueError, KeyError, LookupError) as error:
         raise UserError(
             f"'{place}' needs the {what} {name}, which is not registered: import the module that "
@@ -110,40 +110,44 @@ def _registered(kind: type[Part], what: str, name: str, place: str) -> type[Part
     return found
 
 
-def _configurable(name: str) -> Any:
+def configurable(name: str, *rooms: str) -> Any:
+    """What is registered under a name, once the rooms have been imported where it is not yet.
+
+    Raises what gin does where it is not registered there either.
+    """
     try:
         return gin.get_configurable(name)
     except (ValueError, KeyError, LookupError):
-        register_own(("fewshot.encoders", "fewshot.objectives"))
+        register_own(rooms)
         return gin.get_configurable(name)
 
 
 def _check_kinds(made: type[Recorded], what: str, stored: StoredPart, place: str) -> None:
     declared = typing.get_type_hints(inspect.unwrap(made.__init__))
     for name, value in stored.arguments.items():
-        if name in declared and not _matches(declared[name], value):
+        if name in declared and not matches(declared[name], value):
             raise UserError(
                 f"'{place}' has {name} = {repr(value)[:60]} for its {what} {stored.name}, which is "
                 "no value of that argument's kind: the file is damaged."
             )
 
 
-def _matches(declared: Any, value: Any) -> bool:
+def matches(declared: Any, value: Any) -> bool:
     """Whether a plain value is of the declared type; True for types that are not plain."""
     origin, inner = typing.get_origin(declared), typing.get_args(declared)
     if origin in (typing.Union, UnionType):
-        return any(_matches(one, value) for one in inner)
+        return any(matches(one, value) for one in inner)
     if declared is float:
         return type(value) in (int, float)
     if declared in (int, bool, str, NoneType):
         return type(value) is declared
     if origin is tuple and Ellipsis not in inner:
         fits = isinstance(value, tuple) and len(value) == len(inner)
-        return fits and all(_matches(one, item) for one, item in zip(inner, value, strict=True))
+        return fits and all(matches(one, item) for one, item in zip(inner, value, strict=True))
     if origin in (list, tuple, Sequence):
-        return isinstance(value, tuple) and all(_matches(inner[0], item) for item in value)
+        return isinstance(value, tuple) and all(matches(inner[0], item) for item in value)
     if origin in (dict, Mapping):
-        return isinstance(value, dict) and all(_matches(inner[1], v) for v in value.values())
+        return isinstance(value, dict) and all(matches(inner[1], v) for v in value.values())
     return True
 
 

@@ -1,10 +1,13 @@
 """What a run or a user added to a model: read from its file as typed values, written at once.
 
 A run's evaluators bring these names (Evaluation.kept), and main writes them when it is done:
-`temperature`, a number above 0 that scores are divided by to become probabilities; `threshold`, the
-probability below which the likeliest class is no answer; `gallery` and `prototypes`, see Gallery
-and Prototypes; `columns`, the classes of further label columns, by column, in the order of their
-scores. `added`: classes that were added without training.
+
+temperature   above 0; what scores are divided by to become probabilities
+threshold     the probability below which the likeliest class is no answer, but "unknown"
+mirrored, shift   over which variants of an image a classifier's scores are averaged
+gallery, prototypes   of the training images, see Gallery and Prototypes
+columns       the classes of further label columns, by column, in the order of their scores
+added         prototypes of classes that were added without training
 """
 
 import dataclasses
@@ -20,10 +23,11 @@ from fewshot.errors import UserError
 from fewshot.models.fields import (
     Check,
     FieldError,
+    count,
     fields,
+    flag,
     number,
     perhaps,
-    plain,
     registered,
     several,
     tensor,
@@ -31,6 +35,7 @@ from fewshot.models.fields import (
     wrong,
 )
 from fewshot.models.model_file import load_model, write
+from fewshot.models.schema import LARGEST_SIDE, arguments
 from fewshot.models.stored import StoredModel
 
 
@@ -65,12 +70,15 @@ class Prototypes:
 
 @dataclass(frozen=True)
 class Extras:
-    """What was added to a model; None where it was not. added: mean and temperature as prototypes'
-    own, where these exist.
+    """What was added to a model; None where it was not.
+
+    added: with the mean and temperature of the prototypes, where there are any.
     """
 
     temperature: float = 1.0
     threshold: float | None = None
+    mirrored: bool = False
+    shift: int = 0
     gallery: Gallery | None = None
     prototypes: Prototypes | None = None
     added: Prototypes | None = None
@@ -125,6 +133,10 @@ def _columns(name: str, value: Any) -> dict[str, tuple[str, ...]]:
     return {text(name, key): several(text)(f"{name}.{key}", item) for key, item in value.items()}
 
 
+def _shift(name: str, value: Any) -> int:
+    return 0 if value == 0 else int(count(LARGEST_SIDE)(name, value))
+
+
 def _features(dimensions: int) -> Check:
     def check(name: str, value: Any) -> Tensor:
         found = tensor(name, value)
@@ -135,12 +147,6 @@ def _features(dimensions: int) -> Check:
         return found.float()
 
     return check
-
-
-def _arguments(name: str, value: Any) -> dict[str, Any]:
-    if not isinstance(value, dict):
-        raise wrong(name, value, "a dict of arguments")
-    return {registered(name, key): plain(f"{name}.{key}", item) for key, item in value.items()}
 
 
 def _gallery(name: str, value: Any) -> Gallery:
@@ -169,7 +175,7 @@ _GALLERY = fields(
     features=_features(2),
     labels=tensor,
     class_names=several(text),
-    head=perhaps(fields(name=registered, arguments=_arguments)),
+    head=perhaps(fields(name=registered, arguments=arguments)),
 )
 _PROTOTYPES = fields(
     class_names=several(text),
@@ -180,6 +186,8 @@ _PROTOTYPES = fields(
 _CHECKS: Mapping[str, Check] = {
     "temperature": _temperature,
     "threshold": _threshold,
+    "mirrored": flag,
+    "shift": _shift,
     "gallery": _gallery,
     "prototypes": _prototypes,
     "added": _prototypes,

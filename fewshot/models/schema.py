@@ -62,7 +62,8 @@ def _image_digests(name: str, value: Any) -> Tensor:
     return value.detach()  # type: ignore[no-any-return]
 
 
-def _arguments(name: str, value: Any) -> dict[str, Any]:
+def arguments(name: str, value: Any) -> dict[str, Any]:
+    """Plain values by the names of arguments."""
     if not isinstance(value, dict):
         raise wrong(name, value, "a dict of arguments")
     return {registered(name, key): plain(f"{name}.{key}", item) for key, item in value.items()}
@@ -97,7 +98,7 @@ def _inputs(name: str, value: Any) -> dict[str, Any]:
 
 
 _SIZE = several(count(LARGEST_SIDE), 2)
-_PART = fields(name=registered, arguments=_arguments, state=tensors)
+_PART = fields(name=registered, arguments=arguments, state=tensors)
 _FIELDS: Mapping[str, Check] = {
     "objective": text,
     "encoder": _PART,

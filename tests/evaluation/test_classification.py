@@ -6,6 +6,7 @@ import torch
 from sklearn.neighbors import KNeighborsClassifier
 from torch.nn import functional as F
 
+from fewshot.augmentation.test_time import averaged
 from fewshot.errors import UserError
 from fewshot.evaluation import ranking
 from fewshot.evaluation.classification import Classification
@@ -13,7 +14,6 @@ from fewshot.evaluation.embedding_map import EmbeddingMap
 from fewshot.evaluation.gallery import stratified_rows
 from fewshot.evaluation.gallery_classification import GalleryClassification, KNNClassification
 from fewshot.evaluation.retrieval import Retrieval
-from fewshot.evaluation.variants import averaged
 from fewshot.heads.prototypes import NearestPrototype
 from tests.evaluation.fakes import FakeDataset, PixelClassifier, PixelObjective, random_dataset
 

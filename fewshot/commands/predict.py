@@ -1,0 +1,55 @@
+"""Predict what photos show, by a trained model.
+
+Files, folders (with all below them), patterns such as 'new/*.jpg', a CSV with a column path or id,
+or - for a list of files on standard input. A line a photo: its five likeliest classes and their
+probabilities; "unknown" before them where the model is not sure enough. A photo that cannot be
+read is a line that says why.
+"""
+
+import argparse
+from pathlib import Path
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The model, the photos, the form of the answer."""
+    add = parser.add_argument
+    add("model", metavar="MODEL", help="model.mdl of an experiment's folder")
+    add("photos", nargs="+", metavar="PATH", help="file, folder, pattern, CSV, or -")
+    add("--csv", type=Path, metavar="FILE", help="write a CSV instead of a table")
+    add("--json", action="store_true", help="print an object a line instead of a table")
+    add("--neighbours", type=int, default=0, metavar="N", help="also name the N training images "
+        "that are most alike")  # fmt: skip
+    add("--root", type=Path, metavar="DIR", help="what a CSV's paths start at, or what holds "
+        "images/<id>.jpg of its ids")  # fmt: skip
+
+
+def run(given: argparse.Namespace) -> int:
+    """Predict; 2 where not one photo could be read."""
+    import sys
+
+    from tqdm import tqdm
+
+    from fewshot.console import say
+    from fewshot.errors import UserError
+    from fewshot.models.prediction.counting import Counted
+    from fewshot.models.prediction.photos import Photos
+    from fewshot.models.prediction.predictor import load
+    from fewshot.models.prediction.shown import show_json, show_table, write_csv
+
+    if given.csv and given.json:
+        raise UserError("--csv and --json are two forms of the answer: give one of them.")
+    model = load(given.model)
+    places = [place for place in given.photos if place != "-"]
+    photos = Photos(places, given.root, sys.stdin if "-" in given.photos else None)
+    # a bar and a table on one terminal would run into each other
+    hidden = True if not given.csv and sys.stdout.isatty() else None
+    found = Counted(model.predictions(photos, given.neighbours))
+    with tqdm(found, total=photos.total, unit="photo", leave=False, disable=hidden) as bar:
+        if given.csv:
+            write_csv(bar, given.csv, model.top, given.neighbours)
+        elif given.json:
+            show_json(bar)
+        else:
+            show_table(iter(bar))
+    say(found.summary(photos.left_out))
+    return 0 if found.read else 2

@@ -1,0 +1,199 @@
+"""A trained model for those who use it: photos in, classes out; from its file alone."""
+
+import dataclasses
+import logging
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+
+from fewshot.data.images.decode import ImageFormat, UInt8Array, image_format
+from fewshot.errors import UserError
+from fewshot.heads.nearest import search
+from fewshot.models.extras import Extras, as_plain, extras_of
+from fewshot.models.load import SavedModel
+from fewshot.models.load import load as load_module
+from fewshot.models.model_file import write
+from fewshot.models.prediction.answers import Answers
+from fewshot.models.prediction.decoded import BATCH, Decoded, decoded
+from fewshot.models.prediction.photos import Photos
+from fewshot.models.prediction.prediction import UNKNOWN, Neighbour, Prediction, frame
+
+logger = logging.getLogger("fewshot")
+
+TOP = 5
+
+
+class Predictor:
+    """A model file ready to use, on a GPU where there is one.
+
+    module: the network, an nn.Module; extras: the rest of what the file holds. class_names: what
+    it can answer, the classes it was trained on and those that were added; image_format: of the
+    images that the network takes. Raises UserError for a model that cannot be built.
+    """
+
+    def __init__(self, module: SavedModel, extras: Extras | None = None) -> None:
+        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        self.module = module.to(self.device)
+        self.extras = extras_of(module.stored) if extras is None else extras
+        self._answers = Answers(self.module, self.extras)
+        self.image_format = _image_format(module)
+
+    @property
+    def path(self) -> Path:
+        """The file it was loaded from."""
+        return self.module.stored.path
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """Every class that it can answer, in the order of the probabilities."""
+        return self._answers.class_names
+
+    @property
+    def added(self) -> tuple[str, ...]:
+        """Those of its classes that were added without training."""
+        return self._answers.added
+
+    @property
+    def threshold(self) -> float | None:
+        """The probability below which the answer is "unknown"; None where there is no such."""
+        return self.extras.threshold
+
+    def predict(
+        self, photos: str | Path | Sequence[str | Path], neighbours: int = 0
+    ) -> pd.DataFrame:
+        """What the photos show: a row a photo, in their order.
+
+        photos: files, folders (with all below), patterns such as 'new/*.jpg', or a CSV with a
+        column `path`; one or several. neighbours: how many of the most alike training images to
+        name. Columns: photo, answer (a class, "unknown", or None), class_1, score_1 ... class_5,
+        score_5 (probabilities, falling), then neighbour_1, neighbour_1_class,
+        neighbour_1_similarity ..., and error, which says why a photo could not be read. Raises
+        UserError for a model without classes, or without the gallery that neighbours need.
+        """
+        places = [photos] if isinstance(photos, str | Path) else photos
+        found = self.predictions(Photos(places), neighbours)
+        return frame(found, self.top, neighbours)
+
+    def predictions(self, photos: Photos, neighbours: int = 0) -> Iterator[Prediction]:
+        """The same one after the other, so that there may be any number; raises as `predict`."""
+        self._check(neighbours)
+        return self._stream(photos, neighbours)
+
+    @property
+    def top(self) -> int:
+        """How many classes a prediction names."""
+        return min(TOP, len(self.class_names))
+
+    def embed(self, images: UInt8Array | Tensor) -> Tensor:
+        """Images uint8 [N, C, H, W] of image_format -> embeddings float32 [N, D]."""
+        with torch.inference_mode():
+            parts = _tensor(images).split(BATCH)
+            return torch.cat([self.module.embed(part.to(self.device)).float() for part in parts])
+
+    def probabilities(self, images: UInt8Array | Tensor) -> Tensor:
+        """Images uint8 [N, C, H, W] of image_format -> float64 [N, number of class_names]."""
+        with torch.inference_mode():
+            parts = _tensor(images).split(BATCH)
+            return torch.cat([self._answers(part.to(self.device))[1].cpu() for part in parts])
+
+    def with_extras(self, extras: Extras) -> "Predictor":
+        """The same network with other extras, such as one class more."""
+        return Predictor(self.module, extras)
+
+    def save(self, path: Path | str) -> None:
+        """Write the model, with all that was added to it, as one file."""
+        own = {} if self.extras.added is None else {"added": as_plain(self.extras.added)}
+        others = {k: v for k, v in self.module.stored.extras.items() if k != "added"}
+        write(dataclasses.replace(self.module.stored, extras=others | own), path)
+
+    def _check(self, neighbours: int) -> None:
+        objective = self.module.stored.objective
+        if not self.class_names:
+            raise UserError(
+                f"'{self.path}' is a model of {objective} that knows no classes: it has no "
+                "classifier, and was trained without labels. Fine-tune it with "
+                "configs/finetune.gin, or add classes from a few photos of each: "
+                "python -m fewshot add"
+            )
+        rows = 0 if self.extras.gallery is None else len(self.extras.gallery.ids)
+        if neighbours < 0 or neighbours > rows:
+            raise UserError(
+                f"{neighbours} neighbours cannot be shown: '{self.path}' keeps {rows} labelled "
+                f"training images{'' if rows else ' (only runs that train keep them)'}. Ask for "
+                f"{f'0 to {rows}' if rows else '0'}."
+            )
+
+    def _stream(self, photos: Photos, neighbours: int) -> Iterator[Prediction]:
+        for batch in decoded(photos, self.image_format):
+            yield from self._of_batch(batch, neighbours)
+
+    def _of_batch(self, batch: Decoded, neighbours: int) -> Iterator[Prediction]:
+        read = [i for i in range(len(batch.photos)) if i not in batch.failures]
+        found = self._named(batch.images[read], neighbours) if read else []
+        told = dict(zip(read, found, strict=True))
+        for place, photo in enumerate(batch.photos):
+            if place in told:
+                yield dataclasses.replace(told[place], photo=photo.name)
+            else:
+                yield Prediction(photo.name, None, error=batch.failures[place].reason)
+
+    def _named(self, images: UInt8Array, neighbours: int) -> list[Prediction]:
+        with torch.inference_mode():
+            features, likely = self._answers(torch.from_numpy(images).to(self.device))
+            scores, order = likely.cpu().sort(dim=1, descending=True, stable=True)
+        alike = self._alike(features, neighbours)
+        found = []
+        for values, places, near in zip(
+            scores[:, : self.top].tolist(), order[:, : self.top].tolist(), alike, strict=True
+        ):
+            names = [self.class_names[place] for place in places]
+            below = self.threshold is not None and values[0] < self.threshold
+            classes = tuple(zip(names, values, strict=True))
+            found.append(Prediction("", UNKNOWN if below else names[0], classes, near))
+        return found
+
+    def _alike(self, features: Tensor, neighbours: int) -> list[list[Neighbour]]:
+        """By cosine similarity, the most alike first."""
+        gallery = self.extras.gallery
+        if gallery is None or neighbours == 0:
+            return [[] for _ in features]
+        support = gallery.features.to(features.device)
+        one_class = torch.zeros(len(support), dtype=torch.int64, device=features.device)
+        near = search(support, one_class, features, 1, neighbours, "cosine")
+        return [
+            [
+                Neighbour(gallery.ids[i], gallery.class_names[gallery.labels[i]], 1 - squared / 2)
+                for i, squared in zip(rows, distances, strict=True)
+            ]
+            for rows, distances in zip(near.rows.tolist(), near.squared.tolist(), strict=True)
+        ]
+
+
+def load(path: Path | str) -> Predictor:
+    """The model of a file, ready to use; reading it executes nothing.
+
+    Encoders, classifiers and heads of plug-ins must have been imported. Raises UserError for a file
+    that is missing, damaged, newer than the program, or of a part that is not registered.
+    """
+    return Predictor(load_module(path))
+
+
+def _tensor(images: UInt8Array | Tensor) -> Tensor:
+    if isinstance(images, Tensor):
+        return images
+    return torch.from_numpy(np.require(images, requirements="W"))  # a copy where it is read-only
+
+
+def _image_format(module: SavedModel) -> ImageFormat:
+    channels = module.image_channels or module.stored.inputs.channels
+    if module.resize is None:
+        logger.warning(
+            "'%s' is of an earlier format, which does not tell how its images were resized: photos "
+            "are stretched",
+            module.stored.path,
+        )
+    return image_format(module.image_size, channels, module.resize or "stretch")
