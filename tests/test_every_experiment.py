@@ -15,7 +15,7 @@ from fewshot.objectives.transfer_net import TransferNet
 from fewshot.training.optimisation import build_optimizer
 from fewshot.training.schedules import ScheduleSizes, build_schedule
 
-INGREDIENTS = ("augment", "data", "encoder", "evaluation", "probe", "schedule")
+INGREDIENTS = ("augment", "data", "encoder", "evaluation", "probe", "schedule", "studies")
 EXPERIMENTS = [
     path for path in sorted(Path("configs").glob("**/*.gin")) if path.parent.name not in INGREDIENTS
 ]
@@ -40,7 +40,14 @@ def spec():
 def test_an_experiment_is_built(path, tmp_path):
     config.load([str(path)], [])
     if "objective" not in gin.get_bindings("main"):
-        assert path.stem in ("balanced", "base", "pretraining", "protocol", "subset")
+        assert path.stem in (
+            "balanced",
+            "base",
+            "pretraining",
+            "protocol",
+            "quick_pretraining",
+            "subset",
+        )
         return
     name = gin.get_bindings("main")["objective"].__name__
     if name == "EnsembleNet":

@@ -15,6 +15,7 @@ from fewshot.binding.third_party import FAMILIES
 
 # Packages in which nothing is registered; walking them would only cost their imports.
 _NOT_WALKED = ("fewshot.commands", "fewshot.reports", "fewshot.studies")
+_WALKED_YET = "fewshot.studies.designs"
 
 
 def register_family(prefix: str) -> None:
@@ -34,7 +35,9 @@ def register_own(rooms: tuple[str, ...] = ("fewshot",)) -> None:
     rooms: packages to which it is limited, where the others are not worth their imports.
     """
     for module in pkgutil.walk_packages(fewshot.__path__, "fewshot."):
-        walked = not module.name.startswith(_NOT_WALKED) and module.name.startswith(rooms)
+        name = module.name
+        walked = name.startswith(_WALKED_YET) or not name.startswith(_NOT_WALKED)
+        walked = walked and name.startswith(rooms)
         if walked and not module.name.endswith("__main__"):
             importlib.import_module(module.name)
 

@@ -2,7 +2,7 @@
 
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,8 @@ class PlannedRun:
 
     after: name of the run whose saved model it takes; model: which file of that run's folder.
     columns: what its row of the table says of it; runs without are not shown. theirs: published
-    figures to set beside ours, by the same path in results.json.
+    figures to set beside ours, by the same path in results.json. beside: a folder beside the
+    study's, in which the run stands where other studies share it.
     """
 
     name: str
@@ -26,10 +27,27 @@ class PlannedRun:
     model: str = "model.mdl"
     columns: Mapping[str, Any] = field(default_factory=dict)
     theirs: Mapping[str, float] = field(default_factory=dict)
+    beside: str = ""
 
     def run(self, bindings: Sequence[str] = ()) -> Run:
         """As it is started, but for the model; the given bindings win over its own."""
         return Run(self.name, self.configs, [*self.bindings, *bindings])
+
+    def parent(self, place: Path) -> Path:
+        """The folder that the run's own is in, for a study in the folder `place`."""
+        return place.parent / self.beside if self.beside else place
+
+    def with_more(self, configs: Sequence[str] = (), bindings: Sequence[str] = ()) -> "PlannedRun":
+        """The same run with configs and bindings behind its own, over which they win."""
+        return replace(
+            self, configs=[*self.configs, *configs], bindings=[*self.bindings, *bindings]
+        )
+
+    @property
+    def alike(self) -> tuple[str, ...]:
+        """Equal for runs that differ in their seeds alone, and so take about as long."""
+        own = (value for value in self.bindings if not value.startswith("main.seed"))
+        return (*self.configs, *own, self.beside)
 
 
 @dataclass(frozen=True)

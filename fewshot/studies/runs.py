@@ -4,10 +4,10 @@ import json
 import logging
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import gin
 
@@ -55,6 +55,25 @@ def complete(run: Run, output_dir: str | Path) -> ExperimentFolder:
     Raises UserError when the run is refused, or the folder holds a run of another configuration;
     KeyboardInterrupt when it was interrupted.
     """
+    folder = ExperimentFolder(Path(output_dir).expanduser().absolute() / run.name)
+    wanted = command(run, output_dir)
+    if wanted is None:
+        return folder
+    code = _exit_code(wanted)
+    if code == 2:
+        raise UserError(f"the run '{run.name}' was refused, for the reason above.")
+    if code == 130:
+        raise KeyboardInterrupt("go on with the same command")
+    if code != 0 or not is_completed(folder):
+        raise RuntimeError(f"the run '{run.name}' ended with exit code {code}; see above")
+    return folder
+
+
+def command(run: Run, output_dir: str | Path) -> list[str] | None:
+    """What starts the run or goes on with it; None where it is completed.
+
+    Raises UserError where the folder holds a run of another configuration.
+    """
     parent = Path(output_dir).expanduser().absolute()
     folder = ExperimentFolder(parent / run.name)
     bindings = [argument for binding in run.bindings for argument in ("-p", binding)]
@@ -63,20 +82,13 @@ def complete(run: Run, output_dir: str | Path) -> ExperimentFolder:
         _check_same(run, folder)
         if is_completed(folder):
             logger.info("%s is completed", folder.path)
-            return folder
+            return None
         logger.info("%s was started: going on with it", folder.path)
         arguments = ["--resume", str(folder.path)]
     else:
         logger.info("%s starts", folder.path)
         arguments = [*configs, *bindings, "--name", run.name, "--output-dir", str(parent)]
-    code = _exit_code([sys.executable, str(REPOSITORY / "experiment.py"), *arguments])
-    if code == 2:
-        raise UserError(f"the run '{run.name}' was refused, for the reason above.")
-    if code == 130:
-        raise KeyboardInterrupt("go on with the same command")
-    if code != 0 or not is_completed(folder):
-        raise RuntimeError(f"the run '{run.name}' ended with exit code {code}; see above")
-    return folder
+    return [sys.executable, str(REPOSITORY / "experiment.py"), *arguments]
 
 
 def is_completed(folder: ExperimentFolder) -> bool:
@@ -145,6 +157,30 @@ def _check_same(run: Run, folder: ExperimentFolder) -> None:
         f"{'; '.join(line for line in changed if line.strip())[:500]}. Choose another "
         "--output-dir, or remove that folder."
     )
+
+
+class Process(Protocol):
+    """What is used of a process that computes a run."""
+
+    def poll(self) -> int | None:
+        """Its exit code, None while it has none."""
+        ...
+
+    def terminate(self) -> None:
+        """Ask it to stop."""
+        ...
+
+    def wait(self) -> int:
+        """Its exit code, once it has one."""
+        ...
+
+
+def start(command: list[str], log: Path, environment: Mapping[str, str]) -> Process:
+    """Start a process whose output and messages go to the end of a file."""
+    with log.open("ab") as file:
+        return subprocess.Popen(
+            command, stdout=file, stderr=file, env=dict(environment), start_new_session=True
+        )
 
 
 def _exit_code(command: list[str]) -> int:

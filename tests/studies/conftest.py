@@ -1,5 +1,7 @@
 """Studies whose runs are made in this process, which is faster than one process each."""
 
+import sys
+
 import pytest
 
 import experiment
@@ -36,13 +38,39 @@ def in_process(monkeypatch):
                     given.config, given.parameter or [], given.name, given.output_dir, False
                 )
             )
-        except UserError:
+        except UserError as error:
+            print(error, file=sys.stderr)
             return 2
         made.append(given.name)
         return 0
 
     monkeypatch.setattr(runs, "_exit_code", exit_code)
+
+    def start(command, log, environment):
+        log.write_text("")
+        return Ended(exit_code(command))
+
+    monkeypatch.setattr(runs, "start", start)
     return made
+
+
+class Ended:
+    """A process that has ended, or by and by will."""
+
+    def __init__(self, code, polls=0):
+        self.code, self.polls = code, polls
+        self.terminated = False
+
+    def poll(self):
+        self.polls -= 1
+        return None if self.polls >= 0 else self.code
+
+    def terminate(self):
+        self.terminated = True
+
+    def wait(self):
+        self.polls = 0
+        return self.code
 
 
 @pytest.fixture

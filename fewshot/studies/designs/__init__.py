@@ -1,0 +1,1 @@
+"""Studies that a .gin file describes: which runs, with what, after which."""

@@ -1,0 +1,49 @@
+"""What an engine is: it completes planned runs, wherever it has them computed."""
+
+import importlib
+from collections.abc import Sequence
+from pathlib import Path
+from pkgutil import iter_modules
+from typing import Protocol
+
+from fewshot.binding.suggestions import did_you_mean
+from fewshot.errors import UserError
+from fewshot.studies.plan import PlannedRun
+
+_PACKAGE = "fewshot.studies.engines"
+
+
+class Engine(Protocol):
+    """Completes runs, several at a time, each after the one that it needs."""
+
+    def complete(self, runs: Sequence[PlannedRun], place: Path) -> list[str]:
+        """Complete the runs of the study in the folder `place`; names of those that could not be.
+
+        A run that is completed already is not repeated, one that was interrupted goes on. One that
+        fails keeps only those from running that start from its model. Raises KeyboardInterrupt,
+        when all that ran has stopped, where the study is to stop.
+        """
+        ...
+
+
+def names() -> list[str]:
+    """The engines there are, one a module beside this one."""
+    folder = str(Path(__file__).parent)
+    return [module.name for module in iter_modules([folder]) if module.name != "engine"]
+
+
+def build_engine(name: str, jobs: int) -> Engine:
+    """The engine of that name, for so many runs at a time.
+
+    Raises UserError for a name that is none, and for fewer than one run.
+    """
+    known = names()
+    if name not in known:
+        raise UserError(
+            f"--engine {name}: there is none of that name.{did_you_mean(name, known)} "
+            f"There are: {', '.join(known)}."
+        )
+    if jobs < 1:
+        raise UserError(f"--jobs is {jobs}: give 1 or more.")
+    built: Engine = importlib.import_module(f"{_PACKAGE}.{name}").build(jobs)
+    return built

@@ -1,0 +1,199 @@
+"""The local engine, its processes made of nothing; what a real one does, test_runs.py has."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import threading
+
+import pytest
+
+from fewshot.errors import UserError
+from fewshot.studies import runs
+from fewshot.studies.engines.engine import build_engine, names
+from fewshot.studies.engines.local import LocalEngine
+from fewshot.studies.plan import PlannedRun
+from tests.studies.conftest import Ended
+
+
+@pytest.fixture
+def config(tmp_path):
+    path = tmp_path / "a.gin"
+    path.write_text("main.objective = @TransferNet")
+    return str(path)
+
+
+@pytest.fixture
+def started(monkeypatch, tmp_path):
+    """What is started: names with environments; `codes` says how some end, others completed."""
+
+    class Started:
+        def __init__(self):
+            self.names, self.commands, self.environments, self.codes = [], [], [], {}
+            self.polls, self.going, self.most = 0, [], 0
+
+    found = Started()
+
+    def start(command, log, environment):
+        name = command[command.index("--name") + 1]
+        parent = command[command.index("--output-dir") + 1]
+        found.names.append(name)
+        found.commands.append(command)
+        found.environments.append(environment)
+        code = found.codes.get(name, 0)
+        log.write_text("it was\nerror: wrong\n")
+        if code == 0:
+            folder = tmp_path / parent / name
+            folder.mkdir(parents=True)
+            (folder / "results.json").write_text(json.dumps({"status": "completed"}))
+            (folder / "model.mdl").touch()
+        process = Ended(code, found.polls)
+        found.going = [one for one in found.going if one.polls >= 0] + [process]
+        found.most = max(found.most, len(found.going))
+        return process
+
+    monkeypatch.setattr(runs, "start", start)
+    monkeypatch.setattr("fewshot.studies.engines.local._POLL_SECONDS", 0)
+    return found
+
+
+def planned(config, *names_and_needs, **more):
+    return [
+        PlannedRun(name, [config], after=after or None, **more)
+        for name, _, after in (text.partition("<") for text in names_and_needs)
+    ]
+
+
+def test_a_run_starts_from_the_model_of_the_one_it_needs(started, config, tmp_path):
+    plan = planned(config, "b<a", "a")
+    assert LocalEngine().complete(plan, tmp_path / "study") == []
+    assert started.names == ["a", "b"]
+    model = tmp_path / "study" / "a" / "model.mdl"
+    assert f"TransferNet.saved_model_path = '{model}'" in started.commands[1]
+
+
+def test_a_shared_run_stands_beside_the_study(started, config, tmp_path):
+    shared = PlannedRun("a", [config], beside="pretrained")
+    plan = [shared, *planned(config, "b<a")]
+    LocalEngine().complete(plan, tmp_path / "study")
+    assert (tmp_path / "pretrained" / "a" / "model.mdl").is_file()
+    assert f"{tmp_path}/pretrained/a/model.mdl" in " ".join(started.commands[1])
+
+
+@pytest.mark.parametrize("jobs", [1, 2, 3])
+def test_so_many_go_side_by_side_and_no_more(started, config, tmp_path, jobs):
+    started.polls = 3
+    LocalEngine(jobs).complete(planned(config, *"abcdefg"), tmp_path)
+    assert started.most == jobs
+    assert sorted(started.names) == list("abcdefg")
+
+
+def test_cores_are_shared_among_them(started, config, tmp_path, monkeypatch):
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(8)))
+    for jobs in (1, 3):
+        LocalEngine(jobs).complete(planned(config, f"run{jobs}"), tmp_path)
+    assert [e.get("OMP_NUM_THREADS") for e in started.environments] == [None, "2"]
+    monkeypatch.setenv("OMP_NUM_THREADS", "5")
+    LocalEngine(3).complete(planned(config, "asked"), tmp_path)
+    assert started.environments[-1]["OMP_NUM_THREADS"] == "5", "what the user says holds"
+
+
+@pytest.mark.parametrize("code", [1, 2, -9])
+def test_a_failed_run_keeps_only_those_from_running_that_need_it(
+    started, config, tmp_path, code, caplog
+):
+    started.codes["a"] = code
+    failed = LocalEngine(2).complete(planned(config, "a", "b<a", "c", "d<c"), tmp_path)
+    assert failed == ["a", "b"]
+    assert started.names == ["a", "c", "d"]
+    assert f"a ended with exit code {code}, see {tmp_path}/logs/a.log:" in caplog.text
+    assert "error: wrong" in caplog.text
+    assert "b is left out, since a failed" in caplog.text
+
+
+def test_an_exit_without_results_is_no_success(started, config, tmp_path, monkeypatch):
+    monkeypatch.setattr(runs, "is_completed", lambda folder: False)
+    assert LocalEngine().complete(planned(config, "a"), tmp_path) == ["a"]
+
+
+def test_one_that_is_refused_before_it_starts(started, tmp_path, caplog):
+    takes_none = tmp_path / "r.gin"
+    takes_none.write_text("main.objective = @RotationNet")
+    failed = LocalEngine().complete(planned(str(takes_none), "a", "b<a"), tmp_path)
+    assert failed == ["b"]
+    assert "b: the run 'b' cannot start from a saved model, as RotationNet" in caplog.text
+
+
+def test_an_interrupt_stops_all_that_go(started, config, tmp_path):
+    started.codes["c"] = 130
+    with pytest.raises(KeyboardInterrupt, match="same command"):
+        started.polls = 5
+        LocalEngine(3).complete(planned(config, *"abcd"), tmp_path)
+    assert "d" not in started.names
+    assert all(one.polls <= 0 for one in started.going), "each was waited for"
+
+
+def test_what_was_completed_is_not_repeated(started, config, tmp_path, monkeypatch):
+    monkeypatch.setattr(runs, "command", lambda run, parent: None)
+    assert LocalEngine().complete(planned(config, "a", "b"), tmp_path) == []
+    assert started.names == []
+
+
+def test_progress_is_told(started, config, tmp_path, caplog):
+    caplog.set_level("INFO", "fewshot")
+    LocalEngine().complete(planned(config, "a", "b"), tmp_path)
+    assert "1 of 2 runs are done, 0 going on; about" in caplog.text
+    assert "2 of 2 runs are done" in caplog.text
+
+
+def test_a_stopped_study_stops_its_processes_and_waits_for_them(tmp_path):
+    """In a process of its own, since the signal goes to whoever runs the study."""
+    child = textwrap.dedent(
+        f"""
+        import signal, sys, time
+        signal.signal(signal.SIGTERM, signal.default_int_handler)  # as exit_code does
+        try:
+            open({str(tmp_path)!r} + "/up" + sys.argv[1], "w").close()
+            time.sleep(30)
+        except KeyboardInterrupt:
+            time.sleep(0.3)
+            open({str(tmp_path)!r} + "/tidy" + sys.argv[1], "w").close()
+            sys.exit(130)
+        """
+    )
+    program = textwrap.dedent(
+        f"""
+        import sys
+        from pathlib import Path
+        from fewshot.console import exit_code
+        from fewshot.studies import runs
+        from fewshot.studies.engines.local import LocalEngine
+        from fewshot.studies.plan import PlannedRun
+        runs.command = lambda run, parent: [sys.executable, "-c", {child!r}, run.name]
+        plan = [PlannedRun(name, []) for name in ("1", "2", "3")]
+        study = lambda: LocalEngine(2).complete(plan, Path({str(tmp_path)!r}))
+        sys.exit(exit_code(study))
+        """
+    )
+    process = subprocess.Popen([sys.executable, "-c", program], start_new_session=True)
+    ready = threading.Event()
+    for _ in range(1200):
+        if (tmp_path / "up1").exists() and (tmp_path / "up2").exists():
+            break
+        ready.wait(0.05)
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(timeout=30) == 130
+    assert (tmp_path / "tidy1").exists()
+    assert (tmp_path / "tidy2").exists()
+    assert not (tmp_path / "up3").exists()
+
+
+def test_engines_are_the_modules_there_are():
+    assert "local" in names()
+    with pytest.raises(UserError, match=r"--engine locl: .* Did you mean local\? There are: local"):
+        build_engine("locl", 1)
+    with pytest.raises(UserError, match="--jobs is 0: give 1 or more"):
+        build_engine("local", 0)

@@ -1,0 +1,88 @@
+"""A whole little study, in this process; interrupted, it comes to the same table."""
+
+import pandas as pd
+import pytest
+
+from fewshot.__main__ import main
+from fewshot.studies import runs
+
+STUDY = """
+LabelBudget.pretext = {'rotation': ['configs/rotation.gin', '%(folder)s/pretraining.gin']}
+LabelBudget.training = ['configs/label_budget/training.gin', '%(folder)s/training.gin']
+LabelBudget.probing = ['configs/label_budget/probing.gin']
+LabelBudget.budgets = (1, 4)
+LabelBudget.seeds = (0, 1)
+"""
+
+
+@pytest.fixture
+def arguments(shop, tmp_path):
+    (tmp_path / "pretraining.gin").write_text(
+        "include 'configs/label_budget/pretraining.gin'\n"
+        "main.num_epochs = 1\nShuffledBatches.batch_size = 16\n"
+    )
+    (tmp_path / "training.gin").write_text("main.num_epochs = 1\nRepeatedBatches.steps = 3\n")
+    (tmp_path / "little.gin").write_text(STUDY % {"folder": tmp_path})
+    bound = [*shop.bindings(), "SmallResNet.widths = (8,)", "Trainer.precision = '32-true'"]
+    common = [part for binding in bound for part in ("-p", binding)]
+    return ["study", "label_budget", "-c", str(tmp_path / "little.gin"), *common]
+
+
+def outputs(place):
+    return [(place / name).read_text() for name in ("runs.csv", "paired.csv", "labels_worth.csv")]
+
+
+@pytest.mark.slow  # two dozen runs
+def test_a_study_and_the_same_study_interrupted(
+    arguments, tmp_path, in_process, monkeypatch, capsys
+):
+    assert main([*arguments, "--output-dir", str(tmp_path / "whole")]) == 0
+    place = tmp_path / "whole" / "little"
+    console = capsys.readouterr().out
+    found = pd.read_csv(place / "runs.csv", dtype={"budget": str})
+    assert len(found) == 2 * 2 * 2 * 4
+    assert found.groupby(["method", "way", "budget"]).size().unique().tolist() == [2]
+    counts = found.groupby("budget")[["rows", "smallest_class", "labels"]].agg(["min", "max"])
+    assert counts.loc["4"].tolist() == [12, 12, 4, 4, 4.0, 4.0]
+    assert counts.loc["1", "rows"].tolist() == [3, 3]
+    paired = pd.read_csv(place / "paired.csv")
+    assert paired["n"].unique().tolist() == [2]
+    assert "4 labels a class do what" in console
+    assert "It is the best of 4 on the test split." in (place / "study.md").read_text()
+    assert (place / "curves.png").read_bytes()[:4] == b"\x89PNG"
+    made = list(in_process)
+    pretrained = [name for name in made if name.startswith("rotation-") and "seed" not in name]
+    assert len(pretrained) == len(set(pretrained)) == 2
+    assert sorted(p.name for p in (tmp_path / "whole" / "pretrained").iterdir()) == sorted(
+        pretrained
+    )
+
+    start, count = runs.start, iter(range(100))
+
+    def interrupted(command, log, environment):
+        if next(count) == 6:
+            raise KeyboardInterrupt
+        return start(command, log, environment)
+
+    monkeypatch.setattr(runs, "start", interrupted)
+    again = [*arguments, "--output-dir", str(tmp_path / "parts")]
+    assert main(again) == 130
+    assert main([*again, "--show"]) == 0
+    assert len(pd.read_csv(tmp_path / "parts" / "little" / "runs.csv")) < len(found)
+    assert main(again) == 0
+    assert outputs(tmp_path / "parts" / "little") == outputs(place)
+    assert sorted(in_process) == sorted([*made, *made]), "no finished run is repeated"
+
+
+def test_nothing_to_show_and_a_failed_run(arguments, tmp_path, in_process, capsys):
+    place = ["--output-dir", str(tmp_path / "out")]
+    assert main([*arguments, *place, "--show"]) == 2
+    assert (
+        "has no completed run to tell of: run the study without --show" in capsys.readouterr().err
+    )
+    few = ["-p", "LabelBudget.seeds = (0,)", "-p", "RotationNet.angles = (0, 45)"]
+    assert main([*arguments, *place, *few, "--jobs", "2"]) == 2
+    errors = capsys.readouterr().err
+    assert "not completed, for the reasons above: rotation-" in errors
+    found = pd.read_csv(tmp_path / "out" / "little" / "runs.csv")
+    assert found["method"].unique().tolist() == ["scratch"], "the others are not kept from running"

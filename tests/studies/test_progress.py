@@ -1,0 +1,20 @@
+import math
+
+from fewshot.studies.progress import Progress
+
+
+def test_runs_take_as_long_as_those_like_them():
+    progress = Progress(["small", "small", "large", "large", "other"], jobs=2)
+    assert math.isnan(progress.seconds_left())
+    progress.end("small", 10)
+    assert progress.seconds_left() == (10 + 10 + 10 + 10) / 2, "nothing else is known"
+    progress.end("large", 100)
+    assert progress.seconds_left() == (10 + 100 + 55) / 2
+    assert progress.told(1) == "2 of 5 runs are done, 1 going on; about 1 min 22 s left"
+
+
+def test_what_is_skipped_teaches_nothing():
+    progress = Progress(["a", "b"], jobs=1)
+    progress.skip("a")
+    progress.end("b", 3)
+    assert progress.told() == "2 of 2 runs are done"
