@@ -25,8 +25,8 @@ def check_augmented(objective: Objective) -> None:
         )
 
 
-def two_views(objective: Objective, batch: Batch) -> tuple[Tensor, Tensor]:
-    """The encoder's features of two views, [B, D] each, from one pass over both.
+def both_views(objective: Objective, batch: Batch) -> Tensor:
+    """Two augmented, normalised views of each image, [2 B, C, H, W], all first ones first.
 
     Raises UserError for a batch of one image, which has no other to differ from.
     """
@@ -39,8 +39,24 @@ def two_views(objective: Objective, batch: Batch) -> tuple[Tensor, Tensor]:
         objective.inputs.normalise(objective.augment(batch.images, view_keys(batch.keys, view)))
         for view in range(2)
     ]
-    first, second = objective.encoder(torch.cat(views)).chunk(2)
+    return torch.cat(views)
+
+
+def two_views(objective: Objective, batch: Batch) -> tuple[Tensor, Tensor]:
+    """The encoder's features of two views, [B, D] each, from one pass over both."""
+    first, second = objective.encoder(both_views(objective, batch)).chunk(2)
     return first, second
+
+
+def spread(projected: Tensor) -> Tensor:
+    """About 1 where projections [B, D] fill all directions, 0 where all images have the same.
+
+    The standard deviation of projections of length 1, averaged over dimensions, times the root of
+    their number.
+    """
+    directions = F.normalize(projected.detach().float())
+    found: Tensor = directions.std(0, unbiased=False).mean() * directions.shape[1] ** 0.5
+    return found
 
 
 def loss_of_views(
@@ -51,13 +67,9 @@ def loss_of_views(
 ) -> tuple[Tensor, dict[str, Tensor]]:
     """The loss of the projections of two views, computed in float32 whatever the precision.
 
-    Logs `spread`, the standard deviation of the first view's projections of length 1, averaged over
-    dimensions and times the root of their number: about 1 where they fill all directions, 0 where
-    all images have the same.
+    Logs the `spread` of the first view's projections.
     """
     first, second = (projection(features).float() for features in two_views(objective, batch))
     with torch.autocast(first.device.type, enabled=False):
         value = loss(first, second)
-        directions = F.normalize(first.detach())
-        spread = directions.std(0, unbiased=False).mean() * directions.shape[1] ** 0.5
-    return value, {"spread": spread}
+        return value, {"spread": spread(first)}

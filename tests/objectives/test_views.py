@@ -10,6 +10,7 @@ from torch import nn
 from fewshot.augmentation.transforms import RandomCrop
 from fewshot.errors import UserError
 from fewshot.models.model_file import load_model, restore, save_model
+from fewshot.objectives.byol import BYOL
 from fewshot.objectives.inputs import Inputs
 from fewshot.objectives.simclr import SimCLR
 from fewshot.objectives.vicreg import VICReg
@@ -89,7 +90,7 @@ def test_the_loss_is_in_float32_whatever_the_precision(method):
     assert value.dtype == torch.float32
 
 
-@pytest.mark.parametrize("method", [SimCLR, VICReg])
+@pytest.mark.parametrize("method", [SimCLR, VICReg, BYOL])
 def test_a_model_file_holds_all_of_it_and_features_are_the_encoders(method, tmp_path):
     objective = method(spec(), ToyEncoder, cropping, 8, 4)
     objective(batch())
@@ -104,7 +105,7 @@ def test_a_model_file_holds_all_of_it_and_features_are_the_encoders(method, tmp_
     torch.testing.assert_close(again(shown)[0], objective(shown)[0])
 
 
-@pytest.mark.parametrize("method", [SimCLR, VICReg])
+@pytest.mark.parametrize("method", [SimCLR, VICReg, BYOL])
 def test_views_without_augmentation_are_refused(method):
     with pytest.raises(UserError, match=rf"{method.__name__} learns from distorted views, but Inp"):
         method(spec(), ToyEncoder, Inputs)
@@ -130,7 +131,7 @@ def test_spread_tells_a_collapse():
     assert spread["spread"].item() == pytest.approx(1)
 
 
-@pytest.mark.parametrize("method", [SimCLR, VICReg])
+@pytest.mark.parametrize("method", [SimCLR, VICReg, BYOL])
 def test_a_batch_of_one_image_is_refused(method):
     text = rf"{method.__name__} compares the images of a batch, and this one has a single image"
     with pytest.raises(UserError, match=text):
