@@ -19,9 +19,11 @@ from scipy import stats
 
 from fewshot.console import show
 from fewshot.errors import UserError
+from fewshot.experiment.artifacts import ExperimentFolder
 from fewshot.reports.tables import console, markdown
-from fewshot.studies.chain import chain
-from fewshot.studies.runs import Run, figure
+from fewshot.studies.engines.engine import build_engine
+from fewshot.studies.plan import PlannedRun
+from fewshot.studies.runs import figure
 
 Values = NDArray[np.float64]
 
@@ -41,23 +43,18 @@ class Arm:
             raise UserError(f"'{text}' names no experiment: write A.gin, or A.gin:B.gin for two.")
         return cls("+".join(Path(config).stem for config in configs), configs)
 
-    def value(
-        self,
-        seed: int,
-        name: str,
-        also: Sequence[str],
-        bindings: Sequence[str],
-        output_dir: Path,
-    ) -> float:
-        """The final figure of the last run with this seed; `also`: configs behind each run's."""
+    def runs(
+        self, seed: int, bindings: Sequence[str] = (), also: Sequence[str] = ()
+    ) -> list[PlannedRun]:
+        """Its runs with this seed, the last one the one that is told; `also`: configs behind."""
         bound = [*bindings, f"main.seed = {seed}"]
         # equal beginnings have one name, so that two arms share their pretraining
-        names = itertools.accumulate((Path(c).stem for c in self.configs), "{}+{}".format)
-        runs = [
-            Run(f"{started}-seed{seed}", [config, *also], bound)
-            for started, config in zip(names, self.configs, strict=True)
+        stems = itertools.accumulate((Path(c).stem for c in self.configs), "{}+{}".format)
+        names = [f"{started}-seed{seed}" for started in stems]
+        return [
+            PlannedRun(name, [config, *also], bound, after)
+            for name, config, after in zip(names, self.configs, [None, *names], strict=False)
         ]
-        return figure(chain(runs, output_dir)[-1], name)
 
 
 def interval(values: Values) -> tuple[float, float, float]:
@@ -96,10 +93,19 @@ def run_study(given: argparse.Namespace) -> None:
         if len(set(values)) < len(values):
             raise UserError(f"{what} name one twice: {', '.join(map(str, values))}.")
     place = Path(given.output_dir).expanduser().absolute() / (given.name or f"seeds-{arms[0].name}")
+    runs = {
+        (arm.name, seed): arm.runs(seed, given.parameter, given.config)
+        for arm in arms
+        for seed in given.seeds
+    }
+    once = {run.name: run for several in runs.values() for run in several}
+    failed = build_engine(given.engine, given.jobs).complete(list(once.values()), place)
+    if failed:
+        raise UserError(f"not completed, for the reasons above: {', '.join(failed)}.")
     found = {
         arm.name: np.array(
             [
-                arm.value(seed, given.figure, given.config, given.parameter, place)
+                figure(ExperimentFolder(place / runs[arm.name, seed][-1].name), given.figure)
                 for seed in given.seeds
             ]
         )

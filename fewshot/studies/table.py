@@ -1,60 +1,25 @@
 """Many planned runs -> one table, published figures beside ours.
 
 `python -m fewshot study table configs/studies/pretext_tasks.toml`: completes the runs that are
-not completed yet, one after the other, then writes and prints the table. The same command again
+not completed yet, then writes and prints the table. The same command again
 goes on where it was interrupted.
 """
 
 import argparse
-import logging
 import sys
-from collections.abc import Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from fewshot.console import message, show
+from fewshot.console import show
 from fewshot.errors import UserError
 from fewshot.experiment.artifacts import ExperimentFolder
 from fewshot.reports.tables import console, markdown
-from fewshot.studies.chain import model_of
-from fewshot.studies.plan import Plan, PlannedRun, read_plan
-from fewshot.studies.runs import Run, complete, figure, is_completed
-
-logger = logging.getLogger("fewshot")
-
-
-def complete_plan(
-    wanted: Sequence[PlannedRun],
-    bindings: Sequence[str],
-    output_dir: Path,
-    also: Sequence[str] = (),
-) -> list[str]:
-    """Complete the wanted runs, in this order; the names of those that could not be.
-
-    also: configs that are put behind each run's.
-
-    One that is refused, or whose training diverged, does not keep the others from running.
-    """
-    failed: list[str] = []
-    for planned in wanted:
-        own = planned.run(bindings)
-        run = Run(own.name, [*own.configs, *also], own.bindings)
-        if planned.after in failed:
-            logger.warning("%s is left out, since %s failed", planned.name, planned.after)
-            failed.append(planned.name)
-            continue
-        try:
-            if planned.after is not None:
-                start = ExperimentFolder(output_dir / planned.after)
-                run = run.with_model(model_of(start, planned.model))
-            complete(run, output_dir)
-        except UserError as error:
-            logger.warning("%s", message(error))
-            failed.append(planned.name)
-    return failed
+from fewshot.studies.engines.engine import build_engine
+from fewshot.studies.plan import Plan, read_plan
+from fewshot.studies.runs import figure, is_completed
 
 
 def table(plan: Plan, output_dir: Path) -> pd.DataFrame:
@@ -64,7 +29,7 @@ def table(plan: Plan, output_dir: Path) -> pd.DataFrame:
         if not run.columns:
             continue
         row = dict(run.columns)
-        folder = ExperimentFolder(output_dir / run.name)
+        folder = ExperimentFolder(run.parent(output_dir) / run.name)
         for name in plan.figures:
             row[name] = figure(folder, name) if is_completed(folder) else float("nan")
             if any(name in other.theirs for other in plan.runs.values()):
@@ -81,7 +46,8 @@ def run_study(given: argparse.Namespace) -> None:
     if not names:
         raise UserError(f"--only {' '.join(given.only)} names no run of: {', '.join(plan.runs)}.")
     wanted = [] if given.show else plan.with_needed(names)
-    failed = complete_plan(wanted, given.parameter, place, given.config)
+    runs = [run.with_more(given.config, given.parameter) for run in wanted]
+    failed = build_engine(given.engine, given.jobs).complete(runs, place)
     found = table(plan, place)
     if not given.show:
         place.mkdir(parents=True, exist_ok=True)

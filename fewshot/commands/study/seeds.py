@@ -6,7 +6,7 @@ Differences are taken seed by seed against the first experiment.
 
 import argparse
 
-from fewshot.studies.arguments import add_run_arguments
+from fewshot.studies.arguments import add_engine_arguments, add_run_arguments
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -18,6 +18,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--figure", default="test/top1", metavar="SPLIT/NAME", help="default: test/top1"
     )
     parser.add_argument("--name", help="the study's folder (default: seeds-<first experiment>)")
+    add_engine_arguments(parser)
 
 
 def run(given: argparse.Namespace) -> None:

@@ -1,13 +1,13 @@
 """Many planned runs, one table, published figures beside ours.
 
 Completes the runs of a plan, such as configs/studies/pretext_tasks.toml, that are not completed
-yet, one after the other, then writes and prints the table.
+yet, then writes and prints the table.
 """
 
 import argparse
 from pathlib import Path
 
-from fewshot.studies.arguments import add_run_arguments
+from fewshot.studies.arguments import add_engine_arguments, add_run_arguments
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -20,6 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument("--show", action="store_true", help="run nothing, show what there is")
     parser.add_argument("--name", help="the study's folder (default: the plan's stem)")
+    add_engine_arguments(parser)
 
 
 def run(given: argparse.Namespace) -> None:
