@@ -26,6 +26,8 @@ class BYOL(Objective):
     prediction. Raises UserError for a momentum not in [0, 1].
     """
 
+    unsaved = ("slow_encoder", "slow_projection")
+
     def __init__(
         self,
         spec: DataSpec,

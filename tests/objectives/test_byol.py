@@ -77,6 +77,15 @@ def test_the_slow_copy_is_the_running_mean_with_a_momentum_that_rises_to_one():
     torch.testing.assert_close(list(objective.slow_encoder.parameters()), before)
 
 
+def test_a_model_file_goes_without_the_slow_copy_which_a_checkpoint_has():
+    objective = byol()
+    assert {name.partition(".")[0] for name in objective.rest_state()} == {
+        "projection",
+        "prediction",
+    }
+    assert any(name.startswith("slow_encoder.") for name in objective.state_dict())
+
+
 @pytest.mark.parametrize("momentum", [-0.1, 1.1])
 def test_a_momentum_out_of_range_is_refused(momentum):
     with pytest.raises(UserError, match=rf"BYOL\.momentum is {momentum}: bind 0 to 1"):
