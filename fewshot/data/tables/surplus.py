@@ -1,12 +1,15 @@
 """Rows with more commas than columns: read where the surplus can only be in the last column."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 # A cell is quoted only if its closing quote stands before a comma or the end of the line; any
 # other quote, as in `3.5" Shorts`, is a character like the rest and swallows nothing.
 _CELL = re.compile(r'"((?:[^"]|"")*+)"(?=,|$)|([^,]*)')
+_NUMBER = re.compile(r"([+-]?\d+(\.\d*)?)?")
 _REPEATED = 0.5  # a column with fewer distinct values than this share of the rows names categories
+
+_Fits = Callable[[str], bool]
 
 
 def split_line(line: str) -> list[str]:
@@ -20,18 +23,37 @@ def commas_in_last_column(
     """The cells of each line, its last column taking the surplus; None where that is not certain.
 
     exact: the cells of the rows that fit the header; labels: columns whose values name classes. It
-    is certain when every column that names categories (a label column, or one whose values repeat)
-    holds a value that other rows have there, and the surplus in no other column would fit as well.
+    is certain when the other columns hold what they hold in other rows (one of few values where
+    values repeat, a number or nothing where all are), and would not with the surplus in any other
+    column. Labels are asked first to be known ones, and then, for a class that only such rows have,
+    to be any text: the columns behind them tell.
     """
-    known: list[set[str] | None] = []
-    for column in range(columns):
-        values = {cells[column].strip() for cells in exact}
-        names = column in labels or len(values) <= _REPEATED * len(exact)
-        known.append(values if names else None)
-    return [_read(line.rstrip("\r\n"), columns, known) for line in lines]
+    found = [_column([cells[column].strip() for cells in exact]) for column in range(columns)]
+    free = [_anything if column in labels else fits for column, fits in enumerate(found)]
+    known = list(found)
+    for column in labels:
+        known[column] = frozenset(cells[column].strip() for cells in exact).__contains__
+    texts = [line.rstrip("\r\n") for line in lines]
+    return [_read(text, columns, known) or _read(text, columns, free) for text in texts]
 
 
-def _read(line: str, columns: int, known: Sequence[set[str] | None]) -> list[str] | None:
+def _column(values: Sequence[str]) -> _Fits:
+    """What tells whether a cell may stand in a column that holds these values."""
+    if any(values) and all(map(_is_number, values)):
+        return _is_number
+    names = frozenset(values)
+    return names.__contains__ if len(names) <= _REPEATED * len(values) else _anything
+
+
+def _is_number(text: str) -> bool:
+    return _NUMBER.fullmatch(text) is not None
+
+
+def _anything(_: str) -> bool:
+    return True
+
+
+def _read(line: str, columns: int, columns_fit: Sequence[_Fits]) -> list[str] | None:
     pieces = _pieces(line)
     surplus, last = len(pieces) - columns, columns - 1
     if surplus < 0 or not all(well_formed for _, _, well_formed in pieces[:last]):
@@ -40,17 +62,16 @@ def _read(line: str, columns: int, known: Sequence[set[str] | None]) -> list[str
     rest = line[pieces[last][1] :]
     if rest.startswith('"') and rest.count('"') % 2:  # perhaps a text that goes on in the next line
         return None
-    fits = _fit([*cells[:last], ""], [*known[:last], None])
+    fits = _fit(cells[:last], columns_fit[:last])
     for column in range(last if surplus else 0):
         end = column + surplus + 1
         other = [*cells[:column], ",".join(cells[column:end]), *cells[end:]]
-        fits = fits and not _fit(other, known)
+        fits = fits and not _fit(other, columns_fit)
     return [*cells[:last], rest] if fits else None
 
 
-def _fit(cells: Sequence[str], known: Sequence[set[str] | None]) -> bool:
-    pairs = zip(cells, known, strict=True)
-    return all(values is None or cell.strip() in values for cell, values in pairs)
+def _fit(cells: Sequence[str], columns_fit: Sequence[_Fits]) -> bool:
+    return all(fits(cell.strip()) for cell, fits in zip(cells, columns_fit, strict=True))
 
 
 def _pieces(line: str) -> list[tuple[str, int, bool]]:

@@ -286,3 +286,22 @@ def test_no_class_is_ever_made_of_a_text(tmp_path_factory, rows, unquoted):
     except UserError:
         return
     assert set(table["articleType"]) <= {"Bags", "Hats", ""}
+
+
+def test_a_class_that_only_rows_with_a_surplus_comma_have_is_told_by_the_columns_behind_it(
+    tmp_path,
+):
+    path = tmp_path / "t.csv"
+    rows = [f"{i},Shirts,{2000 + i},Shirt" for i in range(4)]
+    path.write_text("\n".join(["id,articleType,year,name", *rows, "9,Perfume,2017,Perfume, big\n"]))
+    table = read_table(path)
+    assert table.loc[4].tolist() == ["9", "Perfume", "2017", "Perfume, big"]
+
+
+def test_a_surplus_comma_that_would_move_a_number_is_refused(tmp_path):
+    path = tmp_path / "t.csv"
+    rows = [f"{i},text {i},Shirts,{2000 + i},Shirt" for i in range(4)]
+    header = "id,description,articleType,year,name"
+    path.write_text("\n".join([header, *rows, "9,a nice, warm thing,Hats,2017,Hat\n"]))
+    with pytest.raises(UserError, match="line 6 has 6 cells, the header has 5"):
+        read_table(path)
