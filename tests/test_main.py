@@ -383,3 +383,20 @@ def test_what_no_evaluator_can_give_is_refused_before_training(
 def test_figures_that_are_reported_choose_the_model(figure, shop, tmp_path):
     small = [*shop.bindings(), *SMALL, f"main.select_by = '{figure}'", "main.num_epochs = 1"]
     assert results(run(tmp_path, "x", ["configs/transfer.gin"], small))["selected_by"] == figure
+
+
+def test_an_encoder_from_a_second_config_leaves_nothing_unused(shop, tmp_path, caplog):
+    caplog.set_level("INFO", logger="fewshot")
+    small = [
+        *shop.bindings(),
+        "TorchvisionEncoder.name = 'resnet18'",
+        "TorchvisionEncoder.weights = None",
+        "FashionDataset.image_size = (40, 40)",
+        "Inputs.size = (32, 32)",
+        "RandomResizedCrop.size = (32, 32)",
+        "ShuffledBatches.batch_size = 8",
+    ]
+    configs = ["configs/transfer.gin", "configs/encoder/resnet50_imagenet.gin"]
+    run(tmp_path, "dry", configs, small, dry_run=True)
+    assert "encoder    TorchvisionEncoder" in caplog.text
+    assert "not used" not in caplog.text

@@ -97,6 +97,7 @@ TransferNet.encoder=@resnet18x
 TransferNet.encoder=18
 TransferNet.classifier='linear'
 TransferNet.classifier=@KNN
+TransferNet.classifier=@NearestPrototype
 TransferNet.classifier=@LinearClassifier()
 TransferNet.classifier=@SmallResNet
 TransferNet.head=@LinearClassifier
