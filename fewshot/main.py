@@ -98,7 +98,7 @@ def main(
             if num_epochs > 0:
                 monitored = (parts.monitors, parts.objective, data.monitored)
                 refusals.check_selection(select_by, *monitored)
-        report_unused()
+        report_unused(["FashionDataset.cache_dir"] if request.dry_run else [])
         if request.dry_run:
             describe(data.train, parts.objective, parts.sampler, seed, parts.trainer.device)
             return

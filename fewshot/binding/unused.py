@@ -1,7 +1,7 @@
 """What is bound and goes nowhere, found once everything is built and before training begins."""
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any
 
 import gin
@@ -12,10 +12,15 @@ from fewshot.binding.provenance import MACRO, Key
 logger = logging.getLogger("fewshot")
 
 
-def report_unused() -> None:
-    """Say, in one warning, which bindings nothing has used or will use, and where they stand."""
-    if found := unused_bindings():
-        lines = [f"{name} ({place})" if place else name for name, place in found.items()]
+def report_unused(replaced: Collection[str] = ()) -> None:
+    """Say, in one warning, which bindings nothing has used or will use, and where they stand.
+
+    replaced: `Name.parameter` of those that this kind of run sets itself, and another would use.
+    """
+    found = unused_bindings().items()
+    left = {name: place for name, place in found if name.rpartition("/")[2] not in replaced}
+    if left:
+        lines = [f"{name} ({place})" if place else name for name, place in left.items()]
         logger.warning("bound but not used by this run: %s", ", ".join(lines))
 
 
