@@ -19,7 +19,7 @@ from fewshot.data.images.packed import Storage, open_pixels
 from fewshot.data.images.store import ImageStore, open_store
 from fewshot.data.statistics import channel_covariance, channel_statistics
 from fewshot.data.tables.columns import relabelled, text_of
-from fewshot.data.tables.table import digest, listing, read_table
+from fewshot.data.tables.table import digest, first_few, read_table
 from fewshot.errors import UserError
 
 logger = logging.getLogger("fewshot")
@@ -144,7 +144,7 @@ class FashionDataset:
                 names,
                 len(named),
                 len(table),
-                listing(named, LISTED),
+                first_few(named, LISTED),
             )
 
 

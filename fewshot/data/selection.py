@@ -10,7 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from fewshot.batch import IntArray
-from fewshot.data.splits.draw import class_counts, held_out, places_in_class
+from fewshot.data.splits.draw import held_out, places_in_class, rows_of_class
 from fewshot.errors import UserError
 
 logger = logging.getLogger("fewshot")
@@ -72,7 +72,7 @@ class SelectRows:
         if self.per_class is not None:
             rows = rows[_places(ids[rows], labels[rows], seed) < self.per_class]
         if self.min_per_class is not None:
-            small = class_counts(labels[rows]) < self.min_per_class
+            small = rows_of_class(labels[rows]) < self.min_per_class
             reason = f"fewer than {self.min_per_class} rows"
             _log_removed(np.unique(labels[rows[small]]), class_names, reason)
             rows = rows[~small]
@@ -81,7 +81,7 @@ class SelectRows:
 
     def _in_range(self, ids: NDArray[Any], labels: IntArray, seed: int) -> NDArray[np.bool_]:
         assert self.range is not None
-        places, counts = _places(ids, labels, seed), class_counts(labels)
+        places, counts = _places(ids, labels, seed), rows_of_class(labels)
         low, high = (np.floor(counts * edge + 0.5) for edge in self.range)
         return np.asarray((low <= places) & (places < high))
 

@@ -16,7 +16,7 @@ from fewshot.data.audit.findings import KINDS, ImageKey, Listed, find
 from fewshot.data.audit.looks import Looks, look
 from fewshot.data.audit.pairs import NearRule
 from fewshot.data.images.store import ImageStore, open_store
-from fewshot.data.tables.table import listing, read_rows
+from fewshot.data.tables.table import first_few, read_rows
 from fewshot.errors import UserError
 
 logger = logging.getLogger("fewshot")
@@ -45,7 +45,7 @@ class Audit:
         """Counts by kind, as the command line prints them."""
         lines = [f"{self.images:,} images compared"]
         if self.missing:
-            lines[0] += f"; {len(self.missing)} ids have none: {listing(self.missing)}"
+            lines[0] += f"; {len(self.missing)} ids have none: {first_few(self.missing)}"
         for kind in KINDS:
             rows = self.findings[self.findings["kind"] == kind]
             differ = int(rows["labels_differ"].sum())

@@ -87,11 +87,11 @@ def _look_at_each(
             picture = store.picture(image_id)
         except Exception:
             continue  # Pillow raises many kinds; the caller reports which ids are left
-        seen.append((image_id, pixel_digest(picture), *_small(picture)))
+        seen.append((image_id, picture_digest(picture), *_small(picture)))
     return seen
 
 
-def pixel_digest(picture: Image.Image) -> int:
+def picture_digest(picture: Image.Image) -> int:
     """64 bits of a cryptographic hash of width, height and pixels."""
     digest = hashlib.blake2b(picture.tobytes(), digest_size=8, salt=str(picture.size).encode())
     return int.from_bytes(digest.digest(), "little")

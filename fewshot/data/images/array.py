@@ -17,7 +17,7 @@ from fewshot.data.images.decode import (
     decode_each,
     file_stamp,
 )
-from fewshot.data.tables.table import listing
+from fewshot.data.tables.table import first_few
 from fewshot.errors import UserError
 
 
@@ -53,7 +53,7 @@ class ArrayImages:
         if len(self._rows) != len(ids):
             twice = [image_id for image_id, count in Counter(map(_plain, ids)).items() if count > 1]
             raise UserError(
-                f"{ids_path} names {listing(twice)} more than once: each image needs its own id."
+                f"{ids_path} names {first_few(twice)} more than once: each image needs its own id."
             )
 
     def find(self, ids: Iterable[str]) -> dict[str, str]:

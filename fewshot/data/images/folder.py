@@ -20,7 +20,7 @@ from fewshot.data.images.decode import (
     read_file,
 )
 from fewshot.data.images.photo import SUFFIXES
-from fewshot.data.tables.table import listing
+from fewshot.data.tables.table import first_few
 from fewshot.errors import UserError
 
 logger = logging.getLogger("fewshot")
@@ -107,5 +107,5 @@ def _report_links(folder: Path, links: Sequence[str]) -> None:
             "%s: %d pictures are links that lead out of the folder, and are read there: %s",
             folder,
             len(outside),
-            listing(os.path.realpath(link) for link in outside),
+            first_few(os.path.realpath(link) for link in outside),
         )

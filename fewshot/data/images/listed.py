@@ -20,7 +20,7 @@ from fewshot.data.images.decode import (
     file_stamp,
     read_file,
 )
-from fewshot.data.tables.table import listing, read_rows
+from fewshot.data.tables.table import first_few, read_rows
 from fewshot.errors import UserError
 
 logger = logging.getLogger("fewshot")
@@ -71,7 +71,7 @@ class ListedImages:
                 "python -m fewshot.data.importers --help",
                 self.root_dir,
                 len(outside),
-                listing(outside),
+                first_few(outside),
             )
         return found
 

@@ -25,7 +25,7 @@ from fewshot.data.images.segments import (
     write_index,
 )
 from fewshot.data.images.store import ImageStore
-from fewshot.data.tables.table import listing
+from fewshot.data.tables.table import first_few
 from fewshot.errors import UserError
 
 logger = logging.getLogger("fewshot")
@@ -112,7 +112,7 @@ class Pack:
         """
         logger.warning(
             "%s: the packed pixels of %d images are damaged: decoded again (%s)",
-            self.directory, len(ids), listing(ids),
+            self.directory, len(ids), first_few(ids),
         )  # fmt: skip
         known = {image_id: self._stamp(image_id) for image_id in ids}
         found = store.find(ids)
@@ -124,8 +124,9 @@ class Pack:
                 failures = self._append(store, self.damaged(self.places(ids)), found)
         if gone or failures:
             raise UserError(
-                f"the packed pixels of {listing([*gone, *failures])} are damaged, and their files "
-                f"have changed or cannot be read any more: remove {self.directory} and start again."
+                f"the packed pixels of {first_few([*gone, *failures])} are damaged, and their "
+                "files have changed or cannot be read any more: remove "
+                f"{self.directory} and start again."
             )
 
     def _append(

@@ -16,7 +16,7 @@ from fewshot.data.importers.writing import (
     write_list,
     write_styles,
 )
-from fewshot.data.tables.table import listing
+from fewshot.data.tables.table import first_few
 from fewshot.errors import UserError
 
 logger = logging.getLogger("fewshot")
@@ -70,7 +70,7 @@ class CatsVsDogs:
         twice = [name for name, count in Counter(ids).items() if count > 1]
         if twice:
             raise UserError(
-                f"{place} has more than one file of the name {listing(twice)}: remove the others."
+                f"{place} has more than one file of the name {first_few(twice)}: remove the others."
             )
         parts = hold_out_test(ids, labels, ["train"] * len(ids), self.test_fraction, "CatsVsDogs")
         folders = write_list(folder, ids, paths, source)

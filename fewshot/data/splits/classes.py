@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from fewshot.data.splits.draw import drawn_order, nth_combination
-from fewshot.data.tables.table import listing
+from fewshot.data.tables.table import first_few
 from fewshot.errors import UserError
 
 
@@ -74,7 +74,7 @@ def class_disjoint(
     note = f"few-shot: {len(counts) - len(classes)} types with fewer than {plan.min_per_class} rows"
     note += " are left out"
     if absent:
-        note += f"; base classes without a training row: {listing(absent)}"
+        note += f"; base classes without a training row: {first_few(absent)}"
     return tables, note
 
 
@@ -105,7 +105,7 @@ def _base_classes(
     if len(trainable) < plan.base_classes:
         raise UserError(
             f"{plan.base_classes} base classes cannot be drawn: only {len(trainable)} have at "
-            f"least {plan.min_per_class} training rows ({listing(trainable)}). "
+            f"least {plan.min_per_class} training rows ({first_few(trainable)}). "
             "Lower --base-classes or --min-per-class."
         )
     if plan.combination is None:

@@ -47,7 +47,7 @@ def places_in_class(codes: IntArray, keys: Sequence[object], *salt: int | str) -
     return places
 
 
-def class_counts(codes: IntArray) -> IntArray:
+def rows_of_class(codes: IntArray) -> IntArray:
     """int64 [N]: how many rows the class of each row has."""
     _, inverse, counts = np.unique(codes, return_inverse=True, return_counts=True)
     return counts[inverse].astype(np.int64)

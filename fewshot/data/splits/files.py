@@ -10,7 +10,7 @@ from typing import Any
 
 from fewshot.data.splits.listed import PARTS_OF_ROWS, PARTS_OF_TYPES, ListedParts
 from fewshot.data.splits.rows import SplitPlan, Splits
-from fewshot.data.tables.table import digest, listing, write_table, write_text
+from fewshot.data.tables.table import digest, first_few, write_table, write_text
 from fewshot.errors import UserError
 
 MANIFEST = "splits.json"
@@ -47,7 +47,7 @@ class SplitReport:
         lines += _by_reason(self.dropped)
         lines += self.notes
         if self.removed:
-            lines.append(f"removed files of an earlier split: {listing(self.removed, limit=20)}")
+            lines.append(f"removed files of an earlier split: {first_few(self.removed, limit=20)}")
         lines.append(f"written to {self.directory}")
         return "\n".join(lines)
 
@@ -62,7 +62,7 @@ def _by_reason(dropped: Sequence[tuple[str, str]]) -> list[str]:
         if len(found) <= SPELT_OUT:
             lines += [f"  id {row_id}: {reason}" for row_id in found]
         else:
-            named = f"ids {listing(found)}, all named in {MANIFEST}"
+            named = f"ids {first_few(found)}, all named in {MANIFEST}"
             lines.append(f"  {len(found):,} rows: {reason} ({named})")
     return lines
 

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from fewshot.data.tables.table import listing
+from fewshot.data.tables.table import first_few
 from fewshot.errors import UserError
 
 
@@ -26,7 +26,7 @@ def blocks_of(ids: list[str], size: int) -> list[str]:
     words = [row_id for row_id in ids if re.fullmatch(r"[0-9]{1,18}", row_id) is None]
     if words:
         raise UserError(
-            f"--validation-block needs ids that are whole numbers, found {listing(words)}: use "
+            f"--validation-block needs ids that are whole numbers, found {first_few(words)}: use "
             "--group-column instead."
         )
     return [str(int(row_id) // size) for row_id in ids]
@@ -39,7 +39,7 @@ def refuse_parted_groups(groups: list[str], names: NDArray[np.object_], column: 
     parted = [str(name).removeprefix("group ") for name in spread[spread > 1].index]
     if parted:
         raise UserError(
-            f"{len(parted)} groups of column '{column}' would be in two parts: {listing(parted)}. "
-            "Draw the parts with --test-fraction and --validation FRACTION, which keep groups "
-            "together."
+            f"{len(parted)} groups of column '{column}' would be in two parts: "
+            f"{first_few(parted)}. Draw the parts with --test-fraction and "
+            "--validation FRACTION, which keep groups together."
         )

@@ -8,7 +8,7 @@ from unicodedata import normalize
 import pandas as pd
 
 from fewshot.data.splits.draw import drawn_order
-from fewshot.data.tables.table import digest, listing, read_rows
+from fewshot.data.tables.table import digest, first_few, read_rows
 from fewshot.errors import UserError
 
 PARTS_OF_ROWS = ("train", "validation", "test")
@@ -64,7 +64,7 @@ def _part(text: str, of_types: bool) -> str:
 def _check(path: Path, keys: list[str], parts: list[str], known: Sequence[str]) -> None:
     twice = sorted(pd.Series(keys)[pd.Series(keys).duplicated()])
     if twice:
-        raise UserError(f"{path} lists {listing(twice)} twice: remove one of the lines.")
+        raise UserError(f"{path} lists {first_few(twice)} twice: remove one of the lines.")
     unknown = sorted(set(parts) - set(known))
     if unknown:
         raise UserError(
@@ -87,7 +87,7 @@ def listed_rows(rows: pd.DataFrame, listed: ListedParts) -> tuple[pd.Series, lis
     absent = sorted(set(listed.parts) - set(rows["id"]))
     if not absent:
         return names, []
-    return names, [f"{len(absent)} ids of {listed.file} are not in the CSV: {listing(absent)}"]
+    return names, [f"{len(absent)} ids of {listed.file} are not in the CSV: {first_few(absent)}"]
 
 
 def listed_types(
@@ -118,5 +118,5 @@ def listed_types(
         if tables[part].empty:
             raise UserError(f"no row of the CSV has a type of the part '{part}' of {listed.file}.")
     absent = sorted(set(parts) - set(rows[label_column]))
-    note = f"{len(absent)} types of {listed.file} are not in the CSV: {listing(absent)}"
+    note = f"{len(absent)} types of {listed.file} are not in the CSV: {first_few(absent)}"
     return tables, [note] if absent else []

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from fewshot.data.splits.draw import IntArray, held_out_groups
 from fewshot.data.splits.groups import blocks_of, groups_of, refuse_parted_groups
 from fewshot.data.splits.listed import ListedParts, listed_rows
-from fewshot.data.tables.table import listing
+from fewshot.data.tables.table import first_few
 from fewshot.errors import UserError
 
 
@@ -105,7 +105,7 @@ def _by_year(rows: pd.DataFrame) -> tuple[NDArray[np.object_], dict[str, str]]:
     names = np.where(years < 0, "", np.where(years % 2 == 0, "train", "test")).astype(object)
     for part, kind, use in (("train", "even", "training"), ("test", "odd", "test")):
         if part not in names:
-            found = listing(sorted(set(years[years >= 0].tolist())), limit=10) or "none"
+            found = first_few(sorted(set(years[years >= 0].tolist())), limit=10) or "none"
             raise UserError(
                 f"no row has an {kind} year, so the {use} split would be empty. Even years are "
                 f"training rows, odd years test rows; years found: {found}. To draw the test rows "
@@ -149,7 +149,7 @@ def _of_years(names: NDArray[np.object_], years: IntArray, parting: Parting) -> 
     if wrong:
         raise UserError(
             f"validation year {wrong[0]} is not a year of training rows, which are: "
-            f"{listing(training, limit=20)}."
+            f"{first_few(training, limit=20)}."
         )
     chosen = (names == "train") & np.isin(years, parting.validation_years)
     if chosen.sum() == (names == "train").sum():

@@ -7,10 +7,10 @@ import numpy as np
 import pandas as pd
 
 from fewshot.data.splits.classes import FewShotPlan, class_disjoint, top_classes
-from fewshot.data.splits.draw import class_counts, places_in_class
+from fewshot.data.splits.draw import places_in_class, rows_of_class
 from fewshot.data.splits.listed import ListedParts, listed_types
 from fewshot.data.splits.parting import Parting, part_rows
-from fewshot.data.tables.table import listing
+from fewshot.data.tables.table import first_few
 from fewshot.errors import UserError
 
 
@@ -109,7 +109,7 @@ def few_labels(train: pd.DataFrame, n: int, plan: SplitPlan) -> tuple[pd.DataFra
     codes = _codes(train[plan.label_column])
     places = places_in_class(codes, train["id"].tolist(), plan.seed, "per class")
     labels = train[plan.label_column]
-    small = labels[class_counts(codes) < n].value_counts()
+    small = labels[rows_of_class(codes) < n].value_counts()
     note = ""
     if len(small):
         note = (
@@ -133,4 +133,4 @@ def untrained_note(parts: Mapping[str, pd.DataFrame], label_column: str) -> str:
 
 def _counted(counts: pd.Series) -> str:
     ranked: Iterable[tuple[object, int]] = sorted(counts.items(), key=lambda i: (-i[1], str(i[0])))
-    return listing(f"{name} ({count})" for name, count in ranked)
+    return first_few(f"{name} ({count})" for name, count in ranked)

@@ -104,7 +104,7 @@ def as_paths(paths: Paths) -> list[Path]:
     return [Path(path).expanduser() for path in found]
 
 
-def listing(items: Iterable[object], limit: int = 5) -> str:
+def first_few(items: Iterable[object], limit: int = 5) -> str:
     """The first few items, and how many more there are."""
     texts = [str(item) for item in items]
     more = f" and {len(texts) - limit} more" if len(texts) > limit else ""
@@ -125,7 +125,7 @@ def _check_ids(ids: list[str], places: list[str]) -> None:
     where: dict[str, list[str]] = {}
     for name, place in zip(ids, places, strict=True):
         where.setdefault(name, []).append(place)
-    twice = [f"{name} ({listing(at)})" for name, at in where.items() if len(at) > 1]
+    twice = [f"{name} ({first_few(at)})" for name, at in where.items() if len(at) > 1]
     raise UserError(
-        f"duplicate ids: {listing(twice)}. Each image needs one row: remove the others."
+        f"duplicate ids: {first_few(twice)}. Each image needs one row: remove the others."
     )

@@ -6,7 +6,7 @@ from fewshot.data.audit.looks import (
     Looks,
     difference_hash,
     frequency_hash,
-    pixel_digest,
+    picture_digest,
 )
 from fewshot.data.audit.pairs import NearRule, exact_matches, near_matches, thumbnail_distance
 
@@ -45,8 +45,8 @@ def test_frequency_hash_is_the_sign_of_low_cosine_terms():
 def test_digests_are_of_pixels_and_size():
     flat = np.arange(24, dtype=np.uint8)
     wide, high = flat.reshape(2, 4, 3), flat.reshape(4, 2, 3)
-    assert pixel_digest(Image.fromarray(wide)) == pixel_digest(Image.fromarray(wide.copy()))
-    assert pixel_digest(Image.fromarray(wide)) != pixel_digest(Image.fromarray(high))
+    assert picture_digest(Image.fromarray(wide)) == picture_digest(Image.fromarray(wide.copy()))
+    assert picture_digest(Image.fromarray(wide)) != picture_digest(Image.fromarray(high))
 
 
 def looks(thumbnails, digests=None, hashes=None):
