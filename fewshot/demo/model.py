@@ -1,9 +1,9 @@
-"""A saved model as the demo's recogniser: its own classes, and prototypes of added articles."""
+"""A saved model as the demo's recogniser, which learns articles from snapshots."""
 
+import dataclasses
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Protocol
 
 import cv2
 import numpy as np
@@ -11,110 +11,88 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from fewshot.data.images.decode import ImageFormat
 from fewshot.data.images.plain_background import UInt8Array
 from fewshot.demo.preparation import Preparation, knows_items_on_black
 from fewshot.demo.viewer import Viewer
 from fewshot.errors import UserError
+from fewshot.models.extras import Prototypes
+from fewshot.models.prediction.predictor import Predictor, load
 
-SPREAD = 3.0  # how much farther than the snapshots from one another a picture of the article may be
-NARROWEST, WIDEST = 0.03, 0.15  # bounds of that, in 1 - cosine
-SOFTNESS = 0.15  # of the change from no to yes, as a share of the bound
-
-
-class Ready(Protocol):
-    """What is used of a loaded model: see fewshot.models.load."""
-
-    class_names: tuple[str, ...]
-    image_size: tuple[int, int]
-    image_channels: int | None
-    resize: str | None
-
-    @property
-    def classifies(self) -> bool:
-        """Whether it has scores."""
-        ...
-
-    def embed(self, images: Tensor) -> Tensor:
-        """uint8 [B, C, H, W] -> float [B, D]."""
-        ...
-
-    def scores(self, images: Tensor) -> Tensor:
-        """uint8 [B, C, H, W] -> float [B, classes]."""
-        ...
+TEMPERATURE = 0.1  # of cosines, where a model has no classes to fit it to
 
 
-class PrototypeRecogniser:
-    """A model's classes by its classifier, added articles by their snapshots' embeddings.
+class ModelRecogniser:
+    """A model's classes, and articles added as prototypes of their snapshots, in memory alone.
 
-    An added article is answered as far as a picture is about as near to one of its snapshots as
-    these are to one another; what that leaves is shared among the model's classes by its scores.
+    See fewshot/models/prediction/answers.py for how these are answered beside one another.
     """
 
-    def __init__(self, model: Ready, image_format: ImageFormat) -> None:
-        self._model = model
-        self._own = model.class_names if model.classifies else ()
-        self._articles: dict[str, tuple[Tensor, float]] = {}
-        self.image_format = image_format
+    def __init__(self, predictor: Predictor) -> None:
+        self._predictor = predictor
+        self.image_format = predictor.image_format
 
     @property
     def class_names(self) -> Sequence[str]:
         """All that it can answer."""
-        return (*self._own, *self._articles)
+        return self._predictor.class_names
 
     @property
     def added(self) -> Sequence[str]:
-        """The articles added."""
-        return tuple(self._articles)
+        """Those of its classes that were added, here or to the file."""
+        return self._predictor.added
 
-    @torch.inference_mode()
     def predict(self, images: UInt8Array, top: int) -> list[list[tuple[str, float]]]:
         """uint8 [B, C, H, W] -> for each image the likeliest classes and their shares, falling."""
-        batch = torch.from_numpy(images)
-        shares = torch.zeros(len(batch), 0)
-        if self._own:
-            shares = self._model.scores(batch).float().softmax(dim=1)
-        if self._articles:
-            features = functional.normalize(self._model.embed(batch).float(), dim=1)
-            likely = torch.stack([self._likely(features, *a) for a in self._articles.values()], 1)
-            left = 1 - likely.amax(dim=1, keepdim=True)
-            likely = likely * (1 - left) / likely.sum(dim=1, keepdim=True).clamp(min=1e-9)
-            shares = torch.cat([shares * left, likely], dim=1)
+        predictor = self._predictor  # another thread may put a new one in its place
+        shares = predictor.probabilities(images)
         best = shares.topk(min(top, shares.shape[1]), dim=1)
-        names = self.class_names
         return [
-            [(names[index], share) for share, index in zip(*pair, strict=True)]
+            [(predictor.class_names[index], share) for share, index in zip(*pair, strict=True)]
             for pair in zip(best.values.tolist(), best.indices.tolist(), strict=True)
         ]
 
-    @torch.inference_mode()
     def add(self, name: str, images: UInt8Array) -> None:
-        """Know a new class from uint8 [B, C, H, W]; raises UserError for a name it knows."""
+        """Know a new class from uint8 [B, C, H, W].
+
+        Raises UserError for a name it knows, and for a model that keeps no prototypes of its own
+        classes to tell it from.
+        """
         if name in self.class_names:
             raise UserError(f"'{name}' is a class already: choose another name.")
-        both = np.concatenate(
-            [images, images[..., ::-1]]
-        )  # seen from the left, seen from the right
-        features = functional.normalize(self._model.embed(torch.from_numpy(both)).float(), dim=1)
-        apart = 1 - features[: len(images)] @ features[: len(images)].T
-        apart.fill_diagonal_(float("inf"))
-        nearest = apart.amin(dim=1)
-        typical = float(nearest[nearest.isfinite()].mean()) if len(images) > 1 else NARROWEST
-        bound = min(max(SPREAD * typical, NARROWEST), WIDEST)
-        self._articles[name] = (features, bound)
+        before = self._before()
+        features = self._predictor.embed(images).cpu()
+        centred = functional.normalize(features - before.mean)
+        prototype = functional.normalize(centred.sum(dim=0, keepdim=True))
+        self._put((*before.class_names, name), torch.cat([before.features, prototype]), before)
 
     def remove(self, name: str) -> None:
         """Forget a class that was added; raises UserError for another."""
-        if name not in self._articles:
-            raise UserError(
-                f"'{name}' was not added: {', '.join(self._articles) or 'nothing was'}."
-            )
-        del self._articles[name]
+        if name not in self.added:
+            raise UserError(f"'{name}' was not added: {', '.join(self.added) or 'nothing was'}.")
+        before = self._before()
+        kept = [i for i, other in enumerate(before.class_names) if other != name]
+        self._put(tuple(before.class_names[i] for i in kept), before.features[kept], before)
 
-    @staticmethod
-    def _likely(features: Tensor, snapshots: Tensor, bound: float) -> Tensor:
-        apart = (1 - features @ snapshots.T).amin(dim=1)
-        return torch.sigmoid((bound - apart) / (SOFTNESS * bound))
+    def _before(self) -> Prototypes:
+        """The classes added so far, perhaps none."""
+        extras = self._predictor.extras
+        if extras.added is not None:
+            return extras.added
+        own = extras.prototypes
+        if own is None and self.class_names:
+            raise UserError(
+                "this model keeps no prototypes of its classes, which an added article is told "
+                "from: train it with this version of the program."
+            )
+        if own is not None:
+            return Prototypes((), own.features[:0], own.mean, own.temperature)
+        width = self._predictor.embed(np.zeros((1, *self.image_format.shape), np.uint8)).shape[1]
+        return Prototypes((), torch.zeros(0, width), torch.zeros(width), TEMPERATURE)
+
+    def _put(self, names: tuple[str, ...], features: Tensor, before: Prototypes) -> None:
+        added = Prototypes(names, features, before.mean, before.temperature) if names else None
+        extras = dataclasses.replace(self._predictor.extras, added=added)
+        self._predictor = self._predictor.with_extras(extras)
 
 
 def share_cores() -> None:
@@ -130,14 +108,12 @@ def open_viewer(path: Path, photos: str) -> Viewer:
     photos: "on-black", "as-they-are" or "auto", see `python -m fewshot demo --help`. Raises
     UserError for a file that is no model of this program.
     """
-    from fewshot.models.load import load
-
-    model = load(path)
-    channels = model.image_channels or model.stored.inputs.channels
-    image_format = ImageFormat(model.image_size, channels, model.resize or "stretch")
+    predictor = load(path)
+    image_format = predictor.image_format
+    # the first one is slow
+    predictor.probabilities(np.zeros((1, *image_format.shape), np.uint8))
+    trained = predictor.module.stored.trained_classes
     on_black = photos == "on-black" or (
-        photos == "auto" and knows_items_on_black(image_format, model.class_names)
+        photos == "auto" and knows_items_on_black(image_format, trained)
     )
-    recogniser = PrototypeRecogniser(model, image_format)
-    recogniser.predict(np.zeros((1, *image_format.shape), np.uint8), 1)  # the first one is slow
-    return Viewer(recogniser, Preparation(image_format, on_black))
+    return Viewer(ModelRecogniser(predictor), Preparation(image_format, on_black))

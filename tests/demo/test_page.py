@@ -12,10 +12,12 @@ import pytest
 import torch
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
+from torch.nn import functional
 
 from fewshot.batch import Batch, DataSpec
 from fewshot.binding.locating import REPOSITORY
 from fewshot.encoders.small_resnet import SmallResNet
+from fewshot.models.extras import Prototypes, add_extras, as_plain
 from fewshot.models.model_file import save_model
 from fewshot.objectives.transfer_net import TransferNet
 from tests.browsing import browser, console_errors, requested, write_video
@@ -49,6 +51,13 @@ def model(tmp_path_factory):
                 optimiser.step()
     path = tmp_path_factory.mktemp("nine classes") / "model.mdl"
     save_model(net.eval(), path)
+    with torch.inference_mode():
+        features = net.embed(pixels).float()
+    mean = features.mean(0)
+    units = functional.normalize(features - mean)
+    sums = torch.stack([units[torch.from_numpy(labels == i)].sum(0) for i in range(len(classes))])
+    own = Prototypes(spec.class_names, functional.normalize(sums), mean, 0.1)
+    add_extras(path, {"prototypes": as_plain(own)})
     return path
 
 
