@@ -10,13 +10,14 @@ import pandas as pd
 import torch
 from torch import Tensor
 
+from fewshot.batch import IntArray
 from fewshot.errors import UserError
 from fewshot.evaluation.classification_metrics import classify
 from fewshot.evaluation.inference import embed
 from fewshot.evaluation.ranking import ranked_by_head
 from fewshot.evaluation.refusals import checked_head
 from fewshot.evaluation.split_rows import all_rows
-from fewshot.interfaces import Dataset, Evaluation, IntArray
+from fewshot.interfaces import Dataset, Evaluation
 from fewshot.sections import Section, Table
 
 

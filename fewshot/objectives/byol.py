@@ -9,8 +9,8 @@ import gin
 import torch
 from torch import Tensor
 
+from fewshot.batch import Batch, DataSpec
 from fewshot.errors import UserError
-from fewshot.interfaces import Batch, DataSpec
 from fewshot.objectives.objective import Objective
 from fewshot.objectives.views import both_views, check_augmented, spread
 

@@ -22,7 +22,8 @@ def draw_curves(found: pd.DataFrame, figure: str, scratch: str, path: Path) -> N
     """
     of = curves(found, figure)
     labels = found.groupby("budget")["labels"].mean()
-    ways = list(dict.fromkeys(way for _, way in of))
+    # what is trained comes first, then the heads on frozen features
+    ways = sorted(dict.fromkeys(way for _, way in of), key=lambda way: way != TRAINED)
     methods = list(dict.fromkeys(method for method, _ in of))
     colours = dict(zip(methods, class_colours(len(methods)), strict=True))
     columns = min(2, len(ways))
@@ -38,15 +39,23 @@ def draw_curves(found: pd.DataFrame, figure: str, scratch: str, path: Path) -> N
                 name = "untrained encoder" if method == scratch else method
                 _line(axes, of[method, way], labels, colours[method], name)
         _log_axis(axes, labels)
-        axes.legend(frameon=False, prop={"size": 8, "family": families()}, loc="lower right")
     for axes in list(canvas.axes)[len(ways) :]:
         axes.set_axis_off()
-    seeds = found["seed"].nunique()
-    note = (
-        f"test {figure}; lines are means, bands 95 % intervals by Student's t, over {seeds} seeds"
-    )
+    lines = {str(line.get_label()): line for axes in canvas.axes for line in axes.lines}
+    canvas.legend(
+        list(lines.values()), list(lines), loc="outside upper center", frameon=False,
+        ncols=min(len(lines), 2 * columns), prop={"size": 9, "family": families()},
+    )  # fmt: skip
+    note = f"test {figure}; lines are means, bands their 95 % intervals, n = {_seeds(found)} seeds"
     canvas.supxlabel(f"labels a class ({note})", **text_style(9, FAINT))
     save_figure(canvas, path, dpi=120)
+
+
+def _seeds(found: pd.DataFrame) -> str:
+    """How many seeds a point is of."""
+    counts = found.groupby(["method", "way", "budget"])["seed"].nunique()
+    least, most = int(counts.min()), int(counts.max())
+    return str(most) if least == most else f"{least} to {most}"
 
 
 def _line(

@@ -16,12 +16,12 @@ from fewshot.binding import config
 from fewshot.console import show
 from fewshot.errors import UserError
 from fewshot.experiment.artifacts import ExperimentFolder
-from fewshot.reports.tables import console, markdown
+from fewshot.reports.tables import markdown
 from fewshot.spreadsheet import read_csv, write_csv
 from fewshot.studies.budget_curves import draw_curves
 from fewshot.studies.designs.label_budget import SCRATCH, LabelBudget
 from fewshot.studies.engines.engine import build_engine
-from fewshot.studies.labels_worth import TRAINED, paired, sentences, worth
+from fewshot.studies.labels_worth import TRAINED, in_words, paired, sentences, worth
 from fewshot.studies.plan import PlannedRun
 from fewshot.studies.runs import figure, is_completed, read_results
 
@@ -72,15 +72,18 @@ def report(design: LabelBudget, found: pd.DataFrame, place: Path) -> str:
         write_csv(table, place / f"{file}.csv")
     draw_curves(found, name, SCRATCH, place / "curves.png")
     budgets = [str(budget) for budget in design.budgets if budget is not None]
-    told = list(sentences(worths, "10" if "10" in budgets else budgets[len(budgets) // 2]))
+    budget = "10" if "10" in budgets else budgets[len(budgets) // 2]
+    told = list(sentences(worths, budget))
+    lines = "\n".join(in_words(differences, budget, SCRATCH))
     best = f"{told[0]} It is the best of {len(told)} on the test split." if told else ""
     (place / "study.md").write_text(
         f"# Accuracy by labels a class\n\n{best}\n\n![curves](curves.png)\n\n"
+        f"In percentage points, paired by seed, with 95 % intervals:\n\n```\n{lines}\n```\n\n"
         f"## Differences to training from scratch\n\n{markdown(differences)}\n\n"
         f"## Labels saved\n\n{markdown(worths)}\n\n" + "\n\n".join(told) + "\n",
         encoding="utf-8",
     )
-    return f"{console(differences)}\n\n{best}"
+    return f"{lines}\n\n{best}"
 
 
 def read_design(configs: Sequence[str], bindings: Sequence[str]) -> LabelBudget:

@@ -62,6 +62,24 @@ def _differences(own: "pd.Series[Any]", base: pd.DataFrame, budget: str) -> dict
     return row
 
 
+def in_words(table: pd.DataFrame, budget: str, scratch: str) -> list[str]:
+    """Each paired difference of a budget as a line, in percentage points, the largest first."""
+    if "difference" not in table:
+        return []
+    some = table[(table["budget"] == budget) & table["difference"].notna()]
+    some = some.sort_values("difference", ascending=False, kind="stable")
+    lines = []
+    for row in some.to_dict("records"):
+        half = 100 * row["difference_ci95"]
+        spread = f" ± {half:.1f}" if np.isfinite(half) else ""
+        who = "untrained encoder" if row["method"] == scratch else row["method"]
+        lines.append(
+            f"{who} ({row['way']}) - {scratch} at {budget} a class: "
+            f"{100 * row['difference']:+.1f}{spread}, n = {row['n']}"
+        )
+    return lines
+
+
 def worth(found: pd.DataFrame, figure: str, scratch: str) -> pd.DataFrame:
     """A row a method, way and budget: as many labels a class from scratch do as much.
 

@@ -7,6 +7,7 @@ from scipy import stats
 
 from fewshot.studies.labels_worth import (
     TRAINED,
+    in_words,
     labels_reaching,
     paired,
     same_as,
@@ -77,6 +78,25 @@ class TestPaired:
         one = ("rotation", TRAINED, "10")
         assert table.loc[one, "difference"] == pytest.approx(kept.loc[one, "difference"])
         assert table.loc[one, "difference_ci95"] == pytest.approx(kept.loc[one, "difference_ci95"])
+
+
+def test_differences_in_words():
+    table = pd.DataFrame(
+        {
+            "method": ["scratch", "rotation", "scratch", "rotation", "rotation"],
+            "way": [TRAINED, TRAINED, "k-NN", "k-NN", TRAINED],
+            "budget": ["10", "10", "10", "10", "20"],
+            "difference": [np.nan, 0.061, -0.1, 0.07, 0.5],
+            "difference_ci95": [np.nan, 0.0081, 0.02, np.nan, 0.1],
+            "n": [5, 5, 5, 1, 5],
+        }
+    )
+    assert in_words(table, "10", "scratch") == [
+        "rotation (k-NN) - scratch at 10 a class: +7.0, n = 1",
+        "rotation (fine-tuning) - scratch at 10 a class: +6.1 ± 0.8, n = 5",
+        "untrained encoder (k-NN) - scratch at 10 a class: -10.0 ± 2.0, n = 5",
+    ]
+    assert in_words(table[["budget"]], "10", "scratch") == []
 
 
 class TestReaching:

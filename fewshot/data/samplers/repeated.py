@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 import gin
 
+from fewshot.batch import IntArray
 from fewshot.data.samplers.unstructured import ShuffledBatches, check_positive
-from fewshot.interfaces import IntArray
 
 
 @gin.register
