@@ -30,7 +30,8 @@ TOP = 5
 class Predictor:
     """A model file ready to use, on a GPU where there is one.
 
-    module: the network, an nn.Module; extras: the rest of what the file holds. class_names: what
+    module: the network, an nn.Module; extras: the rest of what the file holds; answers: what turns
+    images into features and probabilities. class_names: what
     it can answer, the classes it was trained on and those that were added; image_format: of the
     images that the network takes. Raises UserError for a model that cannot be built.
     """
@@ -39,7 +40,7 @@ class Predictor:
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self.module = module.to(self.device)
         self.extras = extras_of(module.stored) if extras is None else extras
-        self._answers = Answers(self.module, self.extras)
+        self.answers = Answers(self.module, self.extras)
         self.image_format = _image_format(module)
 
     @property
@@ -50,12 +51,12 @@ class Predictor:
     @property
     def class_names(self) -> tuple[str, ...]:
         """Every class that it can answer, in the order of the probabilities."""
-        return self._answers.class_names
+        return self.answers.class_names
 
     @property
     def added(self) -> tuple[str, ...]:
         """Those of its classes that were added without training."""
-        return self._answers.added
+        return self.answers.added
 
     @property
     def threshold(self) -> float | None:
@@ -98,7 +99,7 @@ class Predictor:
         """Images uint8 [N, C, H, W] of image_format -> float64 [N, number of class_names]."""
         with torch.inference_mode():
             parts = _tensor(images).split(BATCH)
-            return torch.cat([self._answers(part.to(self.device))[1].cpu() for part in parts])
+            return torch.cat([self.answers(part.to(self.device))[1].cpu() for part in parts])
 
     def with_extras(self, extras: Extras) -> "Predictor":
         """The same network with other extras, such as one class more."""
@@ -143,7 +144,7 @@ class Predictor:
 
     def _named(self, images: UInt8Array, neighbours: int) -> list[Prediction]:
         with torch.inference_mode():
-            features, likely = self._answers(torch.from_numpy(images).to(self.device))
+            features, likely = self.answers(torch.from_numpy(images).to(self.device))
             scores, order = likely.cpu().sort(dim=1, descending=True, stable=True)
         alike = self._alike(features, neighbours)
         found = []
