@@ -1,7 +1,7 @@
 """How the nouns meet: every method and optional attribute that one of them asks of another."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from fewshot.batch import Batch, DataSpec, IntArray
-from fewshot.sections import Section, Table
+from fewshot.sections import Section, tables_of
 from fewshot.spreadsheet import write_csv
 
 
@@ -95,22 +95,26 @@ class Evaluation:
     metrics: {split: {name: figure}}, merged into results.json; artifacts: {file name: a function
     that writes it at the path it is given}, to which the sections' tables are added; sections: what
     console and reports show; kept: what model.mdl is to hold of it, by the names that
-    fewshot/models/extras.py knows.
+    fewshot/models/extras.py knows; more: what is only looked at when a run ends, such as galleries
+    of images: asked for once, with the objective still in place.
     """
 
     metrics: Mapping[str, Mapping[str, Any]]
     artifacts: Mapping[str, Callable[[Path], None]] = field(default_factory=dict)
     sections: Sequence[Section] = ()
     kept: Mapping[str, Any] = field(default_factory=dict)
+    more: "Callable[[], Evaluation] | None" = None
 
     def __post_init__(self) -> None:
-        tables = {
-            block.name: partial(write_csv, block.frame)
-            for section in self.sections
-            for block in section.blocks
-            if isinstance(block, Table)
-        }
+        tables = {name: partial(write_csv, t) for name, t in tables_of(self.sections).items()}
         object.__setattr__(self, "artifacts", {**self.artifacts, **tables})
+
+    def whole(self) -> "Evaluation":
+        """With what `more` adds."""
+        added = self.more() if self.more else Evaluation({})
+        artifacts = {**self.artifacts, **added.artifacts}
+        sections = [*self.sections, *added.sections]
+        return replace(self, artifacts=artifacts, sections=sections, more=None)
 
 
 class Dataset(Protocol):

@@ -180,7 +180,7 @@ def _evaluate_chosen(
         restore(parts.objective, load_model(folder.model))
     with parts.trainer.inference(parts.objective):
         splits = evaluated(parts.objective, parts.data.evaluated)
-        found = [evaluator(parts.objective, splits) for evaluator in parts.evaluators]
+        found = [evaluator(parts.objective, splits).whole() for evaluator in parts.evaluators]
         if summary.epochs > 0 and parts.objective.embeds_by_parts:
             add_extras(folder.model, kept(parts.objective, splits, parts.evaluators, found))
     return found

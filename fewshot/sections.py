@@ -45,7 +45,48 @@ class Note:
     text: str
 
 
-Block = Table | Picture | Link | Note
+@dataclass(frozen=True)
+class Thumbnails:
+    """Small pictures in one JPEG, an artifact of the evaluation: tile i lies in column
+    i % columns and row i // columns, each width x height pixels.
+    """
+
+    name: str
+    width: int
+    height: int
+    columns: int
+
+
+@dataclass(frozen=True)
+class Images:
+    """Images that stand together in rows, kept as CSV.
+
+    name: the table's file. frame: one line an image: row (what the images beside it share, said
+    before them), id, caption, verdict ("right", "wrong" or ""), tile (its place in the thumbnails,
+    missing where it has none). note: a sentence below.
+    """
+
+    name: str
+    frame: pd.DataFrame
+    thumbnails: Thumbnails
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Matrix:
+    """Who was taken for whom: cells that open the images which fell there; elsewhere a picture.
+
+    name: the file of frame: true class, taken for, images (how many). shown: its frame has the
+    columns true class, taken for, id, caption, tile, the surest first. picture: the same as a PNG.
+    """
+
+    name: str
+    frame: pd.DataFrame
+    shown: Images
+    picture: Picture
+
+
+Block = Table | Picture | Link | Note | Images | Matrix
 
 
 @dataclass(frozen=True)
@@ -60,3 +101,15 @@ class Section:
     blocks: Sequence[Block]
     order: int = 50
     console: bool = True
+
+
+def tables_of(sections: Sequence[Section]) -> dict[str, pd.DataFrame]:
+    """The tables by file name that the sections are kept as."""
+    found: dict[str, pd.DataFrame] = {}
+    for block in (block for section in sections for block in section.blocks):
+        match block:
+            case Table() | Images():
+                found[block.name] = block.frame
+            case Matrix():
+                found |= {block.name: block.frame, block.shown.name: block.shown.frame}
+    return found

@@ -1,6 +1,7 @@
 """Whole runs on the little shop: what a user types, and what is then in the folder."""
 
 import json
+import re
 from pathlib import Path
 
 import pandas as pd
@@ -78,6 +79,15 @@ def test_the_test_split_is_scored_once_and_only_after_training(transfer):
     predictions = pd.read_csv(transfer / "predictions.csv")
     right = (predictions["label"] == predictions["class_1"]).mean()
     assert right == pytest.approx(results(transfer)["test"]["top1"])
+
+
+def test_the_report_shows_the_images_it_names(transfer):
+    page = (transfer / "report.html").read_text()
+    assert "url(data:image/jpeg;base64," in page
+    data = re.search(r"<script type=application/json>(.*)</script>", page).group(1)
+    shown = {told[1] for cell in json.loads(data)["images"].values() for told in cell}
+    assert shown == set(pd.read_csv(transfer / "predictions.csv")["id"])
+    assert (transfer / "thumbnails.jpg").stat().st_size < 100_000
 
 
 def test_scoring_the_training_split_leaves_the_mean_over_the_steps_alone(shop, tmp_path):

@@ -29,7 +29,7 @@ def explanation(word: str = "") -> str:
 
 def differences(first: Sequence[str], second: Sequence[str]) -> str:
     """What two configurations bind differently, one block for each name; '' where nothing is."""
-    sides = [_bound(files) for files in (first, second)]
+    sides = [bound_values(files) for files in (first, second)]
     lines = []
     for name in sorted(sides[0].keys() | sides[1].keys()):
         values = [side.get(name, ("not bound", "")) for side in sides]
@@ -42,7 +42,8 @@ def differences(first: Sequence[str], second: Sequence[str]) -> str:
     return "\n".join(lines)
 
 
-def _bound(files: Sequence[str]) -> dict[str, tuple[str, str]]:
+def bound_values(files: Sequence[str]) -> dict[str, tuple[str, str]]:
+    """{name: (value, the file and line it is bound in)} of a configuration."""
     config.load(files, [])
     return {_name(key): (_value(key), provenance.place(key)) for key in _keys()}
 

@@ -28,6 +28,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="names the images; called id in the splits; default id")  # fmt: skip
     add("--per-class", type=int, nargs="+", default=(), metavar="N",
         help="also train_N_per_class.csv: N training rows of each type, nested")  # fmt: skip
+    add("--corrections", action="append", default=[], metavar="FILE",
+        help="CSV of id and label, such as a report's edited label_issues.csv: other labels are "
+        "corrected, rows with an empty one left out; repeatable")  # fmt: skip
     add("--seed", type=int, default=0, help="of everything that is drawn, default 0")
     _add_parting(parser)
     _add_few_shot(parser)
@@ -127,6 +130,7 @@ def _plan(given: argparse.Namespace) -> "SplitPlan":
         label_column=given.label_column,
         id_column=given.id_column,
         seed=given.seed,
+        corrections=tuple(given.corrections),
     )
 
 

@@ -12,6 +12,7 @@ from fewshot.evaluation.classification_report import classification_report, figu
 from fewshot.evaluation.inference import refuse_no_scores, score
 from fewshot.evaluation.label_columns import classified_columns, with_columns
 from fewshot.evaluation.naming import checked_prefix
+from fewshot.evaluation.pictured import Source
 from fewshot.evaluation.ranking import ranked_logits
 from fewshot.evaluation.split_rows import all_rows, rows_of_classes
 from fewshot.interfaces import Dataset, Evaluation
@@ -69,6 +70,10 @@ class Classification:
             ranking = ranked_logits(scores, objective.class_names, rows.names)
             results[split] = classify(ranking, objective.class_names, rows, n_train)
             columns[split] = classified_columns(objective, dataset)
-        report = classification_report(results, self.prefix, every_confusion=self.include_train)
+        source = Source(objective, datasets)
+        report = classification_report(
+            results, self.prefix, every_confusion=self.include_train, source=source
+        )
         whole = with_columns(report, results, columns, self.prefix)
-        return replace(whole, kept={"mirrored": self.mirrored, "shift": self.shift})
+        variants = {"mirrored": self.mirrored, "shift": self.shift}
+        return replace(whole, kept={**whole.kept, **variants})

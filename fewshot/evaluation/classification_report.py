@@ -6,6 +6,7 @@ from pathlib import Path
 
 from fewshot.evaluation.classification_metrics import Classified
 from fewshot.evaluation.naming import prefixed, reported_split, titled
+from fewshot.evaluation.pictured import Source, pictured
 from fewshot.evaluation.ranking import TOP_K
 from fewshot.evaluation.split_rows import has_labels
 from fewshot.interfaces import Dataset, Evaluation
@@ -25,10 +26,12 @@ def classification_report(
     prefix: str = "",
     title: str = "Per class",
     every_confusion: bool = False,
+    source: Source | None = None,
 ) -> Evaluation:
     """The Evaluation of one classifier on several splits; files are of the reported split.
 
     every_confusion: also the other splits' confusion matrices, as <split>_confusion_matrix.png.
+    source: where the images are that the report shows; row i of a split is row i of its result.
     """
     metrics = {split: prefixed(found.metrics(), prefix) for split, found in results.items()}
     split = reported_split(results)
@@ -54,15 +57,11 @@ def classification_report(
     artifacts |= {name: _confusion_writer(of) for name, of in pictures.items()}
     sections = [
         _per_class(found, prefix, f"{titled(prefix, title)}, {split} split", predictions),
-        Section(
-            titled(prefix, "Confusion matrix"),
-            [Picture(name, _caption(name, prefix)) for name in pictures],
-            22,
-            console=False,
-        ),
-        *_mistakes(found, prefix),
+        *_confusions(list(pictures), prefix, with_images=source is not None),
+        *_mistakes(found, prefix, with_images=source is not None),
     ]
-    return Evaluation(metrics, artifacts, sections)
+    more = None if source is None else partial(pictured, found, split, prefix, source)
+    return Evaluation(metrics, artifacts, sections, more=more)
 
 
 def figure_names(outputs: int, dataset: Dataset, prefix: str) -> set[str]:
@@ -86,12 +85,19 @@ def _per_class(found: Classified, prefix: str, heading: str, predictions: str) -
     return Section(heading, blocks, 20)
 
 
-def _mistakes(found: Classified, prefix: str) -> list[Section]:
+def _confusions(names: list[str], prefix: str, with_images: bool) -> list[Section]:
+    """The pictures; the first one is a matrix to click on where images are shown."""
+    blocks = [Picture(name, _caption(name, prefix)) for name in names[with_images:]]
+    heading = "Confusion matrix of other splits" if with_images else "Confusion matrix"
+    return [Section(titled(prefix, heading), blocks, 23, console=False)] if blocks else []
+
+
+def _mistakes(found: Classified, prefix: str, with_images: bool) -> list[Section]:
+    """As tables; the surest ones only where their images are not shown."""
     predictions = found.predictions()[found.known]
-    tables = {
-        "Worst confusions": worst_confusions(predictions),
-        "Most confident mistakes": confident_mistakes(predictions),
-    }
+    tables = {"Worst confusions": worst_confusions(predictions)}
+    if not with_images:
+        tables["Most confident mistakes"] = confident_mistakes(predictions)
     names = {title: f"tables/{prefix}{title.lower().replace(' ', '_')}.csv" for title in tables}
     return [
         Section(titled(prefix, title), [Table(names[title], table)], 25, console=False)

@@ -1,8 +1,11 @@
 """Two models on the same episodes: python -m fewshot compare A B."""
 
+import logging
 import sys
 import zipfile
+from collections.abc import Sequence
 from pathlib import Path
+from string import ascii_uppercase
 
 import numpy as np
 import pandas as pd
@@ -10,6 +13,8 @@ from numpy.typing import NDArray
 
 from fewshot.errors import UserError
 from fewshot.evaluation.intervals import sampled
+
+logger = logging.getLogger("fewshot")
 
 
 def compare(first: Path, second: Path) -> pd.DataFrame:
@@ -53,6 +58,26 @@ def compare(first: Path, second: Path) -> pd.DataFrame:
             }
         )
     return pd.DataFrame(rows)
+
+
+def shared_episodes(paths: Sequence[Path]) -> pd.DataFrame:
+    """runs ("A, B"), episodes, first, second, difference (second less first), ci95, n: what each
+    run has in common with the first; without rows where there is nothing, or nothing that pairs.
+    """
+    tables = []
+    for letter, path in zip(ascii_uppercase[1:], paths[1:], strict=False):
+        if not all((one / "episodes.npz").is_file() for one in (paths[0], path)):
+            continue
+        try:
+            found = compare(paths[0], path)
+        except UserError as error:
+            logger.warning("episodes are not compared: %s", error)
+            continue
+        found = found.rename(columns={"A": "first", "B": "second"})
+        found["difference"] = -found["difference"]
+        found.insert(0, "runs", f"A, {letter}")
+        tables.append(found)
+    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
 
 
 def _read(path: Path) -> dict[str, tuple[str, NDArray[np.float64]]]:

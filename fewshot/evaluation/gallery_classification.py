@@ -1,6 +1,7 @@
 """Classification by comparing embeddings with those of the training split."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import gin
@@ -14,6 +15,7 @@ from fewshot.evaluation.classification_report import classification_report, figu
 from fewshot.evaluation.gallery import Gallery, embed_gallery, stratified_rows
 from fewshot.evaluation.inference import embed
 from fewshot.evaluation.naming import checked_prefix, prefixed
+from fewshot.evaluation.pictured import Source
 from fewshot.evaluation.ranking import ranked_by_head
 from fewshot.evaluation.refusals import checked_head
 from fewshot.evaluation.split_rows import SplitRows, all_rows, rows_of_classes
@@ -99,11 +101,13 @@ class GalleryClassification:
                 groups = {
                     name: self._group(name, gallery, query, rows, n_train) for name in self.groups
                 }
-        report = classification_report(results, self.prefix, self.title)
+        cosine = getattr(self.head, "metric", None) == "cosine"
+        source = Source(objective, datasets, self.max_references, cosine, neighbours=True)
+        report = classification_report(results, self.prefix, self.title, source=source)
         if not groups:
             return report
         test = {**report.metrics["test"], **prefixed({"groups": groups}, self.prefix)}
-        return Evaluation({**report.metrics, "test": test}, report.artifacts, report.sections)
+        return replace(report, metrics={**report.metrics, "test": test})
 
     def _classify(
         self, gallery: Gallery, query: Tensor, rows: SplitRows, n_train: Mapping[str, int]

@@ -30,6 +30,30 @@ def accuracy_curves(rows: Sequence[Mapping[str, Any]]) -> list[Curve]:
     return _curves(rows, _is_accuracy)
 
 
+def monitored_note(rows: Sequence[Mapping[str, Any]], results: Mapping[str, Any]) -> str:
+    """Where the curves show another validation figure of the chosen epoch than the tables: both,
+    and why; '' where they agree.
+    """
+    chosen, final = results.get("best_epoch"), results.get("validation")
+    if not isinstance(final, Mapping):
+        return ""
+    told = []
+    for curve in accuracy_curves([row for row in rows if row.get("split") == "validation"]):
+        known = final.get(curve.key)
+        drawn = next(
+            (y for x, y in zip(curve.epochs, curve.values, strict=True) if x == chosen), None
+        )
+        if drawn is not None and _is_finite(known) and abs(drawn - float(known or 0)) > 5e-5:
+            told.append(f"{curve.key} {drawn:.4f} in the curves and {known:.4f} in the tables")
+    if not told:
+        return ""
+    return (
+        f"Validation of epoch {chosen}: {'; '.join(told)}. While a model is trained, it is judged "
+        "by what is bound in the scope validation/, such as a part of the gallery "
+        "(max_references); the chosen one is judged by everything."
+    )
+
+
 def _is_accuracy(key: str) -> bool:
     return not key.endswith("mean_class_top1") and (
         key in _ACCURACIES or key.endswith(tuple(f"_{name}" for name in _ACCURACIES))

@@ -2,16 +2,30 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from fewshot.errors import UserError
 from fewshot.experiment.files import inside
-from fewshot.sections import Block, Link, Note, Picture, Section, Table
+from fewshot.sections import (
+    Block,
+    Images,
+    Link,
+    Matrix,
+    Note,
+    Picture,
+    Section,
+    Table,
+    Thumbnails,
+)
 from fewshot.spreadsheet import read_csv
 
 FILE = "sections.json"
-TEXTS = ("id", "label", "class", "true class", "taken for", *(f"class_{i}" for i in range(1, 6)))
+TEXTS = (
+    *("id", "label", "class", "true class", "taken for", "row", "caption", "verdict"),
+    *(f"class_{i}" for i in range(1, 6)),
+)
 
 
 def sections_text(sections: Sequence[Section]) -> str:
@@ -54,6 +68,18 @@ def _described(block: Block) -> dict[str, Any]:
             return {"link": block.target, "text": block.text}
         case Note():
             return {"note": block.text}
+        case Images():
+            return {
+                "images": block.name,
+                "note": block.note,
+                "thumbnails": asdict(block.thumbnails),
+            }
+        case Matrix():
+            return {
+                "matrix": block.name,
+                "shown": _described(block.shown),
+                "picture": _described(block.picture),
+            }
 
 
 def _section(folder: Path, found: Mapping[str, Any]) -> Section:
@@ -63,17 +89,36 @@ def _section(folder: Path, found: Mapping[str, Any]) -> Section:
 
 
 def _block(folder: Path, found: Mapping[str, Any]) -> Block | None:
-    name = found.get("table") or found.get("picture") or found.get("link")
+    kinds = ("table", "matrix", "images", "picture", "link")
+    name = next((found[kind] for kind in kinds if kind in found), None)
     if name is None:
         return Note(str(found["note"]))
     path = inside(folder, str(name))
     if not path.is_file():  # a picture that could not be drawn
         return None
+    if "matrix" in found:
+        picture = Picture(str(found["picture"]["picture"]), str(found["picture"]["caption"]))
+        inside(folder, picture.name)
+        shown = _images(folder, found["shown"])
+        return Matrix(str(name), table(path), shown, picture)
+    if "images" in found:
+        return _images(folder, found)
     if "picture" in found:
         return Picture(str(name), str(found["caption"]))
     if "link" in found:
         return Link(str(name), str(found["text"]))
     return Table(str(name), table(path), str(found["note"]), tuple(map(str, found["across"])))
+
+
+def _images(folder: Path, found: Mapping[str, Any]) -> Images:
+    told = found["thumbnails"]
+    inside(folder, str(told["name"]))
+    sizes = (int(told[key]) for key in ("width", "height", "columns"))
+    thumbnails = Thumbnails(str(told["name"]), *(max(1, size) for size in sizes))
+    name = str(found["images"])
+    frame = table(inside(folder, name))
+    empty = {column: "" for column in ("row", "caption", "verdict") if column in frame}
+    return Images(name, frame.fillna(empty), thumbnails, str(found["note"]))
 
 
 def table(path: Path) -> Any:

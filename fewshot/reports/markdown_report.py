@@ -4,8 +4,9 @@ from urllib.parse import quote
 
 from fewshot.reports.contents import RunFiles
 from fewshot.reports.outline import Part, Verbatim, chapters
+from fewshot.reports.shown_tables import shown, words_of_images
 from fewshot.reports.tables import escape_markdown, markdown, with_totals
-from fewshot.sections import Link, Note, Picture
+from fewshot.sections import Images, Link, Matrix, Note, Picture
 
 
 def markdown_report(run: RunFiles) -> str:
@@ -29,5 +30,9 @@ def _part(part: Part) -> list[str]:
         case Verbatim():
             fence = "```" if "```" not in part.text else "~~~~"
             return [f"{fence}\n{part.text}\n{fence}"]
+        case Matrix():
+            return _part(part.picture)
+        case Images():
+            return _part(shown(words_of_images(part)))
     table = markdown(with_totals(part.frame, part.totals))
     return [table, *([escape_markdown(part.note)] if part.note else [])]

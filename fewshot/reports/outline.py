@@ -6,10 +6,11 @@ from dataclasses import dataclass
 import pandas as pd
 
 from fewshot.reports.contents import RunFiles
+from fewshot.reports.curves import monitored_note
 from fewshot.reports.findings import all_figures, facts
 from fewshot.reports.older_folders import sections_of_files
 from fewshot.reports.shown_tables import Shown, shown
-from fewshot.sections import Block, Link, Note, Picture, Section, Table
+from fewshot.sections import Block, Images, Link, Matrix, Note, Picture, Section, Table
 
 
 @dataclass(frozen=True)
@@ -19,7 +20,7 @@ class Verbatim:
     text: str
 
 
-Part = Shown | Picture | Link | Note | Verbatim
+Part = Shown | Picture | Link | Note | Images | Matrix | Verbatim
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,10 @@ class Chapter:
 def chapters(run: RunFiles) -> list[Chapter]:
     """Every chapter that the folder has something for: the evaluators' sections and the run's."""
     said = sections_of_files(run) if run.said is None else run.said
-    curves = [Picture("curves.png", "Learning curves")] if "curves.png" in run.pictures else []
+    curves: list[Part] = []
+    if "curves.png" in run.pictures:
+        note = monitored_note(run.history, run.results)
+        curves = [Picture("curves.png", "Learning curves"), *([Note(note)] if note else [])]
     found = [
         Chapter("Learning curves", curves, 10),
         *(chapter(section) for section in said),

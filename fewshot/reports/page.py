@@ -2,6 +2,8 @@
 
 import base64
 import numbers
+import re
+from collections.abc import Sequence
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -11,33 +13,46 @@ import pandas as pd
 
 from fewshot.reports.contents import RunFiles
 from fewshot.reports.findings import Headline, figure_name, headlines
+from fewshot.reports.images_page import Atlases, images_html, matrix_html
 from fewshot.reports.outline import Chapter, Part, Verbatim, chapters
 from fewshot.reports.shown_tables import Shown
 from fewshot.reports.tables import formatted, is_numeric
-from fewshot.sections import Link, Note, Picture
+from fewshot.sections import Images, Link, Matrix, Note, Picture
 
 _PAGE = Path(__file__).with_name("report_page.html")
 
 
 def html_page(run: RunFiles) -> str:
-    """The whole page."""
-    found = chapters(run)
+    """The report of a run."""
+    cards = headlines(run.results)
+    return chapters_page(run.title, run.summary, cards, chapters(run), run.folder)
+
+
+def chapters_page(
+    title: str,
+    summary: str,
+    cards: Sequence[Headline],
+    found: Sequence[Chapter],
+    folder: Path,
+) -> str:
+    """A whole page of chapters, whose pictures lie in the folder."""
     links = " ".join(
         f"<a href='#s{number}'>{escape(chapter.heading)}</a>"
         for number, chapter in enumerate(found)
     )
+    atlases = Atlases(folder)
     body = [f"<nav>{links}</nav>"] if len(found) > 2 else []
-    body += [_chapter(chapter, number, run.folder) for number, chapter in enumerate(found)]
+    body += [_chapter(chapter, number, folder, atlases) for number, chapter in enumerate(found)]
     values = {
-        "TITLE": escape(run.title),
-        "SUMMARY": escape(run.summary),
-        "CARDS": "".join(_card(headline) for headline in headlines(run.results)),
+        "TITLE": escape(title),
+        "SUMMARY": escape(summary),
+        "CARDS": "".join(_card(headline) for headline in cards),
+        "STYLES": f"<style>\n{atlases.css()}</style>" if atlases.css() else "",
         "BODY": "".join(body),
     }
-    page = _PAGE.read_text(encoding="utf-8")
-    for key, value in values.items():
-        page = page.replace(f"<!--{key}-->", value)
-    return page
+    pieces = re.split(r"<!--([A-Z]+)-->", _PAGE.read_text(encoding="utf-8"))
+    pieces[1::2] = [values[key] for key in pieces[1::2]]
+    return "".join(pieces)
 
 
 def _card(headline: Headline) -> str:
@@ -46,15 +61,19 @@ def _card(headline: Headline) -> str:
     return f"<div class=card><b>{value}</b><span>{name}</span>{note}</div>"
 
 
-def _chapter(chapter: Chapter, number: int, folder: Path) -> str:
-    body = "".join(_part(part, folder) for part in chapter.parts)
+def _chapter(chapter: Chapter, number: int, folder: Path, atlases: Atlases) -> str:
+    body = "".join(_part(part, folder, atlases, number) for part in chapter.parts)
     state = "" if chapter.folded else " open"
     heading = f"<summary><h2>{escape(chapter.heading)}</h2></summary>"
     return f"<details id=s{number}{state}>{heading}{body}</details>\n"
 
 
-def _part(part: Part, folder: Path) -> str:
+def _part(part: Part, folder: Path, atlases: Atlases, number: int) -> str:
     match part:
+        case Images():
+            return images_html(part, atlases)
+        case Matrix():
+            return matrix_html(part, atlases, number)
         case Picture():
             data = base64.b64encode((folder / part.name).read_bytes()).decode()
             image = f"<img alt='{escape(part.caption)}' src='data:image/png;base64,{data}'>"

@@ -9,9 +9,9 @@ from fewshot.experiment.files import write_atomically
 from fewshot.interfaces import Evaluation
 from fewshot.reports.kept_sections import FILE, sections_text
 from fewshot.reports.report import write_report
-from fewshot.reports.shown_tables import shown, table_text
+from fewshot.reports.shown_tables import shown, table_text, words_of_images
 from fewshot.reports.tables import visible
-from fewshot.sections import Block, Link, Note, Picture, Section, Table
+from fewshot.sections import Block, Images, Link, Matrix, Note, Picture, Section, Table
 
 logger = logging.getLogger("fewshot")
 
@@ -45,7 +45,7 @@ def section_text(section: Section, folder: Path) -> str:
 def _is_there(block: Block, folder: Path) -> bool:
     """Whether a picture or page could be made."""
     name = getattr(block, "target", "") or getattr(block, "name", "")
-    return isinstance(block, Note | Table) or (folder / name).is_file()
+    return isinstance(block, Note | Table | Images | Matrix) or (folder / name).is_file()
 
 
 def _text(block: Block, folder: Path) -> str:
@@ -56,4 +56,8 @@ def _text(block: Block, folder: Path) -> str:
             return visible(f"{block.caption}: {folder / block.name}")
         case Link():
             return visible(f"{block.text}: {folder / block.target}")
+        case Images():
+            return table_text(shown(words_of_images(block)))
+        case Matrix():
+            return table_text(shown(Table(block.name, block.frame)))
     return visible(block.text)

@@ -16,7 +16,8 @@ from fewshot.reports.tables import (
     visible,
     with_totals,
 )
-from fewshot.sections import Table
+from fewshot.reports.wilson import INTERVAL, INTERVAL_NOTE, with_interval
+from fewshot.sections import Images, Table
 
 MOST_ROWS = 250  # of a table shown; its file has them all
 _SAMPLED = ("mean", "ci95", "n")
@@ -42,13 +43,22 @@ def shown(table: Table) -> Shown:
     if table.across:
         frame = _across(frame, [name for name in table.across if name in frame])
     elif is_per_class(frame):
-        totals = per_class_totals(frame)
+        totals = with_interval(per_class_totals(frame))
         notes.append(UNSEEN_NOTE if has_unseen(frame) else "")
-        frame = mark_unseen(frame)
+        frame = with_interval(mark_unseen(frame))
+        notes.append(INTERVAL_NOTE if INTERVAL in frame else "")
     if len(frame) > MOST_ROWS:
         notes.append(f"The first {MOST_ROWS} of {len(frame):,} rows; {table.name} has them all.")
         frame = frame.head(MOST_ROWS)
     return Shown(frame, " ".join(note for note in notes if note), bars, totals)
+
+
+def words_of_images(block: Images) -> Table:
+    """The images as a table, for where none can be shown."""
+    frame = block.frame
+    columns = [name for name in ("row", "id", "caption", "verdict") if name in frame]
+    names = {"row": "image", "id": "beside it", "caption": "class"}
+    return Table(block.name, frame[columns].rename(columns=names), block.note)
 
 
 def table_text(table: Shown) -> str:

@@ -28,7 +28,7 @@ def datasets():
 
 
 def test_classification_scores_every_split_but_train(datasets, tmp_path):
-    evaluation = Classification()(PixelClassifier("abcd"), datasets)
+    evaluation = Classification()(PixelClassifier("abcd"), datasets).whole()
     assert set(evaluation.metrics) == {"validation", "test"}
     test = datasets["test"]
     names = np.array(test.class_names)[test.labels]
@@ -49,18 +49,23 @@ def test_classification_scores_every_split_but_train(datasets, tmp_path):
     assert predictions["id"].tolist() == list(range(1000, 1040))
     assert (tmp_path / "confusion_matrix.png").read_bytes()[:4] == b"\x89PNG"
     headings = [section.heading for section in evaluation.sections]
-    assert headings[:2] == ["Per class, test split", "Confusion matrix"]
+    assert headings == [
+        *("Per class, test split", "Worst confusions", "Confusion matrix"),
+        "Most confident mistakes",
+    ]
 
 
 def test_without_a_test_split_the_files_are_of_validation(datasets):
     del datasets["test"]
     evaluation = Classification("c_", include_train=True)(PixelClassifier("abcd"), datasets)
+    evaluation = evaluation.whole()
     assert evaluation.sections[0].heading == "Per class (c), validation split"
     assert set(evaluation.metrics) == {"train", "validation"}
     assert set(evaluation.artifacts) == {
+        "c_thumbnails.jpg", "tables/c_confusion_matrix.csv",
+        "tables/c_confusion_matrix_images.csv", "tables/c_most_confident_mistakes.csv",
         "c_per_class.csv", "c_predictions.csv", "c_confusion_matrix.png",
         "c_train_confusion_matrix.png", "tables/c_worst_confusions.csv",
-        "tables/c_most_confident_mistakes.csv",
     }  # fmt: skip
     assert {"n", "c_top1", "c_seen"} <= set(evaluation.metrics["train"])
 

@@ -18,7 +18,9 @@ def test_what_the_fonts_have_is_left_alone():
 def test_what_no_font_has_becomes_its_code_and_is_said_once(monkeypatch, caplog):
     monkeypatch.setattr(fonts, "_glyphs", lambda: frozenset(map(ord, "abc ")))
     fonts._say_once.cache_clear()
-    logging.getLogger("fewshot").propagate = True
+    logger = logging.getLogger("fewshot")
+    monkeypatch.setattr(logger, "propagate", True)
+    monkeypatch.setattr(logger, "handlers", [])  # a command line run before has its own
     with caplog.at_level(logging.WARNING, "fewshot"):
         assert drawable("a \u88e4") == "a \\u88e4"
         assert drawable("\u88e4\u5b50") == "\\u88e4\\u5b50"

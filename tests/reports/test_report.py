@@ -85,6 +85,20 @@ def test_both_reports_show_the_figures(folder):
     assert (folder / "curves.png").stat().st_size > 1000
 
 
+def test_the_curves_say_why_they_end_elsewhere_than_the_tables(folder):
+    logged = {"split": "validation", "epoch": 2, "step": 2, "seconds": 1.0, "top1": 0.69}
+    with (folder / "metrics.jsonl").open("a") as file:
+        file.write(json.dumps(logged) + "\n")
+    report.write_report(folder)
+    told = "Validation of epoch 2: top1 0.6900 in the curves and 0.7000 in the tables."
+    for name in ("report.md", "report.html"):
+        assert told in (folder / name).read_text().replace("\\", "")
+    text = (folder / "metrics.jsonl").read_text().replace("0.69", "0.7")
+    (folder / "metrics.jsonl").write_text(text)
+    report.write_report(folder)
+    assert "Validation of epoch" not in (folder / "report.html").read_text()
+
+
 def test_names_are_escaped_and_unseen_classes_marked(folder):
     report.write_report(folder)
     page = (folder / "report.html").read_text()

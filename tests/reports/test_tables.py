@@ -62,9 +62,9 @@ def test_per_class_text_has_both_averages_and_explains_the_star():
     lines = per_class_text(PER_CLASS).splitlines()
     assert any(line.startswith("Hats *") for line in lines)
     total = next(line for line in lines if line.startswith("all rows"))
-    assert total.split()[2:] == ["40", "507", "0.6750", "0.7500"]
+    assert total.split()[2:] == ["40", "507", "0.6750", "0.520", "to", "0.799", "0.7500"]
     mean = next(line for line in lines if line.startswith("mean of classes"))
-    assert mean.split()[-2:] == ["0.4500", "0.5000"]
+    assert mean.split()[-3:] == ["0.4500", "–", "0.5000"]
     assert lines[-1].startswith("* not a class of the model")
 
 

@@ -3,10 +3,12 @@
 `python -m fewshot splits CSV DIR [--top 20]`, behind create_splits.sh; reads only the CSV.
 """
 
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
 
+from fewshot.data.splits.corrections import corrected
 from fewshot.data.splits.files import SplitReport, write_splits
 from fewshot.data.splits.rows import SplitPlan, split
 from fewshot.data.tables.table import read_rows
@@ -25,7 +27,12 @@ def create_splits(
     named_by = {plan.id_column: "--id-column", plan.label_column: "--label-column"}
     table = read_rows(source, (plan.label_column,), plan.id_column, named_by)
     table = _with_ids(table, plan)
-    return write_splits(split(table, plan), plan, source, Path(directory).expanduser())
+    table, emptied, notes = corrected(table, plan.label_column, plan.corrections)
+    found = split(table, plan)
+    reasons = dict.fromkeys(emptied, "its label is empty in the corrections")
+    dropped = [(row_id, reasons.get(row_id, reason)) for row_id, reason in found.dropped]
+    found = replace(found, dropped=dropped, notes=[*notes, *found.notes])
+    return write_splits(found, plan, source, Path(directory).expanduser())
 
 
 def _with_ids(table: pd.DataFrame, plan: SplitPlan) -> pd.DataFrame:

@@ -21,7 +21,8 @@ class SplitPlan:
     top: how many of the most frequent classes of the whole file are parted from the others;
     parting: how rows become training, validation and test rows; per_class: sizes of few-label
     training sets, nested; few_shot: how classes are parted (where a file lists their parts, these
-    are all that is made); label_column, id_column: what they are called; seed: of every draw.
+    are all that is made); label_column, id_column: what they are called; seed: of every draw;
+    corrections: CSVs of corrected labels, see `corrections.corrected`.
     """
 
     top: int = 20
@@ -31,6 +32,7 @@ class SplitPlan:
     label_column: str = "articleType"
     id_column: str = "id"
     seed: int = 0
+    corrections: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

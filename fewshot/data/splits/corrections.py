@@ -1,0 +1,51 @@
+"""Labels that a person has corrected: CSVs of id and label, such as a run leaves to be edited."""
+
+from collections.abc import Sequence
+
+import pandas as pd
+
+from fewshot.data.tables.table import first_few, read_rows
+from fewshot.errors import UserError
+
+LABEL = "label"
+
+
+def corrected(
+    table: pd.DataFrame, label_column: str, files: Sequence[str]
+) -> tuple[pd.DataFrame, list[str], list[str]]:
+    """(the table with its corrections, ids whose label was taken away, what was done in words).
+
+    files: CSVs with the columns id and label, in which a row whose label is that of the table
+    corrects nothing, so that a list may be handed back with a few of its rows edited. An empty
+    label leaves the row out. Raises UserError for ids that the table does not have, and where two
+    files correct a row differently.
+    """
+    labels = dict(zip(table["id"], table[label_column], strict=True))
+    changes: dict[str, str] = {}
+    notes = []
+    for file in files:
+        found = read_rows(file, (LABEL,))
+        unknown = [one for one in found["id"] if one not in labels]
+        if unknown:
+            raise UserError(
+                f"{file} corrects ids that the CSV does not have: {first_few(unknown)}. Name the "
+                "corrections of this CSV, with its ids."
+            )
+        pairs = dict(zip(found["id"], found[LABEL], strict=True))
+        mine = {one: label for one, label in pairs.items() if label != labels[one]}
+        twice = [one for one, label in mine.items() if changes.get(one, label) != label]
+        if twice:
+            raise UserError(f"{file} and another file correct ids differently: {first_few(twice)}.")
+        changes |= mine
+        notes.append(f"{file}: {_counted(mine)}")
+    new = sorted(set(changes.values()) - set(labels.values()) - {""})
+    if new:
+        notes.append(f"types that only the corrections name: {first_few(new)}")
+    table = table.copy()
+    table[label_column] = [changes.get(one, label) for one, label in labels.items()]
+    return table, [one for one, label in changes.items() if label == ""], notes
+
+
+def _counted(changes: dict[str, str]) -> str:
+    gone = sum(label == "" for label in changes.values())
+    return f"{len(changes) - gone:,} labels corrected, {gone:,} rows left out"
