@@ -12,7 +12,9 @@ from torch import Tensor
 from fewshot.errors import UserError
 from fewshot.evaluation.classification_metrics import Classified, classify
 from fewshot.evaluation.classification_report import classification_report, figure_names
+from fewshot.evaluation.few_shot_report import head_name
 from fewshot.evaluation.gallery import Gallery, embed_gallery, stratified_rows
+from fewshot.evaluation.head_choice import choose_head, warn_of_lopsided
 from fewshot.evaluation.inference import embed
 from fewshot.evaluation.naming import checked_prefix, prefixed
 from fewshot.evaluation.pictured import Source
@@ -29,7 +31,10 @@ Groups = Mapping[str, Sequence[str] | Callable[[], Dataset]]
 class GalleryClassification:
     """A head over embeddings: the training split is the gallery, every other split is classified.
 
-    head: factory of a head, e.g. @LogisticRegression (default @NearestPrototype). max_references:
+    head: factory of a head, e.g. @LogisticRegression (default @NearestPrototype), or several, of
+    which the gallery itself chooses one: that of the highest mean_class_top1 in five-fold
+    cross-validation. A gallery in which one class has ten times the rows of another is warned
+    about. max_references:
     a stratified part of the gallery of at most so many rows, for monitoring. prefix: put before
     every figure's and file's name. groups: {name: class names, or a factory of a dataset that has
     those classes}; the test rows of a group are reported as `groups/<name>/joint` (against the
@@ -39,17 +44,23 @@ class GalleryClassification:
     monitors = True
     needs_labels = True
     owner = "KNN"  # by what name the head's k is bound
+    title: str | None = None  # of the table by class; None: the head's name
 
     def __init__(
         self,
-        head: Callable[[], Head] | None = None,
+        head: Callable[[], Head] | Sequence[Callable[[], Head]] | None = None,
         max_references: int | None = None,
         prefix: str = "",
         groups: Groups | None = None,
     ) -> None:
         owner = type(self).__name__
-        self.head = checked_head(f"{owner}.head", head or gin.get_configurable("NearestPrototype"))
-        self.title = f"{type(self.head).__name__}, per class"
+        factories = head or gin.get_configurable("NearestPrototype")
+        factories = factories if isinstance(factories, list | tuple) else [factories]
+        built = [checked_head(f"{owner}.head", factory) for factory in factories]
+        self.heads = {head_name(one): one for one in built}
+        if len(self.heads) < len(factories):
+            raise UserError(f"{owner}.head has a head twice: name each once.")
+        self.head = built[0]  # until a gallery has chosen among several
         self.max_references = max_references
         self.prefix = checked_prefix(owner, prefix)
         self.groups = {
@@ -62,7 +73,9 @@ class GalleryClassification:
         gallery = datasets.get("train")
         if gallery is not None and len(datasets) > 1:
             references = len(stratified_rows(gallery.labels, self.max_references))
-            check_references(self.owner, getattr(self.head, "k", 1), references)
+            for head in self.heads.values():
+                check_references(self.owner, getattr(head, "k", 1), references)
+            warn_of_lopsided(self.heads, rows_of_classes(gallery))
         train, test = rows_of_classes(gallery), rows_of_classes(datasets.get("test"))
         for name, group in self.groups.items() if test else ():
             rows = [
@@ -90,6 +103,7 @@ class GalleryClassification:
         """
         gallery = embed_gallery(objective, datasets.get("train"), self.max_references)
         n_train = rows_of_classes(datasets.get("train"))
+        self.head, choice = choose_head(self.heads, gallery, self.prefix)
         results, groups = {}, {}
         for split, dataset in datasets.items():
             if split == "train":
@@ -103,7 +117,9 @@ class GalleryClassification:
                 }
         cosine = getattr(self.head, "metric", None) == "cosine"
         source = Source(objective, datasets, self.max_references, cosine, neighbours=True)
-        report = classification_report(results, self.prefix, self.title, source=source)
+        title = f"{type(self.head).__name__}, per class" if self.title is None else self.title
+        report = classification_report(results, self.prefix, title, source=source)
+        report = replace(report, sections=[*choice, *report.sections])
         if not groups:
             return report
         test = {**report.metrics["test"], **prefixed({"groups": groups}, self.prefix)}

@@ -9,11 +9,10 @@ import torch
 from torch import Tensor
 
 from fewshot.batch import IntArray
-from fewshot.evaluation.few_shot_scores import Head
 from fewshot.evaluation.gallery import Gallery
 from fewshot.evaluation.inference import embed, score
 from fewshot.evaluation.ranking import rows_at_a_time
-from fewshot.interfaces import Dataset
+from fewshot.interfaces import Dataset, Head
 
 
 class Scorer(Protocol):

@@ -13,7 +13,6 @@ from torch import Tensor
 from fewshot.batch import IntArray
 from fewshot.errors import UserError
 from fewshot.evaluation.calibration import fitted_temperature
-from fewshot.evaluation.few_shot_scores import Head
 from fewshot.evaluation.gallery import embed_gallery, stratified_rows
 from fewshot.evaluation.naming import checked_prefix
 from fewshot.evaluation.refusals import checked_head
@@ -22,7 +21,7 @@ from fewshot.evaluation.scorers import ClassifierScorer, HeadScorer, Scorer
 from fewshot.evaluation.selective_report import Answers, Rule, selective_report
 from fewshot.evaluation.split_rows import has_labels, labelled_rows
 from fewshot.heads.probabilities import probabilities
-from fewshot.interfaces import Dataset, Evaluation
+from fewshot.interfaces import Dataset, Evaluation, Head
 
 _FITTED_ROWS = 10_000
 

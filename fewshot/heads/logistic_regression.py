@@ -23,6 +23,7 @@ def logistic_regression(
     c: float = 1.0,
     tolerance: float = 1e-5,
     max_iterations: int = 2000,
+    class_balanced: bool = False,
 ) -> Tensor:
     """Logits of the classifier that minimises ||W||^2 / 2 + c * sum of cross-entropies.
 
@@ -30,8 +31,10 @@ def logistic_regression(
     dimensions are episodes. The intercept is not regularised, as in scikit-learn, whose objective
     this is. Solved by accelerated gradient steps in the metric of Bohning's fixed upper bound on
     the Hessian (https://doi.org/10.1007/BF00048682): deterministic, one Cholesky factor an episode.
-    An episode stops when a step moves its logits' scale by less than the tolerance. Computed in
-    float64, for features of any length; the answer has the dtype of the query.
+    class_balanced: a row's cross-entropy also counts (rows / classes) / rows of its class, so that
+    every class weighs alike, as in scikit-learn, too. An episode stops when a step moves its
+    logits' scale by less than the tolerance. Computed in float64, for features of any length; the
+    answer has the dtype of the query.
     """
     dtype = query.dtype
     check_float64("LogisticRegression", query.device)
@@ -44,25 +47,33 @@ def logistic_regression(
         centre = support.mean(-2, keepdim=True)
         inputs = F.pad(support - centre, (0, 1), value=1.0)
         targets = F.one_hot(labels, n_classes).to(inputs.dtype)
-        weight = _minimise(inputs, targets, c, tolerance, max_iterations)
+        importance = _balance(targets) if class_balanced else torch.ones_like(inputs[..., :1])
+        weight = _minimise(inputs, targets, c * importance, tolerance, max_iterations)
         return (F.pad(query - centre, (0, 1), value=1.0) @ weight).to(dtype)
 
 
+def _balance(targets: Tensor) -> Tensor:
+    """What each row weighs [..., S, 1], of one-hot labels [..., S, C]."""
+    counts = targets.sum(-2, keepdim=True)
+    present = (counts > 0).sum(-1, keepdim=True)
+    return targets.shape[-2] / (present * (targets * counts).sum(-1, keepdim=True))
+
+
 def _minimise(
-    inputs: Tensor, targets: Tensor, c: float, tolerance: float, max_iterations: int
+    inputs: Tensor, targets: Tensor, c: Tensor, tolerance: float, max_iterations: int
 ) -> Tensor:
-    """Weights [..., D + 1, C], the intercept last."""
+    """Weights [..., D + 1, C], the intercept last; c [..., S, 1] weighs each row."""
     decay = torch.ones_like(inputs[..., 0, :]).unsqueeze(-1)
     decay[..., -1, :] = 0
-    gram = inputs.transpose(-1, -2) @ inputs
-    factor = torch.linalg.cholesky(c / 2 * gram + torch.diag_embed(decay.squeeze(-1)))
+    gram = inputs.transpose(-1, -2) @ (c / 2 * inputs)
+    factor = torch.linalg.cholesky(gram + torch.diag_embed(decay.squeeze(-1)))
     weight = inputs.new_zeros(*inputs.shape[:-2], inputs.shape[-1], targets.shape[-1])
     ahead = weight
     momentum = weight.new_ones(*inputs.shape[:-2], 1, 1)
     moving = torch.ones_like(momentum, dtype=torch.bool)
     for _ in range(max_iterations):
-        errors = (inputs @ ahead).softmax(-1) - targets
-        gradient = c * inputs.transpose(-1, -2) @ errors + decay * ahead
+        errors = c * ((inputs @ ahead).softmax(-1) - targets)
+        gradient = inputs.transpose(-1, -2) @ errors + decay * ahead
         step = torch.where(moving, ahead - torch.cholesky_solve(gradient, factor) - weight, 0.0)
         weight = weight + step
         # Momentum restarts where it points uphill (https://arxiv.org/abs/1204.3982).
@@ -86,9 +97,13 @@ def _minimise(
 @gin.register
 @dataclass(frozen=True)
 class LogisticRegression:
-    """L2-regularised multinomial logistic regression; c is the inverse regularisation."""
+    """L2-regularised multinomial logistic regression; c is the inverse regularisation.
+
+    class_balanced: every class weighs alike, however many rows it has.
+    """
 
     c: float = 1.0
+    class_balanced: bool = False
     transductive: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
@@ -97,4 +112,7 @@ class LogisticRegression:
 
     def __call__(self, support: Tensor, labels: Tensor, query: Tensor, n_classes: int) -> Tensor:
         """Scores [..., Q, n_classes]; see `logistic_regression`."""
-        return logistic_regression(support, labels, query, n_classes, self.c)
+        balanced = self.class_balanced
+        return logistic_regression(
+            support, labels, query, n_classes, self.c, class_balanced=balanced
+        )

@@ -32,6 +32,7 @@ class MatchingAttention:
     """Attention over the support, as in matching networks (https://arxiv.org/abs/1606.04080)."""
 
     transductive: ClassVar[bool] = False
+    class_balanced: ClassVar[bool] = False  # attention is summed by class
     centred: ClassVar[bool] = False  # cosines are of the features as they were trained
 
     def __call__(self, support: Tensor, labels: Tensor, query: Tensor, n_classes: int) -> Tensor:
