@@ -22,6 +22,7 @@ from fewshot.experiment.results import merge_metrics, results, write_figures, wr
 from fewshot.interfaces import Evaluation, Evaluator, Sampler
 from fewshot.models.extras import add_extras
 from fewshot.models.model_file import load_model, restore, save_model
+from fewshot.objectives.advice import advise
 from fewshot.objectives.objective import Objective
 from fewshot.reports.presenting import present
 from fewshot.training.accelerator import is_peer
@@ -98,6 +99,7 @@ def main(
             if num_epochs > 0:
                 monitored = (parts.monitors, parts.objective, data.monitored)
                 refusals.check_selection(select_by, *monitored)
+                advise(parts.objective)
         report_unused(["FashionDataset.cache_dir"] if request.dry_run else [])
         if request.dry_run:
             describe(data.train, parts.objective, parts.sampler, seed, parts.trainer.device)

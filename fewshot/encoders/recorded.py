@@ -16,12 +16,14 @@ class Recorded(nn.Module):
     name: the class's registered name. arguments: plain values by parameter name, without those of
     `initialisation`. initialisation: arguments that only choose initial weights, each with the
     value that means "none", which is what a module gets whose weights come from a file anyway.
+    pretrained: whether any of these was another, so that the weights have been trained before.
     Raises UserError at construction for an argument that a file of plain values cannot hold.
     """
 
     initialisation: ClassVar[Mapping[str, Any]] = {}
     name: str
     arguments: dict[str, Any]
+    pretrained: bool
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
@@ -48,6 +50,7 @@ def _recording(construct: Callable[..., None]) -> Callable[..., None]:
             for key, value in values.items()
             if key not in self.initialisation
         }
+        self.pretrained = any(values.get(k, v) != v for k, v in self.initialisation.items())
 
     # gin's check of parameters looks no further than the signature
     recording.__signature__ = signature  # type: ignore[attr-defined]
