@@ -121,7 +121,9 @@ def test_evaluating_the_saved_model_gives_the_same_figures(transfer, shop, tmp_p
         [*shop.bindings(), *SMALL, "main.num_epochs = 0", model],
     )
     assert results(folder)["epochs"] == 0
-    assert results(folder)["test"] == results(transfer)["test"]
+    found = results(transfer)["test"]
+    del found["selective"]  # of another evaluator
+    assert results(folder)["test"] == found
 
 
 def test_finetuning_on_other_classes_gets_a_new_classifier(transfer, shop, tmp_path, caplog):

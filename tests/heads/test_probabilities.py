@@ -31,7 +31,7 @@ def test_shares_of_votes_are_probabilities_already():
 def test_a_head_is_described_by_its_registered_name_and_options():
     assert described(LogisticRegression(2.0)) == {
         "name": "LogisticRegression",
-        "arguments": {"c": 2.0},
+        "arguments": {"c": 2.0, "class_balanced": False},
     }
     again = KNN(**described(KNN(3, class_balanced=True))["arguments"])
     assert again == KNN(3, class_balanced=True)
