@@ -12,7 +12,7 @@ help:  ## what each target does
 	@$(PY) -m pip install --disable-pip-version-check -r requirements.txt
 	@touch $@
 
-.venv/.dev: .venv/.run requirements-demo.txt requirements-imagenet.txt requirements-dev.txt
+.venv/.dev: .venv/.run $(wildcard requirements-*.txt)
 	@echo "installing requirements-dev.txt into .venv"
 	@$(PY) -m pip install --disable-pip-version-check -r requirements-dev.txt
 	@touch $@
