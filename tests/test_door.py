@@ -46,9 +46,9 @@ def test_help_answers_before_anything_heavy_is_imported(words):
 
 
 def test_a_misspelt_verb_is_one_message(capsys):
-    assert door.main(["repot", "x"]) == 2
+    assert door.main(["compar", "x"]) == 2
     told = capsys.readouterr().err
-    assert told.startswith("error: python -m fewshot: there is no 'repot'. Did you mean report?")
+    assert told.startswith("error: python -m fewshot: there is no 'compar'. Did you mean compare?")
     assert door.main(["study", "few-shoot"]) == 2
     assert "Did you mean few_shot? There are: chain, few_shot," in capsys.readouterr().err
 

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fewshot.interfaces import IntArray
+from fewshot.batch import IntArray
 
 
 def confident_classes(probabilities: NDArray[np.floating[Any]], labels: IntArray) -> IntArray:

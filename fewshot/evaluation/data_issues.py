@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from fewshot import seeding
+from fewshot.batch import IntArray
 from fewshot.errors import UserError
 from fewshot.evaluation.confident_learning import confident_classes, label_issues
 from fewshot.evaluation.inference import embed
@@ -18,7 +19,7 @@ from fewshot.evaluation.split_rows import all_rows
 from fewshot.evaluation.thumbnails import Sheet
 from fewshot.heads.logistic_regression import logistic_regression
 from fewshot.heads.probabilities import probabilities
-from fewshot.interfaces import Dataset, Evaluation, IntArray
+from fewshot.interfaces import Dataset, Evaluation
 from fewshot.sections import Block, Images, Note, Section, Table
 
 FILES = {
@@ -58,8 +59,8 @@ class DataIssues:
     def __call__(self, objective: Any, datasets: Mapping[str, Dataset]) -> Evaluation:
         """Look at every row; raises UserError where fewer than two classes have training rows."""
         train = datasets.get("train")
-        labels = np.unique(train.labels[train.labels >= 0]) if train is not None else []
-        if len(labels) < 2:
+        classes = 0 if train is None else len(np.unique(train.labels[train.labels >= 0]))
+        if classes < 2:
             raise UserError(
                 "DataIssues needs training rows of two classes or more: bind "
                 "FashionDataset.csv_file and FashionDataset.label_column."

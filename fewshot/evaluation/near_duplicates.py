@@ -8,8 +8,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from fewshot.batch import IntArray
 from fewshot.evaluation.split_rows import all_rows
-from fewshot.interfaces import Dataset, IntArray
+from fewshot.interfaces import Dataset
 
 _CANDIDATES = 3  # nearest in embedding whose pixels are compared
 _CELLS = 1 << 25  # distances in memory at a time

@@ -11,13 +11,14 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from fewshot.batch import IntArray
 from fewshot.evaluation.classification_metrics import Classified
 from fewshot.evaluation.confusion_cells import confusion_cells
 from fewshot.evaluation.gallery import stratified_rows
 from fewshot.evaluation.inference import embed
 from fewshot.evaluation.naming import titled
 from fewshot.evaluation.thumbnails import Sheet
-from fewshot.interfaces import Dataset, Evaluation, IntArray
+from fewshot.interfaces import Dataset, Evaluation
 from fewshot.sections import Images, Section
 
 _THUMBNAILS = 2400  # in all: a few MB in the page
