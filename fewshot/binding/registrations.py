@@ -13,8 +13,9 @@ import gin
 import fewshot
 from fewshot.binding.third_party import FAMILIES
 
-# Packages in which nothing is registered; walking them would only cost their imports.
-_NOT_WALKED = ("fewshot.commands", "fewshot.reports", "fewshot.studies")
+# Packages in which nothing is registered; walking them would cost their imports, or fail without an
+# extra requirements file.
+_NOT_WALKED = ("fewshot.commands", "fewshot.demo", "fewshot.reports", "fewshot.studies")
 _WALKED_YET = "fewshot.studies.designs"
 
 
