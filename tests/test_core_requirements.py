@@ -1,4 +1,4 @@
-"""What requirements.txt installs is enough for experiments: the extra files are for what asks for them."""
+"""requirements.txt is enough for experiments: the extra files are for what asks for them."""
 
 import json
 import re
