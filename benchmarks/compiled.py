@@ -1,9 +1,9 @@
-"""Training steps with and without Trainer.compiled, in one run.
+"""Training steps with and without Hardware.compiled, in one run.
 
     python -m benchmarks.compiled configs/fashion_mnist/best.gin [-p BINDING] [--steps 40]
 
 The config's objective on one resident batch of 28x28 grey images, in the precision that
-`Trainer.precision = 'auto'` chooses here: augmentation, forward, backward and optimiser step. Each
+`Hardware.precision = 'auto'` chooses here: augmentation, forward, backward and optimiser step. Each
 side has its own copy, rounds alternate, and compiling is timed by itself.
 Prints images/s of each side and their ratio.
 """

@@ -121,7 +121,7 @@ def ours(epochs: int, seed: int, place: Path) -> Timed:
         f"main.num_epochs = {epochs}",
         f"main.seed = {seed}",
         f"Trainer.validate_every = {epochs}",
-        "Trainer.accelerator = 'cpu'",
+        "Hardware.accelerator = 'cpu'",
     ]
     run = Run(f"fast-seed{seed}", [str(CONFIGS / "fashion_mnist" / "fast.gin")], bindings)
     folder = complete(run, place)

@@ -35,7 +35,7 @@ BINDINGS = [
     "RandomCrop.padding = 4",
     f"ShuffledBatches.batch_size = {BATCH}",
     "torch.optim.SGD.lr = 0.01",
-    "Trainer.precision = '32-true'",
+    "Hardware.precision = '32-true'",
 ]
 
 

@@ -28,6 +28,7 @@ from fewshot.reports.presenting import present
 from fewshot.training.accelerator import is_peer
 from fewshot.training.dry_run import describe
 from fewshot.training.final_figures import log_final, log_pictures
+from fewshot.training.hardware import Hardware
 from fewshot.training.trainer import Fit, Summary, Trainer
 
 Factory = Callable[..., Any]
@@ -42,6 +43,7 @@ class Parts:
     sampler: Sampler | None
     monitors: Sequence[Evaluator]
     evaluators: Sequence[Evaluator]
+    hardware: Hardware
     trainer: Trainer
 
 
@@ -87,14 +89,14 @@ def main(
             seed=seed,
             validate=_validation(parts),
             select_by=select_by,
-            folder=folder.written_by(parts.trainer.is_main_process),
+            folder=folder.written_by(parts.hardware.is_main_process),
             save_model=lambda path: save_model(parts.objective, path),
             digests=data.digests(),
             resume=request.resume is not None,
         )
         # whatever the bindings are refused for is refused before the folder takes the name
         train = parts.trainer.prepare(fit)
-        with parts.trainer.inference(parts.objective, final=False):
+        with parts.hardware.inference(parts.objective, final=False):
             refusals.check(parts.evaluators, parts.objective, data.evaluated)
             if num_epochs > 0:
                 monitored = (parts.monitors, parts.objective, data.monitored)
@@ -102,12 +104,12 @@ def main(
                 advise(parts.objective)
         report_unused(["FashionDataset.cache_dir"] if request.dry_run else [])
         if request.dry_run:
-            describe(data.train, parts.objective, parts.sampler, seed, parts.trainer.device)
+            describe(data.train, parts.objective, parts.sampler, seed, parts.hardware.device)
             return
         facts = data.facts(data.count_trained_on(parts.objective.inherited_images))
         origin = _start(folder, request, seed, parts)
         summary = train()
-        if not parts.trainer.is_main_process:
+        if not parts.hardware.is_main_process:
             return
         found = _evaluate_chosen(parts, folder, summary)
         metrics = merge_metrics([facts, *found])
@@ -120,8 +122,7 @@ def _start(
 ) -> Mapping[str, Any]:
     """Write down what is run, with what and where."""
     facts = environment(request.command, seed, request.plugin_folders) | {
-        "precision": parts.trainer.precision,
-        "evaluation_precision": parts.trainer.evaluation_precision,
+        **parts.hardware.facts(),
         "config_files": [str(path) for path in request.config_files],
     }
     origin = begin(folder, None if request.resume else request.config_text, facts)
@@ -140,7 +141,7 @@ def _build(
     training: bool,
 ) -> Parts:
     seeding.reseed(seed, "build")
-    trainer = gin.get_configurable("Trainer")()
+    trainer = gin.get_configurable("Trainer")(gin.get_configurable("Hardware")())
     built = objective(data.spec())
     batches = None
     if training:
@@ -157,7 +158,7 @@ def _build(
     refusals.refuse_twins(final)
     if not (data.train.labels >= 0).any():
         refusals.refuse_labels_asked_for(final)
-    return Parts(data, built, batches, monitors, final, trainer)
+    return Parts(data, built, batches, monitors, final, trainer.hardware, trainer)
 
 
 def _validation(parts: Parts) -> Callable[[], Mapping[str, Mapping[str, Any]]] | None:
@@ -166,10 +167,9 @@ def _validation(parts: Parts) -> Callable[[], Mapping[str, Mapping[str, Any]]] |
         return None
 
     def validate() -> dict[str, dict[str, Any]]:
-        with parts.trainer.inference(parts.objective, final=False):
+        with parts.hardware.inference(parts.objective, final=False):
             splits = evaluated(parts.objective, parts.data.monitored)
-            found = [monitor(parts.objective, splits) for monitor in parts.monitors]
-        return merge_metrics(found)
+            return merge_metrics([watch(parts.objective, splits) for watch in parts.monitors])
 
     return validate
 
@@ -180,7 +180,7 @@ def _evaluate_chosen(
     """Every evaluator on every split, by the model the run chose, which keeps what it needs."""
     if summary.epochs > 0:
         restore(parts.objective, load_model(folder.model))
-    with parts.trainer.inference(parts.objective):
+    with parts.hardware.inference(parts.objective):
         splits = evaluated(parts.objective, parts.data.evaluated)
         found = [evaluator(parts.objective, splits).whole() for evaluator in parts.evaluators]
         if summary.epochs > 0 and parts.objective.embeds_by_parts:

@@ -24,7 +24,7 @@ def novel(shop, tmp_path_factory):
         *shop.bindings()[:-1],
         "test/FashionDataset.csv_file = None",
         f"novel/FashionDataset.csv_file = '{folder}/novel.csv'",
-        *("SmallResNet.widths = (8, 16)", "Trainer.precision = '32-true'", "main.num_epochs = 1"),
+        *("SmallResNet.widths = (8, 16)", "Hardware.precision = '32-true'", "main.num_epochs = 1"),
         *("NovelEpisodes.n_way = 3", "NovelEpisodes.n_shot = (1, 2)"),
         *("NovelEpisodes.n_query = 4", "NovelEpisodes.n_episodes = 30"),
     ]

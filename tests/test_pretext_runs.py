@@ -10,7 +10,7 @@ from tests.test_main import results, run
 TINY = [
     "SmallResNet.widths = (8,)",
     "ShuffledBatches.batch_size = 16",
-    "Trainer.precision = '32-true'",
+    "Hardware.precision = '32-true'",
     "main.num_epochs = 1",
     "main.validation_fraction = 0.25",
     "SelectRows.fraction = 1.0",

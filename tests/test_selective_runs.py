@@ -23,7 +23,11 @@ def test_the_threshold_of_a_run_is_in_its_model_and_gives_its_figures(shop, tmp_
         [
             *shop.bindings(),
             f"FashionDataset.csv_file = '{tmp_path}/known.csv'",
-            *("SmallResNet.widths = (8, 16)", "main.num_epochs = 2", "Trainer.precision='32-true'"),
+            *(
+                "SmallResNet.widths = (8, 16)",
+                "main.num_epochs = 2",
+                "Hardware.precision = '32-true'",
+            ),
             *("ShuffledBatches.batch_size = 8", "main.validation_fraction = 0.5"),
             "SelectiveClassification.precision = 0.45",  # two epochs make no good model
         ],

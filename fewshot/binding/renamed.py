@@ -9,6 +9,13 @@ _PARAMETERS = {
         f"FewShotEvaluation.{name}": f"NovelEpisodes.{name}"
         for name in ("n_way", "n_shot", "n_query", "n_episodes", "seed")
     },
+    **{
+        f"Trainer.{name}": f"Hardware.{name}"
+        for name in (
+            *("accelerator", "devices", "precision", "evaluation_precision"),
+            *("sync_batchnorm", "compiled"),
+        )
+    },
     "TransferNet.head": "TransferNet.classifier",
     "TransferNet.new_head": "TransferNet.new_classifier",
     "RotationNet.head": "RotationNet.classifier",

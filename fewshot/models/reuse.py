@@ -21,7 +21,7 @@ Factory = Callable[..., Any]
 
 
 def reusing(
-    stored: StoredModel, objective: str, encoder: Factory | None, inputs: Factory | None
+    stored: StoredModel, objective: str, encoder: Factory | None, inputs: Factory | None = None
 ) -> tuple[Factory, Factory]:
     """Factories of a stored model's encoder and inputs, for the objective of that name."""
     bound_inputs = inputs or gin.get_configurable("Inputs")

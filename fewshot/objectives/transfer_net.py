@@ -40,7 +40,6 @@ class TransferNet(Objective):
         self,
         spec: DataSpec,
         encoder: Factory | None = None,
-        inputs: Factory | None = None,
         classifier: Factory | None = None,
         loss: Factory | None = None,
         mix: Factory | None = None,
@@ -52,8 +51,9 @@ class TransferNet(Objective):
         stored = None if saved_model_path is None else load_model(saved_model_path)
         if stored is None:
             _check_fresh(encoder, new_classifier)
+            inputs = None
         else:
-            encoder, inputs = reusing(stored, "TransferNet", encoder, inputs)
+            encoder, inputs = reusing(stored, "TransferNet", encoder)
         super().__init__(spec, encoder, inputs)
         if stored is not None:
             inherit(self, stored)

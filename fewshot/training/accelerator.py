@@ -37,7 +37,7 @@ def launch_fabric(accelerator: str, devices: int | str, precision: str) -> Fabri
         torch.set_float32_matmul_precision("high")
     if precision == "16-mixed" and _fabric(accelerator, devices, "32-true").device.type == "cpu":
         raise UserError(
-            "Trainer.precision is '16-mixed', which needs a GPU: on a CPU bind '32-true' or "
+            "Hardware.precision is '16-mixed', which needs a GPU: on a CPU bind '32-true' or "
             "'bf16-mixed'."
         )
     fabric = _fabric(accelerator, devices, cast(Precision, precision))
@@ -55,12 +55,12 @@ def _available(accelerator: str) -> str:
     apple = torch.backends.mps.is_available() and not torch.cuda.is_available()
     if accelerator == "mps" or (accelerator == "gpu" and apple):
         raise UserError(
-            f"Trainer.accelerator is {accelerator!r}, but Apple's GPU has no float64, which "
+            f"Hardware.accelerator is {accelerator!r}, but Apple's GPU has no float64, which "
             "nearest neighbours, retrieval and logistic regression need: bind 'auto' or 'cpu'."
         )
     if accelerator in ("cuda", "gpu") and not torch.cuda.is_available():
         raise UserError(
-            f"Trainer.accelerator is {accelerator!r}, but torch sees no GPU here: bind 'auto' or "
+            f"Hardware.accelerator is {accelerator!r}, but torch sees no GPU here: bind 'auto' or "
             "'cpu'."
         )
     return accelerator
@@ -71,14 +71,14 @@ def _fabric(accelerator: str, devices: int | str, precision: Precision) -> Fabri
         return Fabric(accelerator=accelerator, devices=devices, precision=precision)
     except (MisconfigurationException, ValueError, TypeError, RuntimeError) as error:
         raise UserError(
-            f"Trainer.accelerator = {accelerator!r} with Trainer.devices = {devices!r} cannot be "
+            f"Hardware.accelerator = {accelerator!r} with Hardware.devices = {devices!r} cannot be "
             f"had here: {str(error).splitlines()[0]}"
         ) from error
 
 
 def _check_precision(name: str, value: str, known: tuple[str, ...]) -> None:
     if value not in known:
-        raise UserError(f"Trainer.{name} is {value!r}: bind one of {', '.join(map(repr, known))}.")
+        raise UserError(f"Hardware.{name} is {value!r}: bind one of {', '.join(map(repr, known))}.")
 
 
 def _multiplies_bfloat16(accelerator: str) -> bool:

@@ -122,7 +122,7 @@ def rank_slice(size: int, sections: int, rank: int, world_size: int) -> IntArray
     if section < world_size:
         raise UserError(
             f"a batch of {size} images in {sections} sections cannot be shared by {world_size} "
-            "devices: bind a larger batch, or fewer Trainer.devices."
+            "devices: bind a larger batch, or fewer Hardware.devices."
         )
     bounds = [section * part // world_size for part in (rank, rank + 1)]
     return np.concatenate(

@@ -10,7 +10,6 @@ from torch import nn
 from fewshot.errors import UserError
 from fewshot.experiment.artifacts import ExperimentFolder
 from fewshot.interfaces import Dataset, Sampler
-from fewshot.training.accelerator import check_evaluation_precision
 
 Figures = Mapping[str, Mapping[str, Any]]
 
@@ -84,4 +83,3 @@ def check_options(options: Any) -> None:
             raise UserError(f"Trainer.{name} is {count}: bind 1 or more.")
     if options.clip_norm is not None and not options.clip_norm > 0:
         raise UserError(f"Trainer.clip_norm is {options.clip_norm}: bind more than 0, or None.")
-    check_evaluation_precision(options.evaluation_precision)

@@ -28,9 +28,9 @@ def placed(objective: nn.Module, fabric: Fabric, sync_batchnorm: bool) -> None:
 def _refuse_comparison(objective: nn.Module, ranks: int) -> None:
     if getattr(objective, "compares_within_batch", False):
         raise UserError(
-            f"Trainer.devices gives {ranks} processes, but {type(objective).__name__} compares "
+            f"Hardware.devices gives {ranks} processes, but {type(objective).__name__} compares "
             "the images of a batch with each other, and each process would see its own share "
-            "alone, which is another method: bind Trainer.devices = 1."
+            "alone, which is another method: bind Hardware.devices = 1."
         )
 
 
@@ -43,15 +43,15 @@ def _settle_norms(
     if not sync_batchnorm:
         logger.info(
             "batch statistics (%d BatchNorm layers) are taken by each of %d processes over its own "
-            "images, unlike in one process: Trainer.sync_batchnorm = True takes them over all",
+            "images, unlike in one process: Hardware.sync_batchnorm = True takes them over all",
             len(norms),
             ranks,
         )
         return
     if device.type == "cpu":
         raise UserError(
-            "Trainer.sync_batchnorm is True, which torch has for GPUs alone: bind False, or "
-            "another Trainer.accelerator."
+            "Hardware.sync_batchnorm is True, which torch has for GPUs alone: bind False, or "
+            "another Hardware.accelerator."
         )
     # layers are replaced in place; parameters and names stay, so that files stay the same
     nn.SyncBatchNorm.convert_sync_batchnorm(objective)

@@ -2,21 +2,19 @@
 
 import contextlib
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import gin
-import torch
-from torch import nn
 
 from fewshot import seeding
-from fewshot.training.accelerator import computing_in, evaluating, launch_fabric
 from fewshot.training.averaging import WeightAverage
 from fewshot.training.checkpoint import Checkpoints
 from fewshot.training.compilation import check_compilable, compiled_encoder
 from fewshot.training.feed import Feed
 from fewshot.training.fit import Fit, Summary, check_options
+from fewshot.training.hardware import Hardware
 from fewshot.training.health import Health
 from fewshot.training.monitor import LAST, Monitor, chosen_by
 from fewshot.training.optimisation import build_optimizer
@@ -29,42 +27,28 @@ from fewshot.training.tracking import MetricsLog, epoch_bar, scalars
 __all__ = ["Fit", "Summary", "Trainer"]
 
 
-@gin.register
+@gin.register(denylist=["hardware"])
 @dataclass(eq=False)
 class Trainer:
     """Trains objectives; everything random is a function of (seed, epoch, step, rank).
 
-    accelerator: 'auto', 'cpu', 'cuda', ...; devices: how many; precision: '32-true', '16-mixed',
-    'bf16-mixed' or 'auto' (bf16-mixed where the hardware is fast at it); clip_norm: largest
-    gradient norm; patience: validations without a new best before training stops; validate_every:
-    epochs between validations; keep_every: epochs between models kept as
-    checkpoints/epoch_NNN.mdl; checkpoint_steps: steps between writes of last.ckpt, besides the one
-    after each epoch; compiled: the encoder under torch.compile while training and validating, which
-    takes a C++ compiler and some time for each new size of a batch; sync_batchnorm: batch
-    statistics over all devices; evaluation_precision: of the chosen model's figures; ema_decay:
-    validate and keep the running mean of the weights, such as 0.999, see WeightAverage. Raises
-    UserError for values that cannot be had here.
+    hardware: what it trains on. clip_norm: largest gradient norm; patience: validations without a
+    new best before training stops; validate_every: epochs between validations; keep_every: epochs
+    between models kept as checkpoints/epoch_NNN.mdl; checkpoint_steps: steps between writes of
+    last.ckpt, besides the one after each epoch; ema_decay: validate and keep the running mean of
+    the weights, such as 0.999, see WeightAverage. Raises UserError for values out of range.
     """
 
-    accelerator: str = "auto"
-    devices: int | str = 1
-    precision: str = "auto"
+    hardware: Hardware
     clip_norm: float | None = None
     patience: int | None = None
     validate_every: int = 1
     keep_every: int | None = None
     checkpoint_steps: int | None = None
-    compiled: bool = False
-    sync_batchnorm: bool = False
-    evaluation_precision: str = "32-true"
     ema_decay: float | None = None
 
     def __post_init__(self) -> None:
         check_options(self)
-        self.fabric = launch_fabric(self.accelerator, self.devices, self.precision)
-        self.device: torch.device = self.fabric.device
-        self.precision = str(self.fabric.strategy.precision.precision)  # 'auto' resolved
-        self.is_main_process = bool(self.fabric.is_global_zero)  # it alone writes files
 
     def prepare(self, fit: Fit) -> Callable[[], Summary]:
         """Build all that training needs and write nothing; call the result to train."""
@@ -76,29 +60,20 @@ class Trainer:
         """Train, leave the chosen model in the folder's model.mdl, and say what was done."""
         return self.prepare(fit)()
 
-    @contextlib.contextmanager
-    def inference(self, objective: nn.Module, final: bool = True) -> Iterator[None]:
-        """The objective on the device, in evaluation mode, without gradients.
-
-        final: in the precision of the chosen model's figures, else in that of training.
-        """
-        precision = self.evaluation_precision if final else self.precision
-        with evaluating(objective, self.device), computing_in(precision, self.device):
-            yield
-
 
 class TrainingRun:
     """One training run; it names no method and asks no objective what it is."""
 
     def __init__(self, fit: Fit, trainer: Trainer) -> None:
-        fabric = trainer.fabric
+        hardware = trainer.hardware
+        self.fabric = fabric = hardware.fabric
         self.fit, self.trainer, self.rank = fit, trainer, fabric.global_rank
         self.feed = Feed.of(fit, fabric)
-        self.folder = fit.folder.written_by(trainer.is_main_process)
+        self.folder = fit.folder.written_by(hardware.is_main_process)
         self.log = MetricsLog(self.folder)
-        placed(fit.objective, fabric, trainer.sync_batchnorm)
-        if trainer.compiled:
-            check_compilable(fit.objective, trainer.device, "Trainer.compiled")
+        placed(fit.objective, fabric, hardware.sync_batchnorm)
+        if hardware.compiled:
+            check_compilable(fit.objective, hardware.device, "Hardware.compiled")
         monitor = Monitor(chosen_by(fit.select_by, fit.validate is not None), trainer.patience)
         optimizer = build_optimizer(fit.optimizer, fit.objective)
         sizes = ScheduleSizes(fit.num_epochs, len(self.feed), fit.schedule_every, monitor.mode)
@@ -108,7 +83,7 @@ class TrainingRun:
         self.fit = average.judged(fit)
         parts = (schedule, fabric.strategy.precision, monitor, average)
         self.state = TrainingState(fit.objective, optimizer, *parts)
-        self.health = Health(fit, self.state, self.folder.last_checkpoint, trainer.device)
+        self.health = Health(fit, self.state, self.folder.last_checkpoint, hardware.device)
         self.checkpoints = Checkpoints(self.folder, fit.digests)
         self.total_steps = fit.num_epochs * len(self.feed)
 
@@ -118,7 +93,7 @@ class TrainingRun:
             self._restore()
         self.feed.check_images(self.state.progress.epoch)
         self.began = time.monotonic() - self.state.progress.seconds
-        compiling = compiled_encoder(self.fit.objective, self.trainer.compiled)
+        compiling = compiled_encoder(self.fit.objective, self.trainer.hardware.compiled)
         with contextlib.closing(self.log), compiling:
             while not self.state.progress.done:
                 self._train_epoch()
@@ -150,7 +125,7 @@ class TrainingRun:
     def _figures(self) -> dict[str, dict[str, Any]]:
         """The epoch's figures by split, equal on every rank; they are logged, too."""
         self.health.check()
-        progress, fabric = self.state.progress, self.trainer.fabric
+        progress, fabric = self.state.progress, self.fabric
         means = self.state.averages.over_ranks(fabric)
         rate = float(self.state.optimizer.param_groups[0]["lr"])
         figures: dict[str, dict[str, Any]] = {"train": means | {"lr": rate}}
@@ -195,5 +170,5 @@ class TrainingRun:
         contents = self.checkpoints.load()
         if contents is not None:
             epochs, steps = self.fit.num_epochs, len(self.feed)
-            self.state.load_state_dict(contents, self.trainer.device, epochs, steps)
+            self.state.load_state_dict(contents, self.fabric.device, epochs, steps)
         self.log.cut_back(self.state.progress.metrics_position)

@@ -227,13 +227,13 @@ TripletBatches.batch_size=(32, 32)
 BalancedBatches.classes_per_batch='a'
 Episodes.n_way=0
 Episodes.n_way='5'
-Trainer.precision=16
-Trainer.precision=bf16
+Hardware.precision=16
+Hardware.precision=bf16
 Trainer.device='cuda'
 Trainer.patience='3'
 Trainer.validate_every=0
 Trainer.keep_every=-1
-Trainer.compiled=1
+Hardware.compiled=1
 Trainer.acelerator='cpu'
 KNNClassification.k='5'
 KNNClassification.k=0
@@ -306,7 +306,7 @@ Inputs.channels=2
 Inputs.mean=(0.5, 0.5)
 Inputs.std=(0, 0, 0)
 main.schedule_every='batch'
-Trainer.devices='a'
+Hardware.devices='a'
 main.select_by='test/top1'
 main.validation_fraction=1.0
 FashionDataset.label_column='colour'
@@ -334,7 +334,7 @@ torch.optim.Adam.betas=0.9
 torch.optim.Adam.betas=(2.0, 2.0)
 torch.optim.Adam.weight_decay='x'
 main.optimizer=@torch.optim.SGD;torch.optim.SGD.momentum=-1.0
-Trainer.precision='16bit'
+Hardware.precision='16bit'
 Inputs.augment=[@RandomCrop];RandomCrop.padding=-1
 Inputs.augment=[@RandomResizedCrop];RandomResizedCrop.scale=(2.0, 1.0)
 """

@@ -38,7 +38,7 @@ def test_a_value_of_another_type_is_refused(binding, told):
         "NovelEpisodes.n_way = 'all'",
         "TransferNet.frozen = 3",
         "TransferNet.frozen = True",
-        "Trainer.precision = '32-true'",
+        "Hardware.precision = '32-true'",
         "torch.optim.Adam.lr = 1",
     ],
 )

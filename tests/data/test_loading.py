@@ -18,7 +18,7 @@ SMALL = [
     "SmallResNet.widths = (8,)",
     "SmallResNet.stem_pool = False",
     "ShuffledBatches.batch_size = 16",
-    "Trainer.precision = '32-true'",
+    "Hardware.precision = '32-true'",
     "main.num_epochs = 1",
     "main.test_rows = @DropTwins",
 ]

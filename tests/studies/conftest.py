@@ -13,7 +13,7 @@ from fewshot.studies import runs
 TINY = [
     "SmallResNet.widths = (8,)",
     "ShuffledBatches.batch_size = 8",
-    "Trainer.precision = '32-true'",
+    "Hardware.precision = '32-true'",
     "main.num_epochs = 1",
     "main.validation_fraction = 0.25",
 ]

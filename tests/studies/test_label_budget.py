@@ -23,7 +23,7 @@ def arguments(shop, tmp_path):
     )
     (tmp_path / "training.gin").write_text("main.num_epochs = 1\nRepeatedBatches.steps = 3\n")
     (tmp_path / "little.gin").write_text(STUDY % {"folder": tmp_path})
-    bound = [*shop.bindings(), "SmallResNet.widths = (8,)", "Trainer.precision = '32-true'"]
+    bound = [*shop.bindings(), "SmallResNet.widths = (8,)", "Hardware.precision = '32-true'"]
     common = [part for binding in bound for part in ("-p", binding)]
     return ["study", "label_budget", "-c", str(tmp_path / "little.gin"), *common]
 

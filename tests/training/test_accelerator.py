@@ -8,7 +8,7 @@ import torch
 from fewshot.errors import UserError
 from fewshot.training import accelerator
 from fewshot.training.accelerator import computing_in, is_peer, launch_fabric, stop_peers
-from fewshot.training.trainer import Trainer
+from fewshot.training.hardware import Hardware
 
 
 @pytest.fixture
@@ -53,7 +53,7 @@ def test_float32_is_float32_whatever_was_decided():
 
 def test_an_evaluation_precision_that_is_none_is_refused():
     with pytest.raises(UserError, match="evaluation_precision is 'exact': bind one of '32-true'"):
-        Trainer(accelerator="cpu", evaluation_precision="exact")
+        Hardware(accelerator="cpu", evaluation_precision="exact")
 
 
 @pytest.mark.parametrize("name", ["RANK", "LOCAL_RANK", "NODE_RANK"])

@@ -6,8 +6,7 @@ from torch import nn
 
 from fewshot.errors import UserError
 from fewshot.training.averaging import WeightAverage
-from fewshot.training.trainer import Trainer
-from tests.training.tiny_training import TinyNet, make_fit, same_states
+from tests.training.tiny_training import TinyNet, cpu_trainer, make_fit, same_states
 
 
 def net():
@@ -84,9 +83,7 @@ def test_other_decays_are_refused(decay):
 
 
 def averaging(checkpoint_steps=None):
-    return Trainer(
-        accelerator="cpu", precision="32-true", ema_decay=0.6, checkpoint_steps=checkpoint_steps
-    )
+    return cpu_trainer(precision="32-true", ema_decay=0.6, checkpoint_steps=checkpoint_steps)
 
 
 def test_the_mean_is_what_a_run_validates_and_keeps(tmp_path):
@@ -103,7 +100,7 @@ def test_the_mean_is_what_a_run_validates_and_keeps(tmp_path):
     assert same_states(kept, seen[-1])
     assert len(seen) == 3
     plain = make_fit(tmp_path / "plain")
-    Trainer(accelerator="cpu", precision="32-true").fit(plain)
+    cpu_trainer(precision="32-true").fit(plain)
     # training itself is the same; the mean is another model
     assert same_states(net.state_dict(), plain.objective.state_dict())
     assert not torch.equal(kept["conv.weight"], net.conv.weight)

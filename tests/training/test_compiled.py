@@ -7,8 +7,7 @@ from torch import nn
 
 from fewshot.errors import UserError
 from fewshot.training import compilation
-from fewshot.training.trainer import Trainer
-from tests.training.tiny_training import TinyNet, make_fit, same_states
+from tests.training.tiny_training import TinyNet, cpu_trainer, make_fit, same_states
 
 
 class TinyEncoder(nn.Module):
@@ -42,7 +41,7 @@ def _sgd(groups):
 def train(path, compiled, **changes):
     net = EncoderNet()
     fit = make_fit(path, net, optimizer=_sgd, **changes)
-    Trainer("cpu", precision="32-true", compiled=compiled).fit(fit)
+    cpu_trainer(precision="32-true", compiled=compiled).fit(fit)
     return net, fit
 
 
@@ -72,9 +71,9 @@ def test_trains_as_without_and_saves_the_same_names(tmp_path, monkeypatch):
 
 def test_an_objective_without_an_encoder(tmp_path):
     with pytest.raises(UserError) as error:
-        Trainer("cpu", compiled=True).prepare(make_fit(tmp_path / "run"))
+        cpu_trainer(compiled=True).prepare(make_fit(tmp_path / "run"))
     assert str(error.value) == (
-        "Trainer.compiled is True, but TinyNet has no encoder to compile: bind False."
+        "Hardware.compiled is True, but TinyNet has no encoder to compile: bind False."
     )
 
 
@@ -84,8 +83,8 @@ def test_a_machine_without_a_compiler(tmp_path, monkeypatch):
 
     monkeypatch.setattr(compilation.torch, "compile", refuse)
     with pytest.raises(UserError) as error:
-        Trainer("cpu", compiled=True).prepare(make_fit(tmp_path / "run", EncoderNet()))
+        cpu_trainer(compiled=True).prepare(make_fit(tmp_path / "run", EncoderNet()))
     assert str(error.value) == (
         "torch.compile failed on this machine (RuntimeError: no g++ here): install a C++ compiler "
-        "such as g++, or bind Trainer.compiled = False."
+        "such as g++, or bind Hardware.compiled = False."
     )

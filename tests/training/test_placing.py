@@ -24,9 +24,9 @@ def test_comparison_within_a_batch_is_refused_on_several_ranks():
     with pytest.raises(UserError) as caught:
         placed(_comparing(), _fabric(2), False)
     assert str(caught.value) == (
-        "Trainer.devices gives 2 processes, but TinyNet compares the images of a batch with each "
+        "Hardware.devices gives 2 processes, but TinyNet compares the images of a batch with each "
         "other, and each process would see its own share alone, which is another method: bind "
-        "Trainer.devices = 1."
+        "Hardware.devices = 1."
     )
 
 

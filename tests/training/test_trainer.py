@@ -17,11 +17,12 @@ from fewshot.errors import UserError
 from fewshot.experiment.artifacts import ExperimentFolder
 from fewshot.experiment.tensor_bytes import unsealed
 from fewshot.seeding import reseed
-from fewshot.training.trainer import Trainer
+from fewshot.training.hardware import Hardware
 from tests.training.tiny_training import (
     TinyDataset,
     TinyNet,
     TinySampler,
+    cpu_trainer,
     figures,
     make_fit,
     same_states,
@@ -32,14 +33,14 @@ STEPS = 12  # 3 epochs of 4 batches
 
 @pytest.fixture(scope="module")
 def trainer():
-    return Trainer(accelerator="cpu", precision="32-true")
+    return cpu_trainer(precision="32-true")
 
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory):
     """A run that nobody interrupted."""
     fit = make_fit(tmp_path_factory.mktemp("whole") / "run", schedule=_one_cycle)
-    summary = Trainer(accelerator="cpu", precision="32-true").fit(fit)
+    summary = cpu_trainer(precision="32-true").fit(fit)
     return fit, summary
 
 
@@ -93,7 +94,7 @@ def test_follows_a_plain_loop(whole):
 @pytest.mark.parametrize("death", [2, 5, 8, 11])
 def test_a_run_cut_at_any_step_ends_bit_identical(tmp_path, whole, death, checkpoint_steps):
     reference, _ = whole
-    trainer = Trainer(accelerator="cpu", precision="32-true", checkpoint_steps=checkpoint_steps)
+    trainer = cpu_trainer(precision="32-true", checkpoint_steps=checkpoint_steps)
     fit = make_fit(tmp_path / "run", TinyNet(die_at=death), schedule=_one_cycle)
     with pytest.raises(KeyboardInterrupt):
         trainer.fit(fit)
@@ -175,7 +176,7 @@ def test_lower_is_better_for_losses(tmp_path, trainer):
 
 
 def test_patience_counts_validations_and_survives_a_cut(tmp_path):
-    trainer = Trainer(accelerator="cpu", patience=2, validate_every=2)
+    trainer = cpu_trainer(patience=2, validate_every=2)
     values = (0.5, 0.4, 0.3, 0.9, 0.9)
     options = {"num_epochs": 20, "select_by": "validation/top1"}
     straight = make_fit(tmp_path / "straight", validate=figures(*values), **options)
@@ -192,7 +193,7 @@ def test_patience_counts_validations_and_survives_a_cut(tmp_path):
 
 def test_models_are_kept_every_n_epochs(tmp_path):
     fit = make_fit(tmp_path / "run", num_epochs=5)
-    Trainer(accelerator="cpu", keep_every=2).fit(fit)
+    cpu_trainer(keep_every=2).fit(fit)
     kept = sorted(path.name for path in (fit.folder.path / "checkpoints").iterdir())
     assert kept == ["epoch_002.mdl", "epoch_004.mdl"]
     assert torch.load(fit.folder.path / "checkpoints/epoch_002.mdl")["steps_seen"] == 8
@@ -235,26 +236,26 @@ def test_unlabelled_rows_give_batches_without_labels(tmp_path, trainer):
 
 
 def test_bf16_and_clipping(tmp_path):
-    trainer = Trainer(accelerator="cpu", precision="bf16-mixed", clip_norm=1e-9)
+    trainer = cpu_trainer(precision="bf16-mixed", clip_norm=1e-9)
     before = TinyNet().state_dict()
     fit = make_fit(tmp_path / "run", optimizer=lambda groups: torch.optim.SGD(groups, lr=1.0))
     trainer.fit(fit)
     after = fit.objective.state_dict()
     assert torch.allclose(before["conv.weight"], after["conv.weight"], atol=1e-6)
     assert not torch.equal(before["norm.running_mean"], after["norm.running_mean"])
-    with trainer.inference(fit.objective, final=False):
+    with trainer.hardware.inference(fit.objective, final=False):
         assert fit.objective.scores(TinyDataset().images([0])).dtype == torch.bfloat16
-    with trainer.inference(fit.objective):
+    with trainer.hardware.inference(fit.objective):
         assert fit.objective.scores(TinyDataset().images([0])).dtype == torch.float32
 
 
 def test_inference_restores_training_mode(trainer):
     net = TinyNet().train()
-    with trainer.inference(net):
+    with trainer.hardware.inference(net):
         assert not net.norm.training
         assert not net.scores(TinyDataset().images([0, 1])).requires_grad
     assert net.norm.training
-    with trainer.inference(net.eval()):
+    with trainer.hardware.inference(net.eval()):
         pass
     assert not net.training
 
@@ -289,7 +290,7 @@ class Overflows(TinyNet):
     ],
 )
 def test_weights_that_are_not_finite_are_never_kept(tmp_path, options):
-    trainer = Trainer(accelerator="cpu", precision="32-true", keep_every=3)
+    trainer = cpu_trainer(precision="32-true", keep_every=3)
     fit = make_fit(tmp_path / "run", Overflows(), **options)
     with pytest.raises(UserError) as caught:
         trainer.fit(fit)
@@ -359,7 +360,7 @@ def test_a_damaged_checkpoint_falls_back_to_the_one_before_with_the_same_end(
     tmp_path, whole, caplog
 ):
     reference, _ = whole
-    trainer = Trainer(accelerator="cpu", precision="32-true", checkpoint_steps=3)
+    trainer = cpu_trainer(precision="32-true", checkpoint_steps=3)
     cut = make_fit(tmp_path / "run", TinyNet(die_at=11), schedule=_one_cycle)
     with pytest.raises(KeyboardInterrupt):
         trainer.fit(cut)
@@ -415,9 +416,9 @@ def test_what_cannot_be_trained_is_said(tmp_path, trainer, changes, message):
     ("arguments", "message"),
     [
         ({"precision": "16-mixed"}, "'16-mixed', which needs a GPU"),
-        ({"precision": "8"}, "Trainer.precision is '8': bind one of 'auto', '32-true'"),
-        ({"accelerator": "abacus"}, "Trainer.accelerator = 'abacus' with Trainer.devices = 1"),
-        ({"devices": -3}, "Trainer.devices = -3"),
+        ({"precision": "8"}, "Hardware.precision is '8': bind one of 'auto', '32-true'"),
+        ({"accelerator": "abacus"}, "Hardware.accelerator = 'abacus' with Hardware.devices = 1"),
+        ({"devices": -3}, "Hardware.devices = -3"),
         ({"patience": 0}, "Trainer.patience is 0: bind 1 or more"),
         ({"checkpoint_steps": -1}, "Trainer.checkpoint_steps is -1"),
         ({"clip_norm": 0.0}, "Trainer.clip_norm is 0.0: bind more than 0"),
@@ -425,19 +426,19 @@ def test_what_cannot_be_trained_is_said(tmp_path, trainer, changes, message):
 )
 def test_what_the_machine_cannot_do_is_said(arguments, message):
     with pytest.raises(UserError) as caught:
-        Trainer(**({"accelerator": "cpu"} | arguments))
+        cpu_trainer(**arguments)
     assert message in str(caught.value)
 
 
 def test_a_missing_gpu_is_said(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with pytest.raises(UserError, match="'cuda', but torch sees no GPU here"):
-        Trainer(accelerator="cuda")
+        Hardware(accelerator="cuda")
 
 
 def test_patience_needs_a_figure(tmp_path):
     with pytest.raises(UserError, match=r"Trainer\.patience is 2, but no figure is monitored"):
-        Trainer(accelerator="cpu", patience=2).fit(make_fit(tmp_path / "run"))
+        cpu_trainer(patience=2).fit(make_fit(tmp_path / "run"))
 
 
 def test_changed_data_are_refused_on_resume(tmp_path, trainer):
@@ -459,10 +460,9 @@ SCRIPT = """
 import sys
 from pathlib import Path
 import torch
-from fewshot.training.trainer import Trainer
-from tests.training.tiny_training import TinySampler, make_fit
+from tests.training.tiny_training import TinySampler, cpu_trainer, make_fit
 torch.set_num_threads(int(sys.argv[2]))
-trainer = Trainer("cpu", int(sys.argv[3]), "32-true", checkpoint_steps=4)
+trainer = cpu_trainer(devices=int(sys.argv[3]), precision="32-true", checkpoint_steps=4)
 fit = make_fit(Path(sys.argv[1]), num_epochs=int(sys.argv[4]), sampler=TinySampler(size=4))
 trainer.fit(fit)
 """
@@ -478,7 +478,7 @@ def _start(script: Path, *arguments: object, **environment: str) -> subprocess.P
 
 @pytest.mark.slow
 def test_sigkill_and_resume_end_bit_identical(tmp_path):
-    trainer = Trainer(accelerator="cpu", precision="32-true", checkpoint_steps=4)
+    trainer = cpu_trainer(precision="32-true", checkpoint_steps=4)
     options = {"num_epochs": 20, "sampler": TinySampler(size=4)}
     whole = make_fit(tmp_path / "whole", **options)
     trainer.fit(whole)
@@ -518,11 +518,11 @@ def test_two_processes_write_one_run(tmp_path):
 @pytest.mark.parametrize(("tiles", "precision"), [(True, "bf16-mixed"), (False, "32-true")])
 def test_automatic_precision_follows_the_hardware(tiles, precision, monkeypatch):
     monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: tiles)
-    assert Trainer(accelerator="cpu").precision == precision
+    assert Hardware(accelerator="cpu").precision == precision
 
 
 @pytest.mark.parametrize("figure", ["test/top1", "top1"])
 def test_a_model_is_never_chosen_by_the_test_split(figure, tmp_path):
     fit = make_fit(tmp_path / "run", select_by=figure, validate=figures(0.5))
     with pytest.raises(UserError, match="The test split chooses nothing"):
-        Trainer(accelerator="cpu").prepare(fit)
+        cpu_trainer().prepare(fit)

@@ -1,6 +1,7 @@
 """A training run small enough to be cut anywhere: convolution, batch norm, dropout, keyed noise."""
 
 from collections.abc import Callable
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,8 @@ from fewshot.batch import Batch
 from fewshot.experiment.artifacts import ExperimentFolder
 from fewshot.seeding import KeyedRandom, generator
 from fewshot.training.fit import Fit
+from fewshot.training.hardware import Hardware
+from fewshot.training.trainer import Trainer
 
 
 class TinyDataset:
@@ -110,3 +113,10 @@ def figures(*values: float) -> Callable[[], dict[str, dict[str, float]]]:
 
 def same_states(one: dict[str, Any], two: dict[str, Any]) -> bool:
     return one.keys() == two.keys() and all(torch.equal(one[name], two[name]) for name in one)
+
+
+def cpu_trainer(**bound: Any) -> Trainer:
+    """A trainer on the CPU; bound: fields of Hardware and of Trainer."""
+    of_hardware = {field.name for field in fields(Hardware)} & set(bound)
+    chosen = {name: bound.pop(name) for name in of_hardware}
+    return Trainer(Hardware(**({"accelerator": "cpu"} | chosen)), **bound)
