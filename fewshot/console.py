@@ -9,7 +9,7 @@ import sys
 import sysconfig
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import fewshot
 from fewshot.errors import UserError
@@ -21,6 +21,18 @@ class _Formatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         text = super().format(record)
         return text if record.levelno <= logging.INFO else f"{record.levelname.lower()}: {text}"
+
+
+class _Handler(logging.StreamHandler[TextIO]):
+    """Writes lines above the bars that stand on a terminal, which would run into them."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        bars = sys.modules.get("tqdm")  # where there are any, it has been imported
+        if bars is None:
+            super().emit(record)
+            return
+        with bars.tqdm.external_write_mode(file=self.stream):
+            super().emit(record)
 
 
 class _Forgiving(io.FileIO):
@@ -56,7 +68,7 @@ def steady_streams() -> None:
 
 def show_log() -> None:
     """Send the project's log to stderr, one line a message; a second call changes no more."""
-    handler = logging.StreamHandler(sys.stderr)
+    handler = _Handler(sys.stderr)
     handler.setFormatter(_Formatter())
     logger = logging.getLogger("fewshot")
     for former in [h for h in logger.handlers if isinstance(h.formatter, _Formatter)]:

@@ -14,7 +14,7 @@ from fewshot.data.run_data import RunData
 from fewshot.errors import UserError
 from fewshot.evaluation import refusals
 from fewshot.evaluation.kept import kept
-from fewshot.evaluation.outputs import evaluated
+from fewshot.evaluation.outputs import evaluated, findings
 from fewshot.experiment.artifacts import ExperimentFolder
 from fewshot.experiment.beginning import begin, held
 from fewshot.experiment.environment import environment
@@ -182,7 +182,7 @@ def _evaluate_chosen(
         restore(parts.objective, load_model(folder.model))
     with parts.hardware.inference(parts.objective):
         splits = evaluated(parts.objective, parts.data.evaluated)
-        found = [evaluator(parts.objective, splits).whole() for evaluator in parts.evaluators]
+        found = findings(parts.evaluators, parts.objective, splits)
         if summary.epochs > 0 and parts.objective.embeds_by_parts:
             add_extras(folder.model, kept(parts.objective, splits, parts.evaluators, found))
     return found

@@ -6,11 +6,12 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).parent.parent / "fewshot"
-BASE = {"errors", "seeding", "batch", "interfaces", "sections", "spreadsheet"}
+BASE = {"errors", "seeding", "batch", "interfaces", "sections", "spreadsheet", "progress"}
 # what may be known of other rooms: whole rooms, or single modules of them
 ALLOWED = {
     "errors": set(),
     "seeding": set(),
+    "progress": set(),
     "sections": set(),
     "spreadsheet": set(),
     "batch": set(),
@@ -27,7 +28,7 @@ ALLOWED = {
     | {"console", "experiment.files", "experiment.tensor_bytes", "binding.registrations"}
     | {"reports.tables"}
     | {"augmentation.test_time", "data.images", "data.tables", "heads", "encoders", "models"},
-    "heads": {"errors", "heads"},
+    "heads": {"errors", "progress", "heads"},
     "reports": BASE | {"console", "experiment.files", "reports"},
     "evaluation": BASE
     | {"augmentation.test_time", "training.compilation", "heads", "reports", "evaluation"},

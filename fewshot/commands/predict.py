@@ -27,14 +27,13 @@ def run(given: argparse.Namespace) -> int:
     """Predict; 2 where not one photo could be read."""
     import sys
 
-    from tqdm import tqdm
-
     from fewshot.console import say
     from fewshot.errors import UserError
     from fewshot.models.prediction.counting import Counted
     from fewshot.models.prediction.photos import Photos
     from fewshot.models.prediction.predictor import load
     from fewshot.models.prediction.shown import show_json, show_table, write_csv
+    from fewshot.progress import followed
 
     if given.csv and given.json:
         raise UserError("--csv and --json are two forms of the answer: give one of them.")
@@ -42,14 +41,14 @@ def run(given: argparse.Namespace) -> int:
     places = [place for place in given.photos if place != "-"]
     photos = Photos(places, given.root, sys.stdin if "-" in given.photos else None)
     # a bar and a table on one terminal would run into each other
-    hidden = True if not given.csv and sys.stdout.isatty() else None
-    found = Counted(model.predictions(photos, given.neighbours))
-    with tqdm(found, total=photos.total, unit="photo", leave=False, disable=hidden) as bar:
-        if given.csv:
-            write_csv(bar, given.csv, model.top, given.neighbours)
-        elif given.json:
-            show_json(bar)
-        else:
-            show_table(iter(bar))
-    say(found.summary(photos.left_out))
-    return 0 if found.read else 2
+    quiet = not given.csv and sys.stdout.isatty()
+    counted = Counted(model.predictions(photos, given.neighbours))
+    found = followed(counted, "predicting", "photos", photos.total, shown=not quiet)
+    if given.csv:
+        write_csv(found, given.csv, model.top, given.neighbours)
+    elif given.json:
+        show_json(found)
+    else:
+        show_table(found)
+    say(counted.summary(photos.left_out))
+    return 0 if counted.read else 2

@@ -6,7 +6,6 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
-from tqdm import tqdm
 
 from fewshot.augmentation.test_time import averaged
 from fewshot.batch import IntArray
@@ -14,6 +13,7 @@ from fewshot.errors import UserError
 from fewshot.evaluation.outputs import EvaluatedSplit
 from fewshot.heads.geometry import has_float64
 from fewshot.interfaces import Dataset
+from fewshot.progress import ProgressBar
 
 
 def device_of(objective: Any) -> torch.device:
@@ -104,7 +104,7 @@ def _computed(
     # heads and metrics are exact in float64
     home = device if has_float64(device) else torch.device("cpu")
     outputs = []
-    with torch.inference_mode(), tqdm(total=len(rows), desc=verb, leave=False, disable=None) as bar:
+    with torch.inference_mode(), ProgressBar(verb, len(rows)) as bar:
         for start in range(0, len(rows), chunk):
             images = dataset.images(rows[start : start + chunk])
             outputs.append(function(images.to(device)).float().to(home))

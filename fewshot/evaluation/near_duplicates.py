@@ -11,6 +11,7 @@ from torch import Tensor
 from fewshot.batch import IntArray
 from fewshot.evaluation.split_rows import all_rows
 from fewshot.interfaces import Dataset
+from fewshot.progress import followed
 
 _CANDIDATES = 3  # nearest in embedding whose pixels are compared
 _CELLS = 1 << 25  # distances in memory at a time
@@ -61,7 +62,8 @@ def _candidates(features: Tensor) -> tuple[IntArray, IntArray]:
     step = max(1, _CELLS // max(1, len(features)))
     count = min(_CANDIDATES, len(features) - 1)
     pairs = []
-    for start in range(0, len(features), step):
+    starts = range(0, len(features), step)
+    for start in followed(starts, "near duplicates", "parts"):
         part = centred[start : start + step]
         squared = torch.addmm(lengths, part, centred.T, alpha=-2)
         own = torch.arange(len(part), device=part.device)

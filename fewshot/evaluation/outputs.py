@@ -1,6 +1,6 @@
 """A split together with what one objective makes of its images, each image computed once."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from fewshot.batch import IntArray
-from fewshot.interfaces import Dataset
+from fewshot.interfaces import Dataset, Evaluation, Evaluator
+from fewshot.progress import followed
 
 Compute = Callable[[IntArray], Tensor]
 
@@ -77,3 +78,11 @@ class EvaluatedSplit:
 def evaluated(objective: Any, datasets: Mapping[str, Dataset]) -> dict[str, EvaluatedSplit]:
     """The splits of one evaluation by one state of the objective, which must not change within."""
     return {name: EvaluatedSplit(objective, dataset) for name, dataset in datasets.items()}
+
+
+def findings(
+    evaluators: Sequence[Evaluator], objective: Any, splits: Mapping[str, EvaluatedSplit]
+) -> list[Evaluation]:
+    """What each evaluator finds, with all that is only looked at when a run ends."""
+    several = followed(evaluators, "evaluating", "evaluators")
+    return [evaluator(objective, splits).whole() for evaluator in several]

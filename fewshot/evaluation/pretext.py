@@ -10,6 +10,7 @@ import torch
 from fewshot.errors import UserError
 from fewshot.evaluation.inference import device_of
 from fewshot.interfaces import Dataset, Evaluation
+from fewshot.progress import followed
 
 
 @gin.register
@@ -58,7 +59,8 @@ class PretextTask:
         rows = np.arange(wanted) * len(dataset) // wanted
         sums: dict[str, float] = {}
         with torch.inference_mode():
-            for start in range(0, wanted, chunk):
+            starts = range(0, wanted, chunk)
+            for start in followed(starts, "pretext task", "batches"):
                 images = dataset.images(rows[start : start + chunk]).to(device_of(objective))
                 for name, values in objective.pretext_figures(images).items():
                     sums[name] = sums.get(name, 0.0) + float(values.float().cpu().double().sum())

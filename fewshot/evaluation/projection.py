@@ -7,6 +7,7 @@ import torch
 from numpy.typing import NDArray
 
 from fewshot.errors import UserError
+from fewshot.progress import ProgressBar
 
 METHODS = ("tsne", "pca", "umap")
 
@@ -53,8 +54,18 @@ def _tsne(features: FloatArray, seed: int) -> FloatArray:
     from openTSNE import TSNE  # imports slowly, and only maps need it
 
     perplexity = min(_PERPLEXITY, (len(features) - 1) / 3)
-    model = TSNE(perplexity=perplexity, n_jobs=torch.get_num_threads(), random_state=seed)
-    return np.asarray(model.fit(features))
+    early, late, between = 250, 500, 10
+    with ProgressBar("t-SNE", early + late, "rounds") as bar:
+        model = TSNE(
+            perplexity=perplexity,
+            n_jobs=torch.get_num_threads(),
+            random_state=seed,
+            early_exaggeration_iter=early,
+            n_iter=late,
+            callbacks=lambda *_: bar.update(between),  # anything true would end it
+            callbacks_every_iters=between,
+        )
+        return np.asarray(model.fit(features))
 
 
 def _umap(features: FloatArray, seed: int) -> FloatArray:

@@ -12,6 +12,7 @@ from torch.nn import functional as F
 
 from fewshot.batch import IntArray
 from fewshot.interfaces import Head
+from fewshot.progress import followed
 
 TOP_K = 5
 _CELLS = 1 << 24  # scores sorted, or given by a head, at a time: 128 MB in float64
@@ -65,7 +66,11 @@ def ranked_by_head(
     """
     together = getattr(head, "transductive", False)
     step = len(query) if together else rows_at_a_time(n_classes)
-    parts = [ranked(head(support, labels, part, n_classes)) for part in query.split(max(1, step))]
+    asked = query.split(max(1, step))
+    parts = [
+        ranked(head(support, labels, part, n_classes))
+        for part in followed(asked, "classifying", "parts")
+    ]
     best = np.concatenate([part.best for part in parts])
     return Ranking(best, np.concatenate([part.scores for part in parts]))
 

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from fewshot.heads.geometry import full_precision
+from fewshot.progress import followed
 
 RECALL_AT = (1, 5, 10)
 
@@ -41,7 +42,8 @@ def retrieval(query: Searched, gallery: Searched, itself: bool = False) -> dict[
     with full_precision(query.features):
         centre = gallery.features.mean(0)
         references = gallery.features - centre
-        for rows in order.split(max(1, _CELLS // len(references))):
+        parts = order.split(max(1, _CELLS // len(references)))
+        for rows in followed(parts, "retrieval", "parts"):
             features = query.features[rows] - centre
             distances = torch.addmm(references.square().sum(1), features, references.T, alpha=-2)
             r = relevant[rows]

@@ -8,6 +8,7 @@ from typing import Any
 from fewshot.errors import UserError
 from fewshot.experiment.artifacts import ExperimentFolder
 from fewshot.interfaces import Evaluation
+from fewshot.progress import ProgressBar
 
 logger = logging.getLogger("fewshot")
 
@@ -63,12 +64,18 @@ def write_figures(
 
 def write_pictures(folder: ExperimentFolder, evaluations: Sequence[Evaluation]) -> None:
     """Write the evaluators' pictures and pages; one that cannot be made is a warning."""
-    for evaluation in evaluations:
-        for name, writer in evaluation.artifacts.items():
-            if Path(name).suffix in _FIGURES:
-                continue
+    pictures = [
+        (name, writer)
+        for evaluation in evaluations
+        for name, writer in evaluation.artifacts.items()
+        if Path(name).suffix not in _FIGURES
+    ]
+    with ProgressBar("pictures", len(pictures), "files") as bar:
+        for name, writer in pictures:
+            bar.note(name)
             try:
                 folder.write_with(name, writer)
             except Exception as error:  # of any kind: the figures are safe
                 reason = " ".join(str(error).split()) or type(error).__name__
                 logger.warning("%s could not be made: %s", name, reason)
+            bar.update()

@@ -11,6 +11,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from fewshot.progress import ProgressBar
+
 # Numbers in a block of references, of distances, or of differences: 64 MB in float32, of which a
 # few are alive at a time.
 _BLOCK = 2**24
@@ -56,10 +58,11 @@ def search(
     """
     # In order of class, so that the nearest of each class is the minimum of a slice.
     blocks = labels.argsort(stable=True).split(_rows_of_a_block(support.shape[1]))
-    parts = [
-        _Search(support, labels, part, n_classes, k, metric).through(blocks)
-        for part in query.split(_QUERY_CHUNK)
-    ]
+    parts = []
+    with ProgressBar("nearest neighbours", len(query), "queries") as bar:
+        for part in query.split(_QUERY_CHUNK):
+            parts.append(_Search(support, labels, part, n_classes, k, metric).through(blocks))
+            bar.update(len(part))
     columns = ("squared", "rows", "of_class", "class_row")
     return Nearest(*(torch.cat([getattr(part, name) for part in parts]) for name in columns))
 

@@ -7,12 +7,11 @@ import os
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Never
-
-from tqdm import tqdm
+from typing import TYPE_CHECKING, Any
 
 from fewshot.experiment.artifacts import ExperimentFolder, json_ready
 from fewshot.experiment.files import writing
+from fewshot.progress import ProgressBar
 from fewshot.training.state import Progress
 
 if TYPE_CHECKING:
@@ -53,16 +52,9 @@ def epoch_line(figures: Mapping[str, Mapping[str, Any]]) -> str:
     return "  ".join(parts)
 
 
-def epoch_bar(progress: Progress, epochs: int, steps: int, shown: bool) -> "tqdm[Never]":
-    """The bar of an epoch's steps, where there is a terminal to draw it on."""
-    bar: tqdm[Never] = tqdm(
-        desc=f"epoch {progress.epoch + 1}/{epochs}",
-        total=steps,
-        initial=progress.step,
-        disable=None if shown else True,
-        leave=False,
-    )
-    return bar
+def epoch_bar(progress: Progress, epochs: int, steps: int, shown: bool) -> ProgressBar:
+    """Of an epoch's steps; shown: whether this process is the one to speak."""
+    return ProgressBar(f"epoch {progress.epoch + 1}/{epochs}", steps, "steps", progress.step, shown)
 
 
 class MetricsLog:

@@ -116,7 +116,7 @@ class TrainingRun:
                 self.health.saw(batch.rows, logs["loss"])
                 self.state.after_step(logs, len(batch))
                 if self.health.due():
-                    bar.set_postfix_str(f"loss {self.health.mean_loss():.4f}", refresh=False)
+                    bar.note(f"loss {self.health.mean_loss():.4f}")
                 bar.update()
                 if progress.total_steps % checkpoint_steps == 0 and progress.step < steps:
                     self.health.check()

@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
-from tqdm import tqdm
 
 from fewshot.batch import IntArray
 from fewshot.data.images.decode import UInt8Array
 from fewshot.data.images.store import ImageStore
+from fewshot.progress import ProgressBar
 
 HashArray = NDArray[np.uint64]
 
@@ -63,10 +63,12 @@ def look(store: ImageStore, ids: Sequence[str]) -> tuple[list[str], Looks]:
     seen: list[tuple[str, int, UInt8Array, UInt8Array]] = []
     executor = ThreadPoolExecutor(os.cpu_count() or 1, "audit")
     try:
-        with tqdm(total=len(found), desc="images", unit="image", disable=None) as bar:
-            for part in executor.map(lambda chunk: _look_at_each(store, chunk), chunks):
+        with ProgressBar("looking at images", len(found)) as bar:
+            for chunk, part in zip(
+                chunks, executor.map(lambda ids: _look_at_each(store, ids), chunks), strict=True
+            ):
                 seen += part
-                bar.update(_CHUNK)
+                bar.update(len(chunk))
     finally:
         executor.shutdown(cancel_futures=True)
     grey = np.array([row[2] for row in seen], np.uint8).reshape(-1, 8, 9)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from fewshot.batch import IntArray
 from fewshot.data.audit.looks import THUMBNAIL, Looks
 from fewshot.errors import UserError
+from fewshot.progress import followed
 
 FloatArray = NDArray[np.float32]
 
@@ -100,7 +101,8 @@ def _candidates(
     query: Looks, reference: Looks, rule: NearRule
 ) -> Iterator[tuple[IntArray, IntArray, NDArray[Any]]]:
     """(query rows, reference rows, bits) of pairs whose hashes are near, part by part."""
-    for start in range(0, len(query.digests), _QUERIES):
+    starts = range(0, len(query.digests), _QUERIES)
+    for start in followed(starts, "comparing images", "parts"):
         mine = query.difference_hashes[start : start + _QUERIES, None]
         for other in range(0, len(reference.digests), _REFERENCES):
             theirs = reference.difference_hashes[other : other + _REFERENCES]

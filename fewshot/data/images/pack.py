@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import Tensor
-from tqdm import tqdm
 
 from fewshot.batch import IntArray
 from fewshot.data.images.decode import Failure, ImageFormat
@@ -27,6 +26,7 @@ from fewshot.data.images.segments import (
 from fewshot.data.images.store import ImageStore
 from fewshot.data.tables.table import first_few
 from fewshot.errors import UserError
+from fewshot.progress import ProgressBar
 
 logger = logging.getLogger("fewshot")
 
@@ -139,7 +139,7 @@ class Pack:
         failures: dict[str, Failure] = {}
         step = max(1, SEGMENT_BYTES // self.format.nbytes)
         label = f"decoding {store.root_dir.name}"
-        with tqdm(total=len(ids), desc=label, unit="image", disable=None) as progress:
+        with ProgressBar(label, len(ids)) as bar:
             for start in range(0, len(ids), step):
                 part = ids[start : start + step]
                 chunks = decode_in_threads(store, part, self.format)
@@ -150,7 +150,7 @@ class Pack:
                         whole = images if not failed else images[good]
                         writer.append(names, [stamps[name] for name in names], whole)
                         failures.update((chunk[k], failure) for k, failure in failed.items())
-                        progress.update(len(chunk))
+                        bar.update(len(chunk))
                     self._publish(writer.commit(), part, stamps, failures)
         return failures
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from fewshot.data.images.photo import SUFFIXES, is_photo
+from fewshot.progress import ProgressBar
 
 # What systems and programs leave in folders; all else that is hidden begins with a dot.
 LEFTOVERS = frozenset(
@@ -64,23 +65,26 @@ def walk_pictures(folder: Path, within: Path | None = None, deep: bool = True) -
     walk, root = Walk(), os.path.realpath(within or folder)
     waiting = [(folder, os.path.realpath(folder))]
     seen = {waiting[0][1]}
-    while waiting:
-        place, place_real = waiting.pop()
-        for entry in _listed(place, walk):
-            if is_hidden(entry.name):
-                walk.left_out[HIDDEN] += 1
-            elif not is_sound(entry.name):
-                walk.left_out[BAD_NAME] += 1
-            elif _kind(entry) == "folder":
-                below = os.path.realpath(entry.path)
-                if deep and _is_new(entry, below, place_real, root, seen, walk):
-                    waiting.append((Path(entry.path), below))
-            else:
-                reason = _refusal(entry)
-                if reason is None:
-                    walk.files.append(Path(entry.path))
+    with ProgressBar(f"looking through {folder}", None, "files") as bar:
+        while waiting:
+            place, place_real = waiting.pop()
+            entries = _listed(place, walk)
+            for entry in entries:
+                if is_hidden(entry.name):
+                    walk.left_out[HIDDEN] += 1
+                elif not is_sound(entry.name):
+                    walk.left_out[BAD_NAME] += 1
+                elif _kind(entry) == "folder":
+                    below = os.path.realpath(entry.path)
+                    if deep and _is_new(entry, below, place_real, root, seen, walk):
+                        waiting.append((Path(entry.path), below))
                 else:
-                    walk.left_out[reason] += 1
+                    reason = _refusal(entry)
+                    if reason is None:
+                        walk.files.append(Path(entry.path))
+                    else:
+                        walk.left_out[reason] += 1
+            bar.update(len(entries))
     walk.files.sort()
     return walk
 
