@@ -33,6 +33,15 @@ class Batch:
     def __len__(self) -> int:
         return len(self.images)
 
+    def pinned(self) -> "Batch":
+        """The same batch in memory from which a GPU copies while it computes."""
+        return Batch(
+            self.images.pin_memory(),
+            None if self.labels is None else self.labels.pin_memory(),
+            self.rows.pin_memory(),
+            self.keys.pin_memory(),
+        )
+
     def to(self, device: torch.device | str) -> "Batch":
         """The same batch on another device."""
         return Batch(

@@ -2,7 +2,7 @@
 
 import logging
 from collections import deque
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 
 import numpy as np
@@ -14,6 +14,7 @@ from fewshot.batch import Batch, IntArray
 from fewshot.errors import UserError
 from fewshot.interfaces import Dataset, Sampler
 from fewshot.training.fit import Fit
+from fewshot.training.resident import resident_images
 
 logger = logging.getLogger("fewshot")
 
@@ -25,7 +26,8 @@ class Feed:
 
     Image i of a batch has the key (seed, epoch, position), where position counts the images of the
     epoch over all ranks, so that one process and several draw alike. One thread gathers the next
-    images while the device computes on the last; there are no worker processes.
+    images while the device computes on the last; there are no worker processes. resident: the
+    images are kept on the device instead, moved there at the first epoch, and nothing is gathered.
     """
 
     def __init__(
@@ -36,6 +38,7 @@ class Feed:
         device: torch.device,
         rank: int = 0,
         world_size: int = 1,
+        resident: bool = False,
     ) -> None:
         self._dataset = dataset
         self._sampler = sampler
@@ -43,6 +46,8 @@ class Feed:
         self._device = device
         self._rank = rank
         self._world_size = world_size
+        self._resident = resident
+        self._on_device: Tensor | None = None  # every image, once they are there
         self._labels: Tensor | None = None
         if dataset.class_names:
             self._labels = torch.from_numpy(np.ascontiguousarray(dataset.labels))
@@ -82,6 +87,9 @@ class Feed:
         """The epoch's batches from the one numbered `start` on."""
         batches = self._sampler.batches(epoch)
         first = sum(len(rows) for rows in batches[:start])
+        if self._resident:
+            yield from self._taken(batches[start:], epoch, first)
+            return
         with ThreadPoolExecutor(1, thread_name_prefix="gather") as executor:
             waiting: deque[Future[Batch]] = deque()
             try:
@@ -95,20 +103,49 @@ class Feed:
             finally:
                 executor.shutdown(wait=True, cancel_futures=True)
 
-    def _gather(self, rows: IntArray, epoch: int, first: int) -> Batch:
+    def _taken(
+        self, batches: Sequence[IntArray], epoch: int, first: int
+    ) -> Generator[Batch, None, None]:
+        """The batches of images that are on the device; rows and keys are moved once an epoch."""
+        if self._on_device is None:
+            self._on_device = resident_images(self._dataset, self._device)
+            if self._labels is not None:
+                self._labels = self._labels.to(self._device)
+        slices, keys = [], []
+        for rows in batches:
+            mine, places = self._share(rows, first)
+            first += len(rows)
+            slices.append(mine)
+            keys.append(self._keys(places, epoch))
+        sizes = [len(mine) for mine in slices]
+        indices = torch.cat(slices or [torch.empty(0, dtype=torch.int64)]).to(self._device)
+        together = torch.cat(keys or [torch.empty(0, 3, dtype=torch.int64)]).to(self._device)
+        for index, some in zip(indices.split(sizes), together.split(sizes), strict=True):
+            labels = None if self._labels is None else self._labels.index_select(0, index)
+            yield Batch(self._on_device.index_select(0, index), labels, index, some)
+
+    def _share(self, rows: IntArray, first: int) -> tuple[Tensor, Tensor]:
+        """Of a batch whose first image is the epoch's `first`: this rank's rows and positions."""
         inside = rank_slice(len(rows), self._sampler.sections, self._rank, self._world_size)
-        rows = rows[inside]
-        index = torch.from_numpy(np.ascontiguousarray(rows))
-        positions = torch.from_numpy(inside + first)
-        keys = torch.empty(len(rows), 3, dtype=torch.int64)
+        return torch.from_numpy(np.ascontiguousarray(rows[inside])), torch.from_numpy(
+            inside + first
+        )
+
+    def _keys(self, positions: Tensor, epoch: int) -> Tensor:
+        keys = torch.empty(len(positions), 3, dtype=torch.int64)
         keys[:, 0] = self._seed
         keys[:, 1] = epoch
         keys[:, 2] = positions
+        return keys
+
+    def _gather(self, rows: IntArray, epoch: int, first: int) -> Batch:
+        index, positions = self._share(rows, first)
         labels = None if self._labels is None else self._labels[index]
-        images = self._dataset.images(rows)
-        if self._device.type == "cuda":
-            images = images.pin_memory()
-        return Batch(images, labels, index, keys)
+        batch = Batch(
+            self._dataset.images(index.numpy()), labels, index, self._keys(positions, epoch)
+        )
+        # torch hands out the same pinned buffers again once their copies to the device are done
+        return batch.pinned() if self._device.type == "cuda" else batch
 
 
 def rank_slice(size: int, sections: int, rank: int, world_size: int) -> IntArray:

@@ -38,6 +38,7 @@ class TrainingStep:
         self._clip_norm = clip_norm
         self._before_step = getattr(objective, "before_step", None)
         self._after_step = getattr(objective, "after_step", None)
+        self.objective, self.optimizer = objective, optimizer
         self._module, self._optimizer = fabric.setup(BatchForward(objective), optimizer)
 
     def __call__(self, batch: Batch, step: int, total_steps: int) -> dict[str, Tensor]:
@@ -46,8 +47,19 @@ class TrainingStep:
         step: how many steps were done before; total_steps: those of the whole run. Raises UserError
         when the loss depends on no trainable parameter.
         """
+        self.before(step, total_steps)
+        logs = self.gradients(batch)
+        self.move()
+        self.after()
+        return logs
+
+    def before(self, step: int, total_steps: int) -> None:
+        """What the objective does before a step."""
         if self._before_step is not None:
             self._before_step(step, total_steps)
+
+    def gradients(self, batch: Batch) -> dict[str, Tensor]:
+        """Forward and backward: the gradients where parameters have them, the logs returned."""
         loss, logs = self._forward(batch)
         if not loss.requires_grad:
             raise UserError(
@@ -55,6 +67,10 @@ class TrainingStep:
                 "bind main.num_epochs = 0 to evaluate only."
             )
         self._fabric.backward(loss)
+        return {**{name: value.detach() for name, value in logs.items()}, "loss": loss.detach()}
+
+    def move(self) -> None:
+        """Clip the gradients, move the parameters, and forget the gradients."""
         if self._clip_norm is not None:
             self._fabric.clip_gradients(
                 self._module,
@@ -64,10 +80,15 @@ class TrainingStep:
             )
         self._optimizer.step()
         self._optimizer.zero_grad(set_to_none=True)
+
+    def after(self) -> None:
+        """What the objective does after a step."""
         if self._after_step is not None:
             with torch.no_grad():
                 self._after_step()
-        return {**{name: value.detach() for name, value in logs.items()}, "loss": loss.detach()}
+
+    def close(self) -> None:
+        """Nothing is held."""
 
     def _forward(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
         try:

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from fewshot.errors import UserError
 from fewshot.training.feed import Feed, rank_slice
+from fewshot.training.resident import is_to_reside
 from tests.training.tiny_training import TinyDataset, TinySampler
 
 CPU = torch.device("cpu")
@@ -28,6 +29,51 @@ def test_two_ranks_draw_what_one_process_draws():
         for name in ("images", "labels", "rows", "keys"):
             joined = torch.cat([getattr(part, name) for part in parts])
             assert torch.equal(joined, getattr(one, name))
+
+
+@pytest.mark.parametrize("labelled", [True, False])
+@pytest.mark.parametrize(("rank", "ranks"), [(0, 1), (1, 2)])
+def test_resident_images_give_the_same_batches_and_are_read_once(labelled, rank, ranks):
+    class Counting(TinyDataset):
+        read = 0
+
+        def images(self, rows):
+            self.read += len(rows)
+            return super().images(rows)
+
+    dataset = Counting(labelled=labelled)
+    place = (3, CPU, rank, ranks)
+    kept = Feed(dataset, TinySampler(size=5), *place, resident=True)
+    gathered = Feed(TinyDataset(labelled=labelled), TinySampler(size=5), *place)
+    for epoch, start in ((0, 0), (1, 2), (2, 5)):
+        pairs = list(zip(kept.batches(epoch, start), gathered.batches(epoch, start), strict=True))
+        assert len(pairs) == 5 - start
+        for one, two in pairs:
+            assert torch.equal(one.images, two.images)
+            assert torch.equal(one.rows, two.rows)
+            assert torch.equal(one.keys, two.keys)
+            assert (one.labels is None) == (not labelled)
+            assert not labelled or torch.equal(one.labels, two.labels)
+    assert dataset.read == len(dataset)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "free", "expected"),
+    [(None, 10_368, True), (None, 10_367, False), (False, 10**9, False), (True, 2_592, True)],
+)
+def test_images_reside_where_a_quarter_of_the_free_memory_holds_them(
+    monkeypatch, wanted, free, expected
+):
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (free, 10**12))
+    dataset = TinyDataset()  # 24 images of 3 x 6 x 6 bytes
+    assert is_to_reside(dataset, torch.device("cuda"), wanted) is expected
+
+
+def test_images_that_are_wanted_on_the_device_and_do_not_fit_are_refused(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (2_591, 10**12))
+    with pytest.raises(UserError, match=r"Hardware\.resident is True, but the training images"):
+        is_to_reside(TinyDataset(), torch.device("cuda"), True)
+    assert is_to_reside(TinyDataset(), CPU, None) is False
 
 
 @settings(deadline=None, max_examples=50)

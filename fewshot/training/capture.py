@@ -1,0 +1,165 @@
+"""The training step captured: recorded once, replayed for every further batch of its size."""
+
+import logging
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from fewshot.batch import Batch
+from fewshot.errors import UserError
+from fewshot.training.device_rates import DeviceRates
+from fewshot.training.recording import Recorder, detached_copy
+from fewshot.training.step import TrainingStep
+from fewshot.training.watching import watched
+
+logger = logging.getLogger("fewshot")
+
+_WARM = 3  # steps before the recording, of which the last two are watched
+
+Recording = tuple[Batch, Callable[[], None], tuple[str, ...], Tensor, list[Tensor | None]]
+
+
+class CapturedStep:
+    """A TrainingStep that is recorded after a few steps, and replayed from then on.
+
+    What comes before is done on the recorder's stream as ordinary steps of the run. Forward and
+    backward are recorded; clipping and optimiser, too, unless a scaler decides whether there is a
+    step or the optimiser is not one of DeviceRates. Batches of another size, as at an epoch's end,
+    are ordinary steps. A step that cannot be recorded stays ordinary: `refused` is called once with
+    the reason. All ways have the same arithmetic, so that a resumed run need not care.
+    """
+
+    def __init__(
+        self,
+        step: TrainingStep,
+        recorder: Recorder,
+        device: torch.device,
+        scaled: bool,
+        refused: Callable[[str], None],
+    ) -> None:
+        self._step, self._recorder, self._device = step, recorder, device
+        self._refused = refused
+        fused = not scaled and DeviceRates.serve(step.optimizer)
+        self._rates = DeviceRates(step.optimizer) if fused else None
+        self._whole = fused
+        self._warmed = 0
+        self._reasons: list[str] = []
+        self._shape: Any = None
+        self._recording: Recording | None = None
+        self._constants: Any = None
+
+    def __call__(self, batch: Batch, step: int, total_steps: int) -> dict[str, Tensor]:
+        """As TrainingStep; the logs are the caller's to keep."""
+        self._step.before(step, total_steps)
+        if self._rates is not None:
+            self._rates.load()
+        if self._reasons or _shape(batch) != (self._shape or _shape(batch)):
+            logs = self._ordinary(batch)
+        elif self._warmed < _WARM:
+            logs = self._warm_up(batch)
+        else:
+            logs = self._replayed(batch)
+        self._step.after()
+        return logs
+
+    def close(self) -> None:
+        """Give back the memory of the recording."""
+        self._recording = None
+
+    def _ordinary(self, batch: Batch) -> dict[str, Tensor]:
+        logs = self._step.gradients(batch)
+        self._move()
+        return logs
+
+    def _move(self) -> None:
+        if self._rates is None:
+            self._step.move()
+            return
+        with self._rates.used():
+            self._step.move()
+
+    def _warm_up(self, batch: Batch) -> dict[str, Tensor]:
+        self._shape = _shape(batch)
+        self._warmed += 1
+        with self._recorder.apart():
+            if self._warmed == 1:  # which builds what is kept for the others
+                return self._ordinary(batch)
+            with watched(self._step.objective, self._device, self._reasons):
+                logs = self._step.gradients(batch)
+            self._move()
+        if self._reasons:
+            self._refused(self._reasons[0])
+        return logs
+
+    def _replayed(self, batch: Batch) -> dict[str, Tensor]:
+        if self._whole and self._rates is not None:
+            constants = self._rates.constants()
+            if self._recording is not None and constants != self._constants:
+                # a schedule moves more than the rate, such as the momentum
+                self._whole, self._recording = False, None
+            self._constants = constants
+        if self._recording is None and not self._record(batch):
+            return self._ordinary(batch)
+        assert self._recording is not None
+        static, replay, names, values, gradients = self._recording
+        _load(static, batch)
+        replay()
+        if not self._whole:
+            for parameter, gradient in zip(self._parameters(), gradients, strict=True):
+                parameter.grad = gradient
+            self._move()
+        return dict(zip(names, values.clone().unbind(), strict=True))
+
+    def _record(self, batch: Batch) -> bool:
+        """Whether it could be recorded."""
+        static = Batch(
+            detached_copy(batch.images),
+            None if batch.labels is None else detached_copy(batch.labels),
+            detached_copy(batch.rows),
+            detached_copy(batch.keys),
+        )
+        names: list[str] = []
+
+        def work() -> tuple[Tensor, list[Tensor | None]]:
+            logs = self._step.gradients(static)
+            names.extend(logs)
+            values = torch.stack([value.float() for value in logs.values()])
+            gradients = [parameter.grad for parameter in self._parameters()]
+            if self._whole:
+                self._move()
+                return values, []
+            return values, gradients
+
+        try:
+            replay, (values, gradients) = self._recorder.record(work)
+        except UserError:
+            raise
+        except RuntimeError as error:  # CUDA's own, of many kinds
+            self._reasons.append(" ".join(str(error).split())[:200])
+            self._refused(self._reasons[0])
+            return False
+        finally:
+            self._step.optimizer.zero_grad(set_to_none=True)
+        self._recording = (static, replay, tuple(names), values, gradients)
+        return True
+
+    def _parameters(self) -> list[torch.nn.Parameter]:
+        return [p for group in self._step.optimizer.param_groups for p in group["params"]]
+
+
+def _shape(batch: Batch) -> Any:
+    labels = None if batch.labels is None else batch.labels.shape
+    return batch.images.shape, batch.images.dtype, labels
+
+
+def _load(static: Batch, batch: Batch) -> None:
+    """Put a batch where the recording reads it."""
+    for kept, new in zip(
+        (static.images, static.labels, static.rows, static.keys),
+        (batch.images, batch.labels, batch.rows, batch.keys),
+        strict=True,
+    ):
+        if kept is not None and new is not None:
+            kept.copy_(new, non_blocking=True)

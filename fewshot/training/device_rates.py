@@ -1,0 +1,68 @@
+"""Optimisers whose step can be recorded: learning rates and counters where the parameters are."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.optim import SGD, Adam, AdamW, Optimizer
+
+_FUSED = (Adam, AdamW, SGD)  # one kernel each, which reads the rate from the device
+_VARIES = ("params", "lr", "initial_lr")
+
+
+class DeviceRates:
+    """Lets an optimiser step by rates on the device; outside of `used` its groups are as ever.
+
+    So schedules, checkpoints and logs see plain numbers, and a step recorded once follows them.
+    """
+
+    def __init__(self, optimizer: Optimizer) -> None:
+        self._optimizer = optimizer
+        self._rates = [
+            torch.zeros((), device=group["params"][0].device) for group in optimizer.param_groups
+        ]
+
+    @staticmethod
+    def serve(optimizer: Optimizer) -> bool:
+        """Whether the optimiser is one that can step so."""
+        return type(optimizer) in _FUSED and not any(
+            group.get("maximize") or group.get("differentiable") or group.get("foreach")
+            for group in optimizer.param_groups
+        )
+
+    def load(self) -> None:
+        """Take the rates as they are now."""
+        for rate, group in zip(self._rates, self._optimizer.param_groups, strict=True):
+            rate.fill_(float(group["lr"]))
+
+    def constants(self) -> list[tuple[Any, ...]]:
+        """What a recorded step holds fast: all that the groups say but for the rates."""
+        return [
+            tuple(value for name, value in group.items() if name not in _VARIES)
+            for group in self._optimizer.param_groups
+        ]
+
+    @contextmanager
+    def used(self) -> Iterator[None]:
+        """The optimiser steps by the rates on the device."""
+        groups = self._optimizer.param_groups
+        before = [dict(group) for group in groups]
+        for group, rate in zip(groups, self._rates, strict=True):
+            group.update(lr=rate, fused=True, foreach=False)
+            if "capturable" in group:
+                group["capturable"] = True
+        self._move_counters()
+        try:
+            yield
+        finally:
+            for group, values in zip(groups, before, strict=True):
+                group.update(values)
+
+    def _move_counters(self) -> None:
+        """Where a checkpoint, or a step by other means, left them on the host."""
+        for parameter, state in self._optimizer.state.items():
+            counter = state.get("step")
+            if isinstance(counter, Tensor) and counter.device != parameter.device:
+                state["step"] = counter.to(parameter.device)

@@ -1,0 +1,67 @@
+"""Work on a GPU recorded once and replayed as a whole, without Python or launches in between."""
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from typing import Protocol, TypeVar
+
+import torch
+from torch import Tensor
+
+Result = TypeVar("Result")
+
+
+class Recorder(Protocol):
+    """How work is recorded: by a CUDA graph, and in tests by a list of operations.
+
+    What is recorded reads and writes the same tensors at every replay, and Python is not run again.
+    """
+
+    def apart(self) -> AbstractContextManager[None]:
+        """Where work has to be done some times before it is recorded."""
+        ...
+
+    def record(self, work: Callable[[], Result]) -> tuple[Callable[[], None], Result]:
+        """(replay, what the work returned): nothing is computed before the first replay.
+
+        Raises RuntimeError for work that cannot be recorded.
+        """
+        ...
+
+
+class CudaRecorder:
+    """CUDA graphs (https://docs.pytorch.org/docs/stable/notes/cuda.html#cuda-graphs).
+
+    Random numbers come from the device's default generator, which a graph reads at each replay, so
+    that re-seeding it before one counts.
+    """
+
+    def __init__(self, device: torch.device) -> None:
+        # one stream for both: gradients gather on the stream on which they were first gathered
+        self._stream = torch.cuda.Stream(device)
+
+    @contextmanager
+    def apart(self) -> Iterator[None]:
+        """On a stream of its own, in order with what comes before and after."""
+        here = torch.cuda.current_stream(self._stream.device)
+        self._stream.wait_stream(here)
+        with torch.cuda.stream(self._stream):
+            yield
+        here.wait_stream(self._stream)
+
+    def record(self, work: Callable[[], Result]) -> tuple[Callable[[], None], Result]:
+        """The graph keeps the memory of all that it computes in a pool of its own."""
+        graph = torch.cuda.CUDAGraph()
+        # the thread that gathers batches goes on pinning memory, which concerns no graph
+        with torch.cuda.graph(graph, stream=self._stream, capture_error_mode="thread_local"):
+            result = work()
+        return graph.replay, result
+
+
+def recorder_for(device: torch.device) -> Recorder | None:
+    """What records on the device; None where nothing can."""
+    return CudaRecorder(device) if device.type == "cuda" else None
+
+
+def detached_copy(tensor: Tensor) -> Tensor:
+    """A copy that lives on at its own place, for work that is recorded to read."""
+    return tensor.detach().clone(memory_format=torch.preserve_format)

@@ -1,0 +1,121 @@
+"""What a training step does that a recording of it could not repeat."""
+
+import random
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
+
+_READS_BACK = {
+    "_local_scalar_dense": "it reads a number back (.item())",
+    "is_nonzero": "it decides by a tensor's value",
+    "equal": "it decides by a tensor's value",
+    "nonzero": "its shapes depend on values (nonzero)",
+    "masked_select": "its shapes depend on values (a mask)",
+    "_unique2": "its shapes depend on values (unique)",
+    "unique_dim": "its shapes depend on values (unique)",
+    "unique_consecutive": "its shapes depend on values (unique)",
+    "bincount": "its shapes depend on values (bincount)",
+}
+_MASKS = ("index", "index_put_", "_index_put_impl_", "index_put")
+_OWN = ("_parameters", "_buffers", "_modules", "training")
+
+
+class Watch(TorchDispatchMode):
+    """Lets operations through and notes the first that waits for values; reason: '' for none."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.reason = ""
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
+    ) -> Any:
+        self.reason = self.reason or _reason(func, args)
+        result = func(*args, **(kwargs or {}))
+        if not self.reason and _crosses(func, args, result):
+            self.reason = "it moves values between host and device"
+        return result
+
+
+def _reason(func: Any, args: tuple[Any, ...]) -> str:
+    name = func.overloadpacket.__name__
+    if name == "repeat_interleave" and func._overloadname != "self_int":
+        return "its shapes depend on values (repeat_interleave)"
+    if name in _MASKS and any(
+        isinstance(index, Tensor) and index.dtype in (torch.bool, torch.uint8) for index in args[1]
+    ):
+        return "its shapes depend on values (a mask as index)"
+    return _READS_BACK.get(name, "")
+
+
+def _crosses(func: Any, args: tuple[Any, ...], result: Any) -> bool:
+    """Whether a copy led from one kind of device to another."""
+    if func.overloadpacket.__name__ not in ("_to_copy", "copy_"):
+        return False
+    sides = [value for value in (*args[:2], result) if isinstance(value, Tensor)]
+    return len({value.device.type for value in sides}) > 1
+
+
+@contextmanager
+def watched(module: nn.Module, device: torch.device, found: list[str]) -> Iterator[None]:
+    """Adds to `found` why what is done inside cannot be recorded; nothing where it can.
+
+    Besides operations that wait for values: draws from Python's, numpy's and, on a GPU, the
+    processor's generators, and attributes of the module that change.
+    """
+    generators, attributes = _generators(device), _attributes(module)
+    watch = Watch()
+    with _told_of_waiting(device) as waited, watch:
+        yield
+    reasons = [watch.reason, *(["it waits for the device"] if waited() else [])]
+    if _generators(device) != generators:
+        reasons.append("it draws random numbers outside of the device")
+    changed = [name for name, value in _attributes(module).items() if attributes.get(name) != value]
+    if changed:
+        reasons.append(f"it changes an attribute ({changed[0]})")
+    found += [reason for reason in reasons if reason]
+
+
+def _generators(device: torch.device) -> tuple[Any, ...]:
+    """The states of the generators that no recording draws from."""
+    numbers = np.random.get_state(legacy=True)
+    state: tuple[Any, ...] = (random.getstate(), numbers[1].tobytes(), numbers[2:])  # type: ignore[union-attr]
+    if device.type != "cpu":
+        state = (*state, torch.default_generator.get_state().numpy().tobytes())
+    return state
+
+
+def _attributes(module: nn.Module) -> dict[str, Any]:
+    """What the parts of a module keep beside parameters and buffers: values, sizes, identities."""
+    found = {}
+    for name, part in module.named_modules():
+        for key, value in vars(part).items():
+            if key in _OWN or key.endswith("_hooks"):
+                continue
+            plain = value is None or isinstance(value, bool | int | float | str)
+            sized = isinstance(value, list | dict | set)
+            shown = value if plain else len(value) if sized else id(value)
+            found[f"{name}.{key}".lstrip(".")] = shown
+    return found
+
+
+@contextmanager
+def _told_of_waiting(device: torch.device) -> Iterator[Callable[[], bool]]:
+    """Whether the host had to wait for a GPU, as torch tells by a warning."""
+    if device.type != "cuda":
+        yield lambda: False
+        return
+    before = torch.cuda.get_sync_debug_mode()
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        torch.cuda.set_sync_debug_mode("warn")
+        try:
+            yield lambda: any("synchroniz" in str(warning.message) for warning in told)
+        finally:
+            torch.cuda.set_sync_debug_mode(before)
