@@ -8,6 +8,7 @@ and layers such as dropout draw from, are re-seeded at the top of every step by 
 import hashlib
 import random
 from collections.abc import Sequence
+from functools import lru_cache
 
 import numpy as np
 import torch
@@ -105,5 +106,10 @@ class KeyedRandom:
 
     def choice(self, options: Sequence[float]) -> Tensor:
         """float32 [B], each one of the options."""
-        table = torch.tensor(options, dtype=torch.float32, device=self._state.device)
-        return table[self.integers(len(options))]
+        return _table(tuple(options), self._state.device)[self.integers(len(options))]
+
+
+@lru_cache(maxsize=64)
+def _table(options: tuple[float, ...], device: torch.device) -> Tensor:
+    """Moved to the device once, not at every draw."""
+    return torch.tensor(options, dtype=torch.float32, device=device)

@@ -61,7 +61,7 @@ class RandomErasing:
             return _noise(images.shape, random).to(images.dtype)
         if self.value == "mean":
             return images.float().mean((2, 3), keepdim=True).to(images.dtype)
-        return torch.tensor(self.value, dtype=images.dtype, device=images.device)
+        return torch.full((), self.value, dtype=images.dtype, device=images.device)
 
 
 def _noise(shape: torch.Size, random: KeyedRandom) -> Tensor:
@@ -97,5 +97,5 @@ class Cutout:
         """[B, C, H, W] -> the same shape and dtype."""
         height, width = images.shape[2], images.shape[3]
         box = square_boxes(random, self.size, height, width)
-        paint = torch.tensor(self.fill, dtype=images.dtype, device=images.device)
+        paint = torch.full((), self.fill, dtype=images.dtype, device=images.device)
         return select(box.mask(height, width), paint, images)

@@ -1,5 +1,7 @@
 """Resampling a batch of images, each with its own geometry, as a few large tensor operations."""
 
+from functools import lru_cache
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -62,10 +64,16 @@ def affine_inverse(
     return torch.stack([a, b, offset_x, c, d, offset_y], dim=1).view(-1, 2, 3)
 
 
+@lru_cache(maxsize=32)
+def half_size(height: int, width: int, device: torch.device) -> Tensor:
+    """(width / 2, height / 2) on the device: moved there once, not at every batch."""
+    return torch.tensor([width / 2, height / 2], device=device)
+
+
 def warp(images: Tensor, inverse: Tensor, fill: float = 0) -> Tensor:
     """Bilinear warp: [B, C, H, W], [B, 2, 3] (see `affine_inverse`) -> float32 [B, C, H, W]."""
     height, width = images.shape[2:]
-    half = torch.tensor([width / 2, height / 2], device=images.device)
+    half = half_size(height, width, images.device)
     # From pixels to affine_grid's coordinates, in which the image spans -1 .. 1.
     linear = inverse[:, :, :2] * half / half.view(2, 1)
     offset = inverse[:, :, 2:] / half.view(2, 1)

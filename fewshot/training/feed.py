@@ -14,7 +14,7 @@ from fewshot.batch import Batch, IntArray
 from fewshot.errors import UserError
 from fewshot.interfaces import Dataset, Sampler
 from fewshot.training.fit import Fit
-from fewshot.training.resident import resident_images
+from fewshot.training.resident import is_to_reside, resident_images
 
 logger = logging.getLogger("fewshot")
 
@@ -53,11 +53,12 @@ class Feed:
             self._labels = torch.from_numpy(np.ascontiguousarray(dataset.labels))
 
     @classmethod
-    def of(cls, fit: Fit, fabric: Fabric) -> "Feed":
-        """The batches of a run, as this process of the fabric's gets them."""
+    def of(cls, fit: Fit, fabric: Fabric, resident: bool | None) -> "Feed":
+        """The batches of a run, as this process of the fabric's gets them; see is_to_reside."""
         assert fit.sampler is not None  # Fit saw to it
         rank, ranks = fabric.global_rank, fabric.world_size
-        return cls(fit.dataset, fit.sampler, fit.seed, fabric.device, rank, ranks)
+        kept = is_to_reside(fit.dataset, fabric.device, resident)
+        return cls(fit.dataset, fit.sampler, fit.seed, fabric.device, rank, ranks, kept)
 
     def check_images(self, epoch: int) -> None:
         """Look at an epoch's first images, which cost a run when they are all alike.

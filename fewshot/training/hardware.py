@@ -25,8 +25,9 @@ class Hardware:
     '16-mixed', 'bf16-mixed' or 'auto' (bf16-mixed where the hardware is fast at it);
     evaluation_precision: of the chosen model's figures; sync_batchnorm: batch statistics over all
     devices; compiled: the encoder under torch.compile while training and validating, which takes a
-    C++ compiler and some time for each new size of a batch. Raises UserError for values that cannot
-    be had here.
+    C++ compiler and some time for each new size of a batch; resident: the training images kept on
+    the GPU, None where a quarter of its free memory holds them. Raises UserError for values that
+    cannot be had here.
     """
 
     accelerator: str = "auto"
@@ -35,6 +36,7 @@ class Hardware:
     evaluation_precision: str = "32-true"
     sync_batchnorm: bool = False
     compiled: bool = False
+    resident: bool | None = None
 
     def __post_init__(self) -> None:
         check_evaluation_precision(self.evaluation_precision)

@@ -10,6 +10,7 @@ import gin
 
 from fewshot import seeding
 from fewshot.training.averaging import WeightAverage
+from fewshot.training.capturing import captured_where_safe
 from fewshot.training.checkpoint import Checkpoints
 from fewshot.training.compilation import check_compilable, compiled_encoder
 from fewshot.training.feed import Feed
@@ -36,7 +37,8 @@ class Trainer:
     new best before training stops; validate_every: epochs between validations; keep_every: epochs
     between models kept as checkpoints/epoch_NNN.mdl; checkpoint_steps: steps between writes of
     last.ckpt, besides the one after each epoch; ema_decay: validate and keep the running mean of
-    the weights, such as 0.999, see WeightAverage. Raises UserError for values out of range.
+    the weights, such as 0.999, see WeightAverage; captured: each step as one CUDA graph, None where
+    that is safe, see CapturedStep. Raises UserError for values out of range.
     """
 
     hardware: Hardware
@@ -46,6 +48,7 @@ class Trainer:
     keep_every: int | None = None
     checkpoint_steps: int | None = None
     ema_decay: float | None = None
+    captured: bool | None = None
 
     def __post_init__(self) -> None:
         check_options(self)
@@ -68,7 +71,7 @@ class TrainingRun:
         hardware = trainer.hardware
         self.fabric = fabric = hardware.fabric
         self.fit, self.trainer, self.rank = fit, trainer, fabric.global_rank
-        self.feed = Feed.of(fit, fabric)
+        self.feed = Feed.of(fit, fabric, hardware.resident)
         self.folder = fit.folder.written_by(hardware.is_main_process)
         self.log = MetricsLog(self.folder)
         placed(fit.objective, fabric, hardware.sync_batchnorm)
@@ -78,7 +81,8 @@ class TrainingRun:
         optimizer = build_optimizer(fit.optimizer, fit.objective)
         sizes = ScheduleSizes(fit.num_epochs, len(self.feed), fit.schedule_every, monitor.mode)
         schedule = Schedule(fit.schedule, optimizer, sizes)
-        self.step = TrainingStep(fabric, fit.objective, optimizer, trainer.clip_norm)
+        step = TrainingStep(fabric, fit.objective, optimizer, trainer.clip_norm)
+        self.step = captured_where_safe(step, hardware, trainer.captured)
         average = WeightAverage(fit.objective, trainer.ema_decay)
         self.fit = average.judged(fit)
         parts = (schedule, fabric.strategy.precision, monitor, average)
@@ -94,7 +98,7 @@ class TrainingRun:
         self.feed.check_images(self.state.progress.epoch)
         self.began = time.monotonic() - self.state.progress.seconds
         compiling = compiled_encoder(self.fit.objective, self.trainer.hardware.compiled)
-        with contextlib.closing(self.log), compiling:
+        with contextlib.closing(self.log), contextlib.closing(self.step), compiling:
             while not self.state.progress.done:
                 self._train_epoch()
                 self._choose(self._figures())
