@@ -26,7 +26,7 @@ def run(given: argparse.Namespace) -> None:
     from fewshot.console import show
     from fewshot.models.prediction.adding import add_classes, read_classes, remove_classes
     from fewshot.models.prediction.predictor import load
-    from fewshot.reports.tables import visible
+    from fewshot.wording import visible
 
     model = load(given.model)
     if given.list:

@@ -19,8 +19,9 @@ from fewshot.data.images.packed import Storage, open_pixels
 from fewshot.data.images.store import ImageStore, open_store
 from fewshot.data.statistics import channel_covariance, channel_statistics
 from fewshot.data.tables.columns import relabelled, text_of
-from fewshot.data.tables.table import digest, first_few, read_table
+from fewshot.data.tables.table import digest, read_table
 from fewshot.errors import UserError
+from fewshot.wording import first_few
 
 logger = logging.getLogger("fewshot")
 

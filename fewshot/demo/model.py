@@ -1,6 +1,5 @@
 """A saved model as the demo's recogniser, which learns articles from snapshots."""
 
-import dataclasses
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,24 +7,16 @@ from pathlib import Path
 import cv2
 import numpy as np
 import torch
-from torch import Tensor
-from torch.nn import functional
 
 from fewshot.data.images.plain_background import UInt8Array
 from fewshot.demo.preparation import Preparation, knows_items_on_black
 from fewshot.demo.viewer import Viewer
-from fewshot.errors import UserError
-from fewshot.models.extras import Prototypes
+from fewshot.models.prediction.adding import add_classes, remove_classes
 from fewshot.models.prediction.predictor import Predictor, load
-
-TEMPERATURE = 0.1  # of cosines, where a model has no classes to fit it to
 
 
 class ModelRecogniser:
-    """A model's classes, and articles added as prototypes of their snapshots, in memory alone.
-
-    See fewshot/models/prediction/answers.py for how these are answered beside one another.
-    """
+    """A model's classes, and articles that are added to it, in memory alone until it is saved."""
 
     def __init__(self, predictor: Predictor) -> None:
         self._predictor = predictor
@@ -41,6 +32,11 @@ class ModelRecogniser:
         """Those of its classes that were added, here or to the file."""
         return self._predictor.added
 
+    @property
+    def threshold(self) -> float | None:
+        """The share below which the likeliest class is no answer, but "unknown"; None: none is."""
+        return self._predictor.threshold
+
     def predict(self, images: UInt8Array, top: int) -> list[list[tuple[str, float]]]:
         """uint8 [B, C, H, W] -> for each image the likeliest classes and their shares, falling."""
         predictor = self._predictor  # another thread may put a new one in its place
@@ -52,47 +48,20 @@ class ModelRecogniser:
         ]
 
     def add(self, name: str, images: UInt8Array) -> None:
-        """Know a new class from uint8 [B, C, H, W].
+        """Know a new class from uint8 [B, C, H, W], as `python -m fewshot add` does.
 
         Raises UserError for a name it knows, and for a model that keeps no prototypes of its own
         classes to tell it from.
         """
-        if name in self.class_names:
-            raise UserError(f"'{name}' is a class already: choose another name.")
-        before = self._before()
-        features = self._predictor.embed(images).cpu()
-        centred = functional.normalize(features - before.mean)
-        prototype = functional.normalize(centred.sum(dim=0, keepdim=True))
-        self._put((*before.class_names, name), torch.cat([before.features, prototype]), before)
+        self._predictor = add_classes(self._predictor, {name: images})
 
     def remove(self, name: str) -> None:
         """Forget a class that was added; raises UserError for another."""
-        if name not in self.added:
-            raise UserError(f"'{name}' was not added: {', '.join(self.added) or 'nothing was'}.")
-        before = self._before()
-        kept = [i for i, other in enumerate(before.class_names) if other != name]
-        self._put(tuple(before.class_names[i] for i in kept), before.features[kept], before)
+        self._predictor = remove_classes(self._predictor, [name])
 
-    def _before(self) -> Prototypes:
-        """The classes added so far, perhaps none."""
-        extras = self._predictor.extras
-        if extras.added is not None:
-            return extras.added
-        own = extras.prototypes
-        if own is None and self.class_names:
-            raise UserError(
-                "this model keeps no prototypes of its classes, which an added article is told "
-                "from: train it with this version of the program."
-            )
-        if own is not None:
-            return Prototypes((), own.features[:0], own.mean, own.temperature)
-        width = self._predictor.embed(np.zeros((1, *self.image_format.shape), np.uint8)).shape[1]
-        return Prototypes((), torch.zeros(0, width), torch.zeros(width), TEMPERATURE)
-
-    def _put(self, names: tuple[str, ...], features: Tensor, before: Prototypes) -> None:
-        added = Prototypes(names, features, before.mean, before.temperature) if names else None
-        extras = dataclasses.replace(self._predictor.extras, added=added)
-        self._predictor = self._predictor.with_extras(extras)
+    def save(self, path: Path) -> None:
+        """Write the model, with the articles that were added, as one file."""
+        self._predictor.save(path)
 
 
 def share_cores() -> None:

@@ -2,7 +2,7 @@
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -12,7 +12,6 @@ from fewshot.encoders.recorded import Recorded
 from fewshot.errors import UserError
 from fewshot.experiment.files import write_atomically
 from fewshot.experiment.tensor_bytes import serialised
-from fewshot.interfaces import Savable
 from fewshot.models.building import fill
 from fewshot.models.digest import digest_of
 from fewshot.models.fields import FieldError
@@ -20,11 +19,14 @@ from fewshot.models.schema import checked
 from fewshot.models.stored import StoredImages, StoredInputs, StoredModel, StoredPart
 from fewshot.models.version_1 import upgraded
 
+if TYPE_CHECKING:  # a model that is read needs no tables, which interfaces speaks of
+    from fewshot.interfaces import Savable
+
 FORMAT = "fewshot model"
 VERSION = 2
 
 
-def save_model(objective: Savable, path: Path | str) -> None:
+def save_model(objective: "Savable", path: Path | str) -> None:
     """Write model.mdl; a file of that name is whole at any moment, the old one or the new.
 
     Raises UserError for an objective that is no single model, and for values that are not finite.
@@ -32,7 +34,7 @@ def save_model(objective: Savable, path: Path | str) -> None:
     write(stored_model(objective, Path(path)), path)
 
 
-def stored_model(objective: Savable, path: Path) -> StoredModel:
+def stored_model(objective: "Savable", path: Path) -> StoredModel:
     """What a model file at that path would hold of an objective; the tensors are copies."""
     if not hasattr(objective, "rest_state"):
         raise UserError(
@@ -147,7 +149,7 @@ def _stored(place: Path, values: dict[str, Any]) -> StoredModel:
     return StoredModel(path=place, **values)
 
 
-def restore(objective: Savable, stored: StoredModel) -> None:
+def restore(objective: "Savable", stored: StoredModel) -> None:
     """Put a stored model's weights into the same objective, built alike.
 
     Raises UserError naming the tensors that do not fit.

@@ -3,17 +3,19 @@
 import dataclasses
 import logging
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import gin
 
 from fewshot.batch import DataSpec
 from fewshot.encoders.encoder import Encoder, built_encoder
 from fewshot.errors import UserError
-from fewshot.interfaces import Savable
 from fewshot.models.building import build_encoder, fill
 from fewshot.models.normalisation import Normalisation
 from fewshot.models.stored import StoredImages, StoredModel
+
+if TYPE_CHECKING:  # a model that is read needs no tables, which interfaces speaks of
+    from fewshot.interfaces import Savable
 
 logger = logging.getLogger("fewshot")
 
@@ -73,7 +75,7 @@ def reused_inputs(
     return built
 
 
-def inherit(objective: Savable, stored: StoredModel) -> None:
+def inherit(objective: "Savable", stored: StoredModel) -> None:
     """Tell the objective which classes and images the stored weights have learned from.
 
     Says so where it cannot be told whether a test image is one of those.

@@ -10,8 +10,8 @@ from fewshot.interfaces import Evaluation
 from fewshot.reports.kept_sections import FILE, sections_text
 from fewshot.reports.report import write_report
 from fewshot.reports.shown_tables import shown, table_text, words_of_images
-from fewshot.reports.tables import visible
 from fewshot.sections import Block, Images, Link, Matrix, Note, Picture, Section, Table
+from fewshot.wording import visible
 
 logger = logging.getLogger("fewshot")
 

@@ -13,11 +13,11 @@ from fewshot.reports.tables import (
     is_per_class,
     mark_unseen,
     per_class_totals,
-    visible,
     with_totals,
 )
 from fewshot.reports.wilson import INTERVAL, INTERVAL_NOTE, with_interval
 from fewshot.sections import Images, Table
+from fewshot.wording import visible
 
 MOST_ROWS = 250  # of a table shown; its file has them all
 _SAMPLED = ("mean", "ci95", "n")

@@ -11,9 +11,10 @@ from typing import Any
 
 import pandas as pd
 
+from fewshot.wording import visible
+
 UNSEEN_NOTE = "* not a class of the model: never predicted, always counted wrong"
 MISSING = "–"
-_CONTROL = ("Cc", "Zl", "Zp")
 _MARKDOWN_SPECIAL = str.maketrans({c: f"\\{c}" for c in "\\`*_|[]#~"} | {"<": "&lt;", "&": "&amp;"})
 
 
@@ -71,11 +72,6 @@ def console(frame: pd.DataFrame, rule_before_last: int = 0) -> str:
     if 0 < rule_before_last < len(rows):
         lines.insert(len(lines) - rule_before_last, rule)
     return "\n".join(lines)
-
-
-def visible(text: str) -> str:
-    """Text for a terminal: control characters, which could move its cursor, as their codes."""
-    return "".join(ascii(c)[1:-1] if unicodedata.category(c) in _CONTROL else c for c in text)
 
 
 def markdown(frame: pd.DataFrame) -> str:

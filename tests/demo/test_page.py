@@ -17,8 +17,9 @@ from torch.nn import functional
 from fewshot.batch import Batch, DataSpec
 from fewshot.binding.locating import REPOSITORY
 from fewshot.encoders.small_resnet import SmallResNet
-from fewshot.models.extras import Prototypes, add_extras, as_plain
+from fewshot.models.extras import add_extras, as_plain
 from fewshot.models.model_file import save_model
+from fewshot.models.references import Prototypes
 from fewshot.objectives.transfer_net import TransferNet
 from tests.browsing import browser, console_errors, requested, write_video
 from tests.demo.scenes import held, jpeg, samples, shelf, taken, wall
@@ -56,7 +57,7 @@ def model(tmp_path_factory):
     mean = features.mean(0)
     units = functional.normalize(features - mean)
     sums = torch.stack([units[torch.from_numpy(labels == i)].sum(0) for i in range(len(classes))])
-    own = Prototypes(spec.class_names, functional.normalize(sums), mean, 0.1)
+    own = Prototypes(spec.class_names, functional.normalize(sums), mean, None, 0.1)
     add_extras(path, {"prototypes": as_plain(own)})
     return path
 

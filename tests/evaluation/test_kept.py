@@ -5,7 +5,9 @@ import pytest
 import torch
 from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax
+from torch.nn.functional import normalize
 
+from fewshot.evaluation.feature_space import within_class_whitening
 from fewshot.evaluation.gallery_classification import GalleryClassification, KNNClassification
 from fewshot.evaluation.kept import kept
 from fewshot.heads.prototypes import simple_shot
@@ -47,24 +49,31 @@ def test_a_classifier_keeps_a_gallery_to_look_at():
     assert read(found).gallery.head is None
 
 
-def test_prototypes_score_as_simple_shot_with_all_rows():
-    train, query = rows(), torch.rand(7, 8) * 255
+def test_prototypes_are_mean_directions_whitened_within_the_classes():
+    train = rows()
     found = read(kept(PixelObjective(), {"train": train}, [], [])).prototypes
     features = train.images(np.arange(60))[:, 0, 0].float()
     labels, names = torch.from_numpy(train.labels), train.class_names
-    expected = simple_shot(features, labels, query, len(names), features.mean(0))
-    order = torch.arange(len(names))
-    scores = simple_shot(found.features, order, query - found.mean, len(names))
-    torch.testing.assert_close(scores, expected)
+    whitening = within_class_whitening(features, labels, 0.1)
+    torch.testing.assert_close(found.whitening, whitening, atol=1e-3, rtol=1e-3)
+    space = (features - features.mean(0)) @ found.whitening
+    query = torch.rand(7, 8) * 255
+    expected = simple_shot(space, labels, query, len(names))
+    torch.testing.assert_close(normalize(query) @ found.features.T, expected)
     assert found.class_names == names
 
-    cosines = simple_shot(features, labels, features, len(names), features.mean(0)).double()
+    cosines = simple_shot(space, labels, space, len(names)).double()
 
     def loss(logarithm):
         return -log_softmax(cosines / np.exp(logarithm), 1)[np.arange(60), train.labels].mean()
 
     best = minimize_scalar(loss, bounds=(-7, 2), method="bounded").x
     assert np.log(found.temperature) == pytest.approx(best, abs=0.1)
+
+
+def test_where_no_two_images_share_a_class_nothing_is_whitened():
+    train = FakeDataset(torch.rand(4, 8) * 255, ["a", "b", "c", "d"])
+    assert read(kept(PixelObjective(), {"train": train}, [], [])).prototypes.whitening is None
 
 
 def test_what_evaluators_bring_is_kept_the_first_of_a_name():

@@ -14,13 +14,18 @@ from tests.objectives.toy import CLASSES, ToyEncoder, images, spec
 SIZE = (16, 16)
 
 
-def write_model(path):
-    """A model of 16 x 16 RGB images of bags, hats and socks."""
+def little_run():
+    """(the objective, its training rows): 16 x 16 RGB images of bags, hats and socks."""
     torch.manual_seed(0)
     facts = replace(spec(size=SIZE, channels=3), resize="stretch")
-    objective = TransferNet(facts, ToyEncoder).eval()
-    save_model(objective, path)
     train = FakeDataset(images(18, 3, SIZE, seed=1), [name for name in CLASSES for _ in range(6)])
+    return TransferNet(facts, ToyEncoder).eval(), train
+
+
+def write_model(path):
+    """The model file that the little run leaves."""
+    objective, train = little_run()
+    save_model(objective, path)
     with torch.inference_mode():
         add_extras(path, kept(objective, {"train": train}, [], []))
     return path

@@ -16,8 +16,9 @@ from fewshot.data.audit.findings import KINDS, ImageKey, Listed, find
 from fewshot.data.audit.looks import Looks, look
 from fewshot.data.audit.pairs import NearRule
 from fewshot.data.images.store import ImageStore, open_store
-from fewshot.data.tables.table import first_few, read_rows
+from fewshot.data.tables.table import read_rows
 from fewshot.errors import UserError
+from fewshot.wording import first_few
 
 logger = logging.getLogger("fewshot")
 

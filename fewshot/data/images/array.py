@@ -17,8 +17,8 @@ from fewshot.data.images.decode import (
     decode_each,
     file_stamp,
 )
-from fewshot.data.tables.table import first_few
 from fewshot.errors import UserError
+from fewshot.wording import first_few
 
 
 class ArrayImages:

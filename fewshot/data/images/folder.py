@@ -20,8 +20,8 @@ from fewshot.data.images.decode import (
     read_file,
 )
 from fewshot.data.images.photo import SUFFIXES
-from fewshot.data.tables.table import first_few
 from fewshot.errors import UserError
+from fewshot.wording import first_few
 
 logger = logging.getLogger("fewshot")
 

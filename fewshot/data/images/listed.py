@@ -20,8 +20,9 @@ from fewshot.data.images.decode import (
     file_stamp,
     read_file,
 )
-from fewshot.data.tables.table import first_few, read_rows
+from fewshot.data.tables.table import read_rows
 from fewshot.errors import UserError
+from fewshot.wording import first_few
 
 logger = logging.getLogger("fewshot")
 

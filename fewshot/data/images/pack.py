@@ -24,9 +24,9 @@ from fewshot.data.images.segments import (
     write_index,
 )
 from fewshot.data.images.store import ImageStore
-from fewshot.data.tables.table import first_few
 from fewshot.errors import UserError
 from fewshot.progress import ProgressBar
+from fewshot.wording import first_few
 
 logger = logging.getLogger("fewshot")
 

@@ -16,8 +16,8 @@ from fewshot.data.importers.writing import (
     write_list,
     write_styles,
 )
-from fewshot.data.tables.table import first_few
 from fewshot.errors import UserError
+from fewshot.wording import first_few
 
 logger = logging.getLogger("fewshot")
 

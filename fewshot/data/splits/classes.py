@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import pandas as pd
 
 from fewshot.data.splits.draw import drawn_order, nth_combination
-from fewshot.data.tables.table import first_few
 from fewshot.errors import UserError
+from fewshot.wording import first_few
 
 
 @dataclass(frozen=True)

@@ -4,8 +4,9 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from fewshot.data.tables.table import first_few, read_rows
+from fewshot.data.tables.table import read_rows
 from fewshot.errors import UserError
+from fewshot.wording import first_few
 
 LABEL = "label"
 

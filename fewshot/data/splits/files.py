@@ -10,8 +10,9 @@ from typing import Any
 
 from fewshot.data.splits.listed import PARTS_OF_ROWS, PARTS_OF_TYPES, ListedParts
 from fewshot.data.splits.rows import SplitPlan, Splits
-from fewshot.data.tables.table import digest, first_few, write_table, write_text
+from fewshot.data.tables.table import digest, write_table, write_text
 from fewshot.errors import UserError
+from fewshot.wording import first_few
 
 MANIFEST = "splits.json"
 SPELT_OUT = 20  # dropped rows of one reason

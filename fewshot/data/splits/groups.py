@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from fewshot.data.tables.table import first_few
 from fewshot.errors import UserError
+from fewshot.wording import first_few
 
 
 def groups_of(rows: pd.DataFrame, column: str | None) -> list[str]:

@@ -8,8 +8,9 @@ from unicodedata import normalize
 import pandas as pd
 
 from fewshot.data.splits.draw import drawn_order
-from fewshot.data.tables.table import digest, first_few, read_rows
+from fewshot.data.tables.table import digest, read_rows
 from fewshot.errors import UserError
+from fewshot.wording import first_few
 
 PARTS_OF_ROWS = ("train", "validation", "test")
 PARTS_OF_TYPES = ("base", "novel_validation", "novel")

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from fewshot.data.splits.draw import IntArray, held_out_groups
 from fewshot.data.splits.groups import blocks_of, groups_of, refuse_parted_groups
 from fewshot.data.splits.listed import ListedParts, listed_rows
-from fewshot.data.tables.table import first_few
 from fewshot.errors import UserError
+from fewshot.wording import first_few
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,8 @@ from fewshot.data.splits.classes import FewShotPlan, class_disjoint, top_classes
 from fewshot.data.splits.draw import places_in_class, rows_of_class
 from fewshot.data.splits.listed import ListedParts, listed_types
 from fewshot.data.splits.parting import Parting, part_rows
-from fewshot.data.tables.table import first_few
 from fewshot.errors import UserError
+from fewshot.wording import first_few
 
 
 @dataclass(frozen=True)

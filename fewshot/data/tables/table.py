@@ -2,7 +2,7 @@
 
 import csv
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from unicodedata import normalize
@@ -12,6 +12,7 @@ import pandas as pd
 from fewshot.data.tables.csv_file import read_bytes, read_sheet
 from fewshot.errors import UserError
 from fewshot.experiment.files import write_atomically
+from fewshot.wording import first_few
 
 Paths = str | Path | Sequence[str | Path]
 
@@ -102,13 +103,6 @@ def as_paths(paths: Paths) -> list[Path]:
     if not found:
         raise UserError("no CSV file was given: name at least one.")
     return [Path(path).expanduser() for path in found]
-
-
-def first_few(items: Iterable[object], limit: int = 5) -> str:
-    """The first few items, and how many more there are."""
-    texts = [str(item) for item in items]
-    more = f" and {len(texts) - limit} more" if len(texts) > limit else ""
-    return ", ".join(texts[:limit]) + more
 
 
 def _check_ids(ids: list[str], places: list[str]) -> None:

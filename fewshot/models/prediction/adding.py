@@ -8,28 +8,24 @@ from unicodedata import normalize
 
 import numpy as np
 import torch
-from torch import Tensor
-from torch.nn import functional as F
 
 from fewshot.data.images.decode import UInt8Array
 from fewshot.data.images.walk import subfolders, walk_pictures
-from fewshot.data.tables.table import first_few
 from fewshot.errors import UserError
-from fewshot.models.extras import Prototypes
 from fewshot.models.prediction.decoded import decoded
 from fewshot.models.prediction.photos import Photos
 from fewshot.models.prediction.prediction import UNKNOWN
 from fewshot.models.prediction.predictor import Predictor
+from fewshot.models.references import Added
+from fewshot.wording import first_few
 
 logger = logging.getLogger("fewshot")
-
-_TEMPERATURE = 0.1  # where no training classes tell how far cosines spread
 
 
 def add_classes(model: Predictor, classes: Mapping[str, UInt8Array]) -> Predictor:
     """A model that also knows these: {name: images uint8 [N, C, H, W] of model.image_format}.
 
-    Each is represented by the mean direction of its images' embeddings, as SimpleShot has it.
+    The embeddings of its images stand for each; `beside.Beside` says how.
     Raises UserError for a name that the model has, and for a model that keeps no prototypes of the
     classes that it was trained on.
     """
@@ -44,13 +40,12 @@ def add_classes(model: Predictor, classes: Mapping[str, UInt8Array]) -> Predicto
         )
     if not classes:
         return model
-    known = base or before
-    rows = [] if before is None else [before.features]
     features = [model.embed(images).cpu() for images in classes.values()]
-    mean = known.mean if known else torch.zeros(features[0].shape[1])
-    rows += [_prototype(part, mean)[None] for part in features]
-    names = (*model.added, *classes)
-    added = Prototypes(names, torch.cat(rows), mean, known.temperature if known else _TEMPERATURE)
+    counts = torch.tensor([len(part) for part in features])
+    labels = len(model.added) + torch.arange(len(features)).repeat_interleave(counts)
+    if before is not None:
+        features, labels = [before.features, *features], torch.cat([before.labels, labels])
+    added = Added((*model.added, *classes), torch.cat(features), labels)
     return model.with_extras(replace(model.extras, added=added))
 
 
@@ -67,11 +62,9 @@ def remove_classes(model: Predictor, names: Sequence[str]) -> Predictor:
     if added is None:
         return model
     kept = [i for i, name in enumerate(added.class_names) if name not in names]
-    left = replace(
-        added,
-        class_names=tuple(added.class_names[i] for i in kept),
-        features=added.features[kept],
-    )
+    rows = torch.isin(added.labels, torch.tensor(kept, dtype=torch.int64))
+    labels = torch.searchsorted(torch.tensor(kept, dtype=torch.int64), added.labels[rows])
+    left = Added(tuple(added.class_names[i] for i in kept), added.features[rows], labels)
     return model.with_extras(replace(model.extras, added=left if kept else None))
 
 
@@ -132,7 +125,3 @@ def _read(model: Predictor, folder: Path) -> UInt8Array:
             first_few(broken),
         )
     return images
-
-
-def _prototype(features: Tensor, mean: Tensor) -> Tensor:
-    return F.normalize(F.normalize(features - mean).mean(0), dim=0)

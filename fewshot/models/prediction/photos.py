@@ -6,14 +6,16 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 from unicodedata import normalize
 
 from fewshot.data.images.containment import Roots
 from fewshot.data.images.decode import ImageFormat, UInt8Array, decode_file
-from fewshot.data.images.store import ImageStore, open_store
 from fewshot.data.images.walk import walk_pictures
-from fewshot.data.tables.table import read_rows
 from fewshot.errors import UserError
+
+if TYPE_CHECKING:
+    from fewshot.data.images.store import ImageStore
 
 
 @dataclass(frozen=True)
@@ -90,6 +92,10 @@ def _file(name: str) -> Photo:
 
 
 def _listed(csv: Path, root: Path | None) -> _Part:
+    # pandas takes a second
+    from fewshot.data.images.store import open_store
+    from fewshot.data.tables.table import read_rows
+
     table = read_rows(csv, id_column=None)
     if "path" in table:
         roots = Roots(csv.parent if root is None else root)
@@ -119,7 +125,7 @@ def _contained(roots: Roots, name: str) -> Photo:
     return Photo(name, read)
 
 
-def _of_store(store: ImageStore, image_id: str, there: bool, wanted: ImageFormat) -> UInt8Array:
+def _of_store(store: "ImageStore", image_id: str, there: bool, wanted: ImageFormat) -> UInt8Array:
     if not there:
         raise ValueError(f"no image of this id in {store.root_dir}")
     images, failures = store.decode([image_id], wanted)

@@ -2,9 +2,10 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import pandas as pd
+if TYPE_CHECKING:
+    import pandas as pd
 
 UNKNOWN = "unknown"
 
@@ -63,8 +64,10 @@ class Prediction:
         return found
 
 
-def frame(predictions: Iterable[Prediction], top: int, neighbours: int) -> pd.DataFrame:
+def frame(predictions: Iterable[Prediction], top: int, neighbours: int) -> "pd.DataFrame":
     """A table with the columns of `Prediction.row`, a row a photo."""
+    import pandas as pd  # takes a second, and only tables need it
+
     columns = list(Prediction("", None).row(top, neighbours))
     rows = [prediction.row(top, neighbours) for prediction in predictions]
     table = pd.DataFrame(rows, columns=columns)

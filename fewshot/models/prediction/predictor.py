@@ -4,9 +4,9 @@ import dataclasses
 import logging
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 import torch
 from torch import Tensor
 
@@ -21,6 +21,9 @@ from fewshot.models.prediction.answers import Answers
 from fewshot.models.prediction.decoded import BATCH, Decoded, decoded
 from fewshot.models.prediction.photos import Photos
 from fewshot.models.prediction.prediction import UNKNOWN, Neighbour, Prediction, frame
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 logger = logging.getLogger("fewshot")
 
@@ -65,7 +68,7 @@ class Predictor:
 
     def predict(
         self, photos: str | Path | Sequence[str | Path], neighbours: int = 0
-    ) -> pd.DataFrame:
+    ) -> "pd.DataFrame":
         """What the photos show: a row a photo, in their order.
 
         photos: files, folders (with all below), patterns such as 'new/*.jpg', or a CSV with a

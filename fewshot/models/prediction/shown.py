@@ -10,8 +10,7 @@ from pathlib import Path
 from fewshot.console import show
 from fewshot.experiment.files import write_atomically
 from fewshot.models.prediction.prediction import Prediction, frame
-from fewshot.reports.tables import visible
-from fewshot.spreadsheet import csv_text
+from fewshot.wording import visible
 
 _AT_A_TIME = 1000
 _WIDEST = 44  # of a photo's name, of which the end is shown
@@ -20,6 +19,7 @@ _INDENT = " " * 4
 
 def write_csv(found: Iterable[Prediction], path: Path, top: int, neighbours: int) -> None:
     """A row a photo, written whole or not at all; see Prediction.row."""
+    from fewshot.spreadsheet import csv_text  # pandas takes a second
 
     def write(part: Path) -> None:
         left = iter(found)

@@ -4,11 +4,12 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from torch.nn.functional import normalize
 
 from fewshot.data.images.decode import decode_file
 from fewshot.errors import UserError
 from fewshot.heads.prototypes import simple_shot
-from fewshot.models.extras import add_extras
+from fewshot.models.extras import add_extras, as_plain
 from fewshot.models.model_file import load_model, save_model, write
 from fewshot.models.prediction.adding import add_classes, read_classes, remove_classes
 from fewshot.models.prediction.predictor import load
@@ -53,15 +54,35 @@ def test_the_models_own_classes_keep_their_shares_of_what_is_left(model_path):
     torch.testing.assert_close(after / after.sum(1, keepdim=True), before)
 
 
-def test_an_added_class_is_likely_as_the_softmax_of_all_cosines_says(model_path):
+def test_any_added_class_is_likely_as_the_softmax_of_all_whitened_cosines_says(model_path):
+    model, classes = load(model_path), new_classes(2)
+    query = images(10, 3, SIZE, seed=9)
+    own = model.extras.prototypes
+    assert not torch.allclose(own.whitening, torch.eye(len(own.mean)), atol=1e-3)
+
+    def directions(pixels):
+        return normalize((model.embed(pixels) - own.mean) @ own.whitening)
+
+    new = [normalize(directions(part).mean(0), dim=0) for part in classes.values()]
+    cosines = directions(query) @ torch.cat([own.features, torch.stack(new)]).T
+    expected = (cosines.double() / own.temperature).softmax(1)[:, 3:].sum(1)
+    found = add_classes(model, classes).probabilities(query)[:, 3:].sum(1)
+    torch.testing.assert_close(found, expected)
+
+
+def test_prototypes_of_the_first_kind_are_compared_as_they_are(model_path):
+    add_extras(model_path, {"prototypes": {**plain_prototypes(model_path), "whitening": None}})
     model, classes = load(model_path), new_classes(1)
     query = images(10, 3, SIZE, seed=9)
     own = model.extras.prototypes
-    unit = torch.nn.functional.normalize
-    new = unit(unit(model.embed(classes["New 0"]) - own.mean).mean(0), dim=0)
-    cosines = unit(model.embed(query) - own.mean) @ torch.cat([own.features, new[None]]).T
+    new = normalize(normalize(model.embed(classes["New 0"]) - own.mean).mean(0), dim=0)
+    cosines = normalize(model.embed(query) - own.mean) @ torch.cat([own.features, new[None]]).T
     expected = (cosines.double() / own.temperature).softmax(1)[:, 3]
     torch.testing.assert_close(add_classes(model, classes).probabilities(query)[:, 3], expected)
+
+
+def plain_prototypes(path):
+    return as_plain(load(path).extras.prototypes)
 
 
 def test_one_portable_file_and_back(model_path, tmp_path):

@@ -1,0 +1,18 @@
+"""Names and lists in messages."""
+
+import unicodedata
+from collections.abc import Iterable
+
+_CONTROL = ("Cc", "Zl", "Zp")
+
+
+def first_few(items: Iterable[object], limit: int = 5) -> str:
+    """The first few items, and how many more there are."""
+    texts = [str(item) for item in items]
+    more = f" and {len(texts) - limit} more" if len(texts) > limit else ""
+    return ", ".join(texts[:limit]) + more
+
+
+def visible(text: str) -> str:
+    """Text for a terminal: control characters, which could move its cursor, as their codes."""
+    return "".join(ascii(c)[1:-1] if unicodedata.category(c) in _CONTROL else c for c in text)
