@@ -18,6 +18,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("folder", nargs="?", type=Path, metavar="FOLDER", help="a folder a class")
     add("out", nargs="?", type=Path, metavar="OUT.mdl", help="the new model; may be MODEL itself")
     add("--remove", action="append", default=[], metavar="NAME", help="a class that was added")
+    add("--photos", choices=("auto", "as-they-are", "on-black"), default="auto",
+        help="as predict --photos")  # fmt: skip
     add("--list", action="store_true", help="list the classes, and change nothing")
 
 
@@ -28,7 +30,7 @@ def run(given: argparse.Namespace) -> None:
     from fewshot.models.prediction.predictor import load
     from fewshot.wording import visible
 
-    model = load(given.model)
+    model = load(given.model, given.photos)
     if given.list:
         names = [f"{name}  (added)" if name in model.added else name for name in model.class_names]
         show("\n".join(visible(name) for name in names) or "the model knows no classes")

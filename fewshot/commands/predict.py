@@ -21,6 +21,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "that are most alike")  # fmt: skip
     add("--root", type=Path, metavar="DIR", help="what a CSV's paths start at, or what holds "
         "images/<id>.jpg of its ids")  # fmt: skip
+    add("--photos", dest="turned", choices=("auto", "as-they-are", "on-black"), default="auto",
+        help="on-black: the item cut out, grey, on black, as Fashion-MNIST shows items; auto, the "
+        "default, does so for models trained on such images")  # fmt: skip
 
 
 def run(given: argparse.Namespace) -> int:
@@ -37,7 +40,12 @@ def run(given: argparse.Namespace) -> int:
 
     if given.csv and given.json:
         raise UserError("--csv and --json are two forms of the answer: give one of them.")
-    model = load(given.model)
+    model = load(given.model, given.turned)
+    if model.image_format.items_on_black and given.turned == "auto":
+        say(
+            "the model was trained on grey items on black: photos are turned into such "
+            "(--photos as-they-are leaves them)"
+        )
     places = [place for place in given.photos if place != "-"]
     photos = Photos(places, given.root, sys.stdin if "-" in given.photos else None)
     # a bar and a table on one terminal would run into each other

@@ -55,12 +55,18 @@ def demo_app(viewer: Viewer, page: Page, hosts: list[str]) -> Starlette:
         name = request.query_params.get("name", "")
         return JSONResponse(await run_in_threadpool(viewer.forget, name))
 
+    async def download(_: Request) -> Response:
+        content = await run_in_threadpool(viewer.download)
+        headers = {"Content-Disposition": 'attachment; filename="model.mdl"'}
+        return Response(content, media_type="application/octet-stream", headers=headers)
+
     return Starlette(
         routes=[
             Route("/", index),
             Route("/state", state),
             Route("/look", _own(look), methods=["POST"]),
             Route("/background", _own(background), methods=["POST"]),
+            Route("/model.mdl", _own(download)),
             Route("/articles", _own(add), methods=["POST"]),
             Route("/articles", _own(remove), methods=["DELETE"]),
         ],

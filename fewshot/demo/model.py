@@ -1,5 +1,6 @@
 """A saved model as the demo's recogniser, which learns articles from snapshots."""
 
+import dataclasses
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,7 +10,7 @@ import numpy as np
 import torch
 
 from fewshot.data.images.plain_background import UInt8Array
-from fewshot.demo.preparation import Preparation, knows_items_on_black
+from fewshot.demo.preparation import Preparation
 from fewshot.demo.viewer import Viewer
 from fewshot.models.prediction.adding import add_classes, remove_classes
 from fewshot.models.prediction.predictor import Predictor, load
@@ -77,12 +78,10 @@ def open_viewer(path: Path, photos: str) -> Viewer:
     photos: "on-black", "as-they-are" or "auto", see `python -m fewshot demo --help`. Raises
     UserError for a file that is no model of this program.
     """
-    predictor = load(path)
-    image_format = predictor.image_format
+    predictor = load(path, photos)
+    # the page cuts items out itself, before any ground
+    on_black = predictor.image_format.items_on_black
+    image_format = dataclasses.replace(predictor.image_format, items_on_black=False)
     # the first one is slow
     predictor.probabilities(np.zeros((1, *image_format.shape), np.uint8))
-    trained = predictor.module.stored.trained_classes
-    on_black = photos == "on-black" or (
-        photos == "auto" and knows_items_on_black(image_format, trained)
-    )
     return Viewer(ModelRecogniser(predictor), Preparation(image_format, on_black))

@@ -1,6 +1,7 @@
 """What the demo asks of a model."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Protocol
 
 from fewshot.data.images.decode import ImageFormat
@@ -25,6 +26,11 @@ class Recogniser(Protocol):
         """Those of its classes that were added."""
         ...
 
+    @property
+    def threshold(self) -> float | None:
+        """The share below which the likeliest class is no answer, but "unknown"; None: none is."""
+        ...
+
     def predict(self, images: UInt8Array, top: int) -> list[list[tuple[str, float]]]:
         """uint8 [B, C, H, W] -> for each image the likeliest classes and their shares, falling."""
         ...
@@ -35,4 +41,8 @@ class Recogniser(Protocol):
 
     def remove(self, name: str) -> None:
         """Forget a class that was added; raises UserError for another."""
+        ...
+
+    def save(self, path: Path) -> None:
+        """Write the model, with what was added, as one file."""
         ...

@@ -1,10 +1,12 @@
 """One model before which pictures are held: what it sees, what it says, what it is taught."""
 
 import secrets
+import tempfile
 import threading
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -72,8 +74,9 @@ class Viewer:
         empty = sight.cutout is None and background is not None
         with self._lock:
             top = [] if empty else self._recogniser.predict(sight.image[None], TOP)[0]
-            added = set(self._recogniser.added)
+            added, threshold = set(self._recogniser.added), self._recogniser.threshold
         return {
+            "unknown": bool(top and threshold is not None and top[0][1] < threshold),
             "top": [
                 {"name": name, "score": round(float(score), 4), "added": name in added}
                 for name, score in top
@@ -124,6 +127,13 @@ class Viewer:
                 raise RefusedError(404, f"'{name}' is no article that was added.")
             self._recogniser.remove(name)
         return self.state()
+
+    def download(self) -> bytes:
+        """The model's file, with the articles that were added."""
+        with tempfile.TemporaryDirectory() as folder, self._lock:
+            path = Path(folder) / "model.mdl"
+            self._recogniser.save(path)
+            return path.read_bytes()
 
     def _new_name(self, name: str) -> str:
         name = " ".join(name.split())

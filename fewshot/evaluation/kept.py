@@ -21,6 +21,8 @@ _SHOWN = 2**21  # numbers kept to show the most alike: 4 MB in float16
 _FITTED = 2**22  # cosines that the temperature is fitted to
 _WHITENED = 2048  # numbers in an embedding at most; the matrix is kept in half precision, 8 MB
 _SHRINKAGE = 0.1  # of the whitening: 0.02 to 0.5 do as well
+_LOOKED_AT = 500  # images, for their ground
+_DARK = 16  # of 255
 _TEMPERATURES = torch.logspace(-3, 1, 81, dtype=torch.float64)
 
 
@@ -32,18 +34,32 @@ def kept(
 ) -> dict[str, Any]:
     """Everything that a run adds to its model file, plain values and tensors by name.
 
-    Nothing but what the evaluators bring where no training row has a label.
+    No gallery and no prototypes where no training row has a label.
     """
     train = datasets.get("train")
     extras: dict[str, Any] = {}
+    if train is not None and len(train):
+        extras["items_on_black"] = _items_on_black(train)
     if train is not None and (train.labels >= 0).any():
-        extras = {
+        extras |= {
             "gallery": _gallery(objective, train, evaluators),
             "prototypes": _prototypes(objective, train),
         }
     for evaluation in found:
         extras |= {name: value for name, value in evaluation.kept.items() if name not in extras}
     return extras
+
+
+def _items_on_black(train: Dataset) -> bool:
+    """Whether nine in ten images of a sample are grey with a black border, and not all black."""
+    rows = np.unique(np.linspace(0, len(train) - 1, _LOOKED_AT).astype(np.int64))
+    images = train.images(rows).float()
+    border = torch.cat(
+        [images[..., 0, :], images[..., -1, :], images[..., 0], images[..., -1]], dim=2
+    )
+    grey = (images - images[:, :1]).abs().amax((1, 2, 3)) == 0
+    black = border.mean(1).median(dim=1).values < _DARK
+    return bool((grey & black & (images.mean((1, 2, 3)) > 0)).float().mean() > 0.9)
 
 
 def _gallery(objective: Any, train: Dataset, evaluators: Sequence[Evaluator]) -> dict[str, Any]:

@@ -43,9 +43,13 @@ class Scorer(Protocol):
 
 @dataclass(frozen=True)
 class ClassifierScorer:
-    """The objective's own scores; the class is left out of what it may answer."""
+    """The objective's own scores, averaged over variants of an image as `inference.score` has it;
+    the class is left out of what it may answer.
+    """
 
     objective: Any
+    mirrored: bool = False
+    shift: int = 0
 
     shares: ClassVar[bool] = False
 
@@ -56,7 +60,8 @@ class ClassifierScorer:
 
     def scores(self, dataset: Dataset, rows: IntArray) -> Iterator[Tensor]:
         """See Scorer."""
-        found = score(self.objective, dataset, rows=rows)
+        variants = {"mirrored": self.mirrored, "shift": self.shift}
+        found = score(self.objective, dataset, rows=rows, **variants)
         yield from found.split(rows_at_a_time(found.shape[1]))
 
     def without_own_class(

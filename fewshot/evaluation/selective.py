@@ -13,6 +13,7 @@ from torch import Tensor
 from fewshot.batch import IntArray
 from fewshot.errors import UserError
 from fewshot.evaluation.calibration import fitted_temperature
+from fewshot.evaluation.classification import Classification
 from fewshot.evaluation.gallery import embed_gallery, stratified_rows
 from fewshot.evaluation.naming import checked_prefix
 from fewshot.evaluation.refusals import checked_head
@@ -37,7 +38,8 @@ class SelectiveClassification:
     is answered; None asks for neither. Validation rows of untrained classes stand for the unknown;
     where there are none, each row does as it scores without its own class. head: factory of a head
     whose scores over the training embeddings are judged, e.g. @KNN; None judges the objective's
-    own. max_references: a stratified part of the gallery. prefix: of figures and files. Threshold
+    own, averaged over the variants of an image that Classification.mirrored and shift name.
+    max_references: a stratified part of the gallery. prefix: of figures and files. Threshold
     and temperature go into the run's model.mdl where the scores are those it answers by: its own,
     or of a model that has none those of the head that the first of main.evaluators has.
     """
@@ -99,13 +101,17 @@ class SelectiveClassification:
             threshold = threshold_for(self.promise, found.confidence, found.right, unknown)
         rule = Rule(self.promise, temperature, threshold, imitated)
         report = selective_report(answers, rule, self.prefix)
+        if isinstance(scorer, ClassifierScorer) and report.kept:
+            variants = {"mirrored": scorer.mirrored, "shift": scorer.shift}
+            report = dataclasses.replace(report, kept={**report.kept, **variants})
         if self.head is not None and getattr(objective, "scores", None) is not None:
             return dataclasses.replace(report, kept={})
         return report
 
     def _scorer(self, objective: Any, train: Dataset | None) -> Scorer:
         if self.head is None:
-            return ClassifierScorer(objective)
+            same = gin.get_configurable(Classification)()  # what predict answers by, too
+            return ClassifierScorer(objective, same.mirrored, same.shift)
         return HeadScorer(
             objective, self.head, embed_gallery(objective, train, self.max_references)
         )

@@ -49,9 +49,9 @@ def export(model: Predictor, path: Path, images: UInt8Array) -> float:
     """Write the ONNX file; the largest difference that was found on images [N, C, H, W].
 
     input `images`, uint8 [batch, C, H, W] of image_format; outputs as Exported has them, by name.
-    Its metadata hold class_names, threshold, image_size, channels and resize as JSON. Raises
-    UserError where a library is missing, and where onnxruntime does not answer as torch does;
-    nothing is written then.
+    Its metadata hold class_names, threshold, image_size, channels, resize and items_on_black (see
+    ImageFormat) as JSON. Raises UserError where a library is missing, and where onnxruntime does
+    not answer as torch does; nothing is written then.
     """
     for name in MODULES:
         _imported(name)
@@ -85,6 +85,7 @@ def _metadata(model: Predictor) -> dict[str, str]:
         "image_size": wanted.size,
         "channels": wanted.channels,
         "resize": wanted.resize,
+        "items_on_black": wanted.items_on_black,
         "objective": model.module.stored.objective,
     }
     return {name: json.dumps(value, ensure_ascii=False) for name, value in facts.items()}

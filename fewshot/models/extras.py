@@ -6,6 +6,7 @@ temperature   above 0; what scores are divided by to become probabilities
 threshold     the probability below which the likeliest class is no answer, but "unknown"
 mirrored, shift   over which variants of an image a classifier's scores are averaged
 gallery, prototypes   of the training images, see references.py
+items_on_black   whether training images show grey items on black, as Fashion-MNIST's do
 columns       the classes of further label columns, by column, in the order of their scores
 added         embeddings of the photos of classes that were added without training
 """
@@ -42,6 +43,7 @@ class Extras:
     threshold: float | None = None
     mirrored: bool = False
     shift: int = 0
+    items_on_black: bool | None = None
     gallery: Gallery | None = None
     prototypes: Prototypes | None = None
     added: Added | None = None
@@ -99,6 +101,7 @@ _CHECKS: Mapping[str, Check] = {
     "threshold": _threshold,
     "mirrored": flag,
     "shift": _shift,
+    "items_on_black": flag,
     "gallery": references.gallery,
     "prototypes": references.prototypes,
     "added": references.added,

@@ -17,6 +17,7 @@ class ColourRecogniser:
         self.image_format = ImageFormat((16, 16), 3, "pad")
         self._known = {name: np.array(colour, float) for name, colour in COLOURS.items()}
         self.broken = False
+        self.threshold = None
 
     @property
     def class_names(self):
@@ -45,6 +46,9 @@ class ColourRecogniser:
 
     def remove(self, name):
         del self._known[name]
+
+    def save(self, path):
+        path.write_text(", ".join(self._known))
 
     @staticmethod
     def _middle(image):

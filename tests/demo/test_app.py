@@ -37,7 +37,7 @@ def test_the_page_is_one_file_that_lets_nothing_else_in():
     assert answer.status_code == 200
     assert answer.headers["content-type"].startswith("text/html")
     assert "a model" in answer.text
-    assert not re.search(r"(src|href)=\"(?!data:)", answer.text)
+    assert not re.search(r"(src|href)=\"(?!data:|model\.mdl)", answer.text)
     assert not re.search(r"https?://", answer.text)
     policy = answer.headers["content-security-policy"]
     assert "default-src 'none'" in policy
@@ -63,6 +63,9 @@ def test_what_a_user_does_in_turn():
     assert added["articles"] == ["Scarf"]
     yellow = asking.post("/look", content=jpeg(patch((220, 200, 40)))).json()
     assert yellow["top"][0] == {"name": "Scarf", "score": yellow["top"][0]["score"], "added": True}
+    file = asking.get("/model.mdl")
+    assert file.text == "Red, Green, Blue, Scarf"
+    assert file.headers["content-disposition"] == 'attachment; filename="model.mdl"'
     removed = asking.delete("/articles", params={"name": "Scarf"})
     assert removed.json()["articles"] == []
 
@@ -164,7 +167,13 @@ def test_a_name_that_leads_here_from_elsewhere_is_not_answered(host):
 
 @pytest.mark.parametrize(
     ("method", "path"),
-    [("POST", "/look"), ("POST", "/background"), ("POST", "/articles"), ("DELETE", "/articles")],
+    [
+        ("GET", "/model.mdl"),
+        ("POST", "/look"),
+        ("POST", "/background"),
+        ("POST", "/articles"),
+        ("DELETE", "/articles"),
+    ],
 )
 def test_other_sites_pages_cannot_use_the_server(method, path):
     asking = client()

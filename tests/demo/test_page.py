@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from urllib.parse import urlsplit
+from urllib.request import urlopen
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
 from torch.nn import functional
 
+import fewshot
 from fewshot.batch import Batch, DataSpec
 from fewshot.binding.locating import REPOSITORY
 from fewshot.encoders.small_resnet import SmallResNet
@@ -144,7 +146,19 @@ def test_an_item_before_the_camera_is_named_at_once_and_often(opened, name, widt
     assert {urlsplit(url).netloc for url in asked} == {urlsplit(address).netloc}
 
 
-def test_an_article_is_known_after_five_snapshots_and_until_it_is_removed(opened, tmp_path):
+def test_what_is_unknown_is_called_so(opened):
+    page = opened(wall(), item("Bag"))
+    answer = {"top": [{"name": "Coat", "score": 0.41}], "crop": "data:,", "outlines": []}
+    page.driver.execute_script("show(arguments[0])", answer | {"unknown": True})
+    assert page.top() == "unknown"
+    assert page.at("bars").text.split() == ["Coat", "41.0", "%"]
+    page.driver.execute_script("show(arguments[0])", answer | {"unknown": False})
+    assert page.top() == "Coat"
+
+
+def test_an_article_is_known_after_five_snapshots_and_until_it_is_removed(
+    opened, address, tmp_path
+):
     page = opened(wall(480, 640), item(NEW))
     page.at("start").click()
     page.until(lambda: page.pace() > 0, 10, "frames")
@@ -157,6 +171,10 @@ def test_an_article_is_known_after_five_snapshots_and_until_it_is_removed(opened
         time.sleep(0.2)
     page.until(lambda: page.at("added").text == "My bag is known now.", 10, "the article")
     page.until(lambda: page.top() == "My bag", 2, "the article on top")
+    link = page.driver.find_element(By.CSS_SELECTOR, "#download a").get_attribute("href")
+    assert link == f"{address}model.mdl"
+    (tmp_path / "model.mdl").write_bytes(urlopen(link).read())
+    assert fewshot.load(tmp_path / "model.mdl").added == ("My bag",)
     picture, _ = held(wall(480, 640), item("Trouser"), side=200)
     page.show(taken(picture), tmp_path / "trouser.jpg")
     page.until(lambda: page.top() == "Trouser", 5, "another item keeps its own name")

@@ -4,24 +4,10 @@ from PIL import Image
 
 from fewshot.data.images.decode import ImageFormat, convert
 from fewshot.data.images.on_black import on_black
-from fewshot.demo.preparation import Preparation, knows_items_on_black
-from tests.demo.scenes import CLASSES, held, samples, taken, wall
+from fewshot.demo.preparation import Preparation
+from tests.demo.scenes import held, samples, taken, wall
 
 GREY, COLOUR = ImageFormat((28, 28), 1, "stretch"), ImageFormat((64, 48), 3, "stretch")
-
-
-@pytest.mark.parametrize(
-    ("image_format", "names", "answer"),
-    [
-        (GREY, CLASSES, True),
-        (GREY, ("Bag", "Coat"), True),
-        (GREY, ("Bag", "Kurta"), False),
-        (GREY, (), False),
-        (COLOUR, CLASSES, False),
-    ],
-)
-def test_models_of_fashion_mnist_are_known_by_channels_and_classes(image_format, names, answer):
-    assert knows_items_on_black(image_format, names) is answer
 
 
 def scene():

@@ -25,6 +25,21 @@ def test_the_likeliest_classes_of_a_picture_are_named(name):
     assert 0.3 < y < 0.8
 
 
+@pytest.mark.parametrize(("threshold", "unknown"), [(None, False), (0.1, False), (1.0, True)])
+def test_below_the_models_threshold_an_item_is_unknown(threshold, unknown):
+    viewer, recogniser = colour_viewer()
+    recogniser.threshold = threshold
+    seen = viewer.look(jpeg(patch(COLOURS["Red"])))
+    assert seen["unknown"] is unknown
+    assert seen["top"][0]["name"] == "Red"
+
+
+def test_the_file_of_the_model_has_what_was_added():
+    viewer, _ = colour_viewer()
+    viewer.teach("Scarf", [jpeg(patch(YELLOW))])
+    assert viewer.download() == b"Red, Green, Blue, Scarf"
+
+
 def test_against_its_background_an_item_is_found_and_an_empty_view_told():
     viewer, _ = colour_viewer()
     bare = patch(COLOURS["Green"], at=(2, 2))

@@ -80,4 +80,15 @@ def test_what_evaluators_bring_is_kept_the_first_of_a_name():
     brought = [Evaluation({}, kept={"temperature": 2.0}), Evaluation({}, kept={"temperature": 3.0})]
     unlabelled = FakeDataset(np.zeros((2, 4)), [None, None])
     found = kept(PixelObjective(), {"train": unlabelled}, [], brought)
-    assert read(found) == Extras(temperature=2.0)
+    assert read(found) == Extras(temperature=2.0, items_on_black=False)
+
+
+@pytest.mark.parametrize(
+    ("ground", "colour", "answer"),
+    [(0, (200, 200, 200), True), (255, (90, 90, 90), False), (0, (200, 90, 90), False)],
+)
+def test_whether_items_are_grey_on_black_is_kept(ground, colour, answer):
+    images = np.full((20, 3, 12, 12), ground, np.uint8)
+    images[:, :, 3:-3, 3:-3] = np.array(colour)[:, None, None]
+    unlabelled = FakeDataset(images, [None] * 20)
+    assert kept(PixelObjective(), {"train": unlabelled}, [], []) == {"items_on_black": answer}

@@ -49,7 +49,12 @@ def test_figures_of_a_classifier_by_hand():
     validation = report.metrics["validation"]["selective"]
     threshold, temperature = validation["threshold"], validation["temperature"]
     assert temperature > 1
-    assert report.kept == {"threshold": threshold, "temperature": temperature}
+    assert report.kept == {
+        "threshold": threshold,
+        "temperature": temperature,
+        "mirrored": False,
+        "shift": 0,
+    }
     confidence, right, _ = by_hand(data["test"], temperature)
     names = np.array(data["test"].class_names)[data["test"].labels]
     known = np.isin(names, list("abc"))

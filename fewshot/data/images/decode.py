@@ -17,6 +17,7 @@ UInt8Array = NDArray[np.uint8]
 
 RESIZE_RULES = ("stretch", "pad")
 LARGEST_SIDE = 4096
+_ITEM_SIDE = 480  # pixels of a photo's longer side in which an item is looked for
 
 
 @dataclass(frozen=True)
@@ -24,12 +25,14 @@ class ImageFormat:
     """What every packed image looks like.
 
     size: (height, width) in pixels; channels: 1 (grey) or 3 (RGB); resize: 'stretch' ignores the
-    aspect ratio, 'pad' keeps it and fills up with white on both sides.
+    aspect ratio, 'pad' keeps it and fills up with white on both sides. items_on_black: photos are
+    turned into one grey item on black, see on_black.py; packs never are.
     """
 
     size: tuple[int, int]
     channels: int
     resize: str
+    items_on_black: bool = False
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -83,7 +86,7 @@ def decode_file(path: Path, wanted: ImageFormat) -> UInt8Array:
     """
     # Lets JPEG skip most of the work on large photographs; twice the size is kept for the resize
     # filter, and of the larger side because the picture may lie rotated.
-    side = 2 * max(wanted.size)
+    side = _ITEM_SIDE if wanted.items_on_black else 2 * max(wanted.size)
     with _bytes_of(path) as content, open_photo(content, side) as image:
         ImageOps.exif_transpose(image, in_place=True)
         return convert(image, wanted)
@@ -102,6 +105,15 @@ def _bytes_of(path: Path) -> io.BytesIO:
 
 def convert(image: Image.Image, wanted: ImageFormat) -> UInt8Array:
     """One picture of any mode and size -> uint8 [C, H, W], bilinear with antialiasing."""
+    if wanted.items_on_black:
+        from fewshot.data.images.on_black import is_on_black, photo_on_black  # scipy takes a second
+
+        rgb = flatten(image).convert("RGB")
+        rgb.thumbnail((_ITEM_SIDE, _ITEM_SIDE), reducing_gap=3.0)
+        photo = np.asarray(rgb, np.uint8)
+        if not is_on_black(photo, wanted.size):
+            item = photo_on_black(photo, wanted.size[0])
+            return np.repeat(item[None], wanted.channels, axis=0)
     flat = flatten(image).convert("L" if wanted.channels == 1 else "RGB")
     pixels = np.asarray(_resize(flat, wanted), dtype=np.uint8)
     return pixels[None] if wanted.channels == 1 else pixels.transpose(2, 0, 1)

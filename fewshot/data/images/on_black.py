@@ -15,6 +15,8 @@ from fewshot.data.images.worn import without_wearer
 
 SIDE = 28
 BRIGHTEST = 98  # percentile of the item's pixels that becomes white, as most have it there
+DARK = 16  # of 255; what a black ground has at most
+COLOURLESS = 8  # of 255; by which the channels of a grey JPEG differ at most
 BLUR = 1.0  # standard deviation in pixels of the sharpening filter, as the data set's authors used
 
 
@@ -24,6 +26,18 @@ def photo_on_black(rgb: UInt8Array, side: int = SIDE) -> UInt8Array:
     The item is parted from the background, and from a person who wears it.
     """
     return on_black(rgb, without_wearer(rgb, item_mask(rgb)), side)
+
+
+def is_on_black(rgb: UInt8Array, size: tuple[int, int]) -> bool:
+    """Whether a picture uint8 [H, W, 3] is one of such a data set already: grey, of this size
+    (height, width), or of another and with a black border.
+    """
+    if int((rgb.max(axis=2) - rgb.min(axis=2)).max()) > COLOURLESS:
+        return False
+    if rgb.shape[:2] == tuple(size):
+        return True
+    border = np.concatenate([rgb[0], rgb[-1], rgb[:, 0], rgb[:, -1]])
+    return bool(np.median(border) < DARK)
 
 
 def on_black(rgb: UInt8Array, mask: Mask, side: int = SIDE) -> UInt8Array:

@@ -155,7 +155,9 @@ function show(answer) {
   crop.hidden = answer.top.length === 0;
   crop.classList.toggle("coarse", crop.naturalWidth <= 96);
   byId("certainty").textContent = certainty(answer);
-  byId("name").textContent = answer.top.length ? answer.top[0].name : "Nothing in view";
+  const name = answer.unknown ? "unknown" : answer.top[0]?.name;
+  byId("name").textContent = name ?? "Nothing in view";
+  byId("name").classList.toggle("unknown", answer.unknown);
   showBars(answer.top);
   drawOutlines(answer.outlines);
   const now = performance.now();
@@ -166,12 +168,14 @@ function showNothing() {
   byId("crop").hidden = true;
   byId("certainty").textContent = "";
   byId("name").textContent = "No picture";
+  byId("name").classList.remove("unknown");
   showBars([]);
   drawOutlines([]);
 }
 
 function certainty(answer) {
   if (!answer.top.length) return "Hold something before the background";
+  if (answer.unknown) return "Not sure enough of any class";
   return answer.top[0].score < 0.5 ? "Not sure, perhaps" : "This is";
 }
 
@@ -323,6 +327,7 @@ async function removeArticle(name) {
 function showState(state) {
   byId("count").textContent = state.classes.length;
   byId("classes").textContent = state.classes.join(" · ");
+  byId("download").hidden = !state.articles.length;
   byId("articles").replaceChildren(...state.articles.map((name) => {
     const item = document.createElement("li");
     const button = document.createElement("button");

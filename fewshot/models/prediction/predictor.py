@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from fewshot.data.images.decode import ImageFormat, UInt8Array, image_format
+from fewshot.data.images.decode import UInt8Array
 from fewshot.errors import UserError
 from fewshot.heads.nearest import search
 from fewshot.models.extras import Extras, as_plain, extras_of
@@ -19,6 +19,7 @@ from fewshot.models.load import load as load_module
 from fewshot.models.model_file import write
 from fewshot.models.prediction.answers import Answers
 from fewshot.models.prediction.decoded import BATCH, Decoded, decoded
+from fewshot.models.prediction.input_format import input_format
 from fewshot.models.prediction.photos import Photos
 from fewshot.models.prediction.prediction import UNKNOWN, Neighbour, Prediction, frame
 
@@ -34,17 +35,20 @@ class Predictor:
     """A model file ready to use, on a GPU where there is one.
 
     module: the network, an nn.Module; extras: the rest of what the file holds; answers: what turns
-    images into features and probabilities. class_names: what
-    it can answer, the classes it was trained on and those that were added; image_format: of the
-    images that the network takes. Raises UserError for a model that cannot be built.
+    images into features and probabilities. class_names: what it can answer, the classes it was
+    trained on and those that were added; image_format: of the images that the network takes, and
+    how photos are turned into them; photos: see `load`. Raises UserError for a model that cannot
+    be built.
     """
 
-    def __init__(self, module: SavedModel, extras: Extras | None = None) -> None:
+    def __init__(
+        self, module: SavedModel, extras: Extras | None = None, photos: str = "auto"
+    ) -> None:
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self.module = module.to(self.device)
         self.extras = extras_of(module.stored) if extras is None else extras
         self.answers = Answers(self.module, self.extras)
-        self.image_format = _image_format(module)
+        self.image_format = input_format(module, self.extras, photos)
 
     @property
     def path(self) -> Path:
@@ -106,7 +110,8 @@ class Predictor:
 
     def with_extras(self, extras: Extras) -> "Predictor":
         """The same network with other extras, such as one class more."""
-        return Predictor(self.module, extras)
+        photos = "on-black" if self.image_format.items_on_black else "as-they-are"
+        return Predictor(self.module, extras, photos)
 
     def save(self, path: Path | str) -> None:
         """Write the model, with all that was added to it, as one file."""
@@ -177,27 +182,18 @@ class Predictor:
         ]
 
 
-def load(path: Path | str) -> Predictor:
+def load(path: Path | str, photos: str = "auto") -> Predictor:
     """The model of a file, ready to use; reading it executes nothing.
 
+    photos: "on-black" turns photos into grey items on black, as Fashion-MNIST shows them;
+    "as-they-are" does not; "auto" does where the model was trained on such images.
     Encoders, classifiers and heads of plug-ins must have been imported. Raises UserError for a file
     that is missing, damaged, newer than the program, or of a part that is not registered.
     """
-    return Predictor(load_module(path))
+    return Predictor(load_module(path), photos=photos)
 
 
 def _tensor(images: UInt8Array | Tensor) -> Tensor:
     if isinstance(images, Tensor):
         return images
     return torch.from_numpy(np.require(images, requirements="W"))  # a copy where it is read-only
-
-
-def _image_format(module: SavedModel) -> ImageFormat:
-    channels = module.image_channels or module.stored.inputs.channels
-    if module.resize is None:
-        logger.warning(
-            "'%s' is of an earlier format, which does not tell how its images were resized: photos "
-            "are stretched",
-            module.stored.path,
-        )
-    return image_format(module.image_size, channels, module.resize or "stretch")

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fewshot.data.images.on_black import on_black, photo_on_black
+from fewshot.data.images.on_black import is_on_black, on_black, photo_on_black
 
 SAMPLES = Path(__file__).parents[2] / "samples" / "fashion-mnist"
 
@@ -70,3 +70,19 @@ def test_a_photo_of_a_data_sets_item_becomes_about_that_item_again(side):
         distances.append(np.abs(back - images[number]).mean())
         others.append(np.abs(back - images[number - 7]).mean())
     assert np.median(distances) < 0.35 * np.median(others)
+
+
+GREY = np.full((28, 28, 3), 200, np.uint8)
+
+
+@pytest.mark.parametrize(
+    ("picture", "answer"),
+    [
+        (GREY, True),  # the size of the data set's own
+        (np.pad(GREY, ((30, 30), (30, 30), (0, 0))), True),  # enlarged, on black
+        (np.pad(GREY, ((30, 30), (30, 30), (0, 0)), constant_values=255), False),
+        (GREY + np.array([20, 0, 0], np.uint8), False),  # coloured
+    ],
+)
+def test_an_image_of_the_data_set_is_known_as_such(picture, answer):
+    assert is_on_black(picture, (28, 28)) is answer
