@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
+    from fewshot.reports.contents import RunFiles
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The runs, and where to write."""
@@ -76,27 +78,44 @@ def _whole_runs(paths: "Sequence[Path]", html: Path | None) -> "pd.DataFrame":
     from fewshot.reports.contents import read_run
 
     runs = [read_run(path) for path in paths]
-    found = compare_runs(runs, _bound_differently(paths), shared_episodes(paths))
+    found = compare_runs(runs, _bound_differently(runs), shared_episodes(paths))
     show(comparison_text(found))
     if html:
         write_comparison(found, runs, html)
     return found.table
 
 
-def _bound_differently(paths: "Sequence[Path]") -> "pd.DataFrame":
-    """A row for each name that the configs bind otherwise, a column a run."""
+def _bound_differently(runs: "Sequence[RunFiles]") -> "pd.DataFrame":
+    """A row for each name that the configs bind otherwise, a column a run: value and place.
+
+    Before them the config files that the runs were started with, where these differ.
+    """
     from string import ascii_uppercase
 
     import pandas as pd
 
     from fewshot.binding.explaining import bound_values
 
-    sides = [
-        bound_values([str(path / "config.gin")]) if (path / "config.gin").is_file() else {}
-        for path in paths
-    ]
+    configs = [run.folder / "config.gin" for run in runs]
+    sides = [bound_values([str(path)]) if path.is_file() else {} for path in configs]
     names = sorted({name for side in sides for name in side})
-    rows = [[name, *(side.get(name, ("not bound", ""))[0] for side in sides)] for name in names]
-    different = [row for row in rows if len(set(row[1:])) > 1]
-    columns = ["binding", *ascii_uppercase[: len(paths)]]
+    rows = [["config files", *map(_config_files, runs)]]
+    rows += [[name, *(_with_place(side.get(name)) for side in sides)] for name in names]
+    values = [rows[0][1:], *([side.get(name, ("",))[0] for side in sides] for name in names)]
+    different = [row for row, found in zip(rows, values, strict=True) if len(set(found)) > 1]
+    columns = ["binding", *ascii_uppercase[: len(runs)]]
     return pd.DataFrame(different, columns=columns, dtype=object)
+
+
+def _with_place(bound: tuple[str, str] | None) -> str:
+    """A value and the file and line that bind it: `1e-3  (config.gin:12)`."""
+    if bound is None:
+        return "not bound"
+    value, place = bound
+    return f"{value}  ({Path(place).name})" if place else value
+
+
+def _config_files(run: "RunFiles") -> str:
+    """What -c named when the run was started."""
+    files = run.environment.get("config_files") or ["not noted"]
+    return ", ".join(Path(file).name for file in files)

@@ -39,13 +39,17 @@ def runs(tmp_path):
 
 
 def test_the_terminal_shows_figures_chance_bindings_and_disagreement(runs, capsys):
+    files = [["/clone/configs/transfer.gin"], ["/clone/configs/transfer.gin", "/clone/fast.gin"]]
+    for folder, given in zip(runs, files, strict=False):
+        (folder / "environment.json").write_text(json.dumps({"config_files": given}))
     assert main(["compare", str(runs[0]), str(runs[1])]) == 0
     lines = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
     assert "test / top-1 0.2500 0.7500" in lines
     (paired,) = (line for line in lines if line.startswith("A, B top-1"))
     assert paired.startswith("A, B top-1 0.2500 0.7500 0.5000 +")
     assert paired.endswith("0.5000 4")  # of two disputed images both are the second run's
-    assert "main.seed 1 2" in lines
+    assert "main.seed 1 (config.gin:1) 2 (config.gin:1)" in lines
+    assert "config files transfer.gin transfer.gin, fast.gin" in lines
     assert not any(line.startswith("main.num_epochs") for line in lines)
     assert "a b a 2" in lines
     told = "They differ on 2 of 4 images: 0 that A alone has right, 2 that B alone has right."
