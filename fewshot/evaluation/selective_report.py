@@ -113,6 +113,8 @@ def selective_report(answers: Mapping[str, Answers], rule: Rule, prefix: str = "
     return Evaluation(metrics, artifacts, [section], rule.kept())
 
 
+_FEWEST_DRAWN = 20  # answers
+
 _MEANING = (
     "unknown: rows of classes that were not trained, to which every answer is wrong. "
     "auroc_unknown: how often an image of a known class has more confidence than one of an unknown "
@@ -157,7 +159,12 @@ def _draw_curves(answers: Answers, threshold: float | None, path: Path) -> None:
         curves["rows of known classes"] = risk_coverage(
             answers.confidence[known], answers.right[known]
         )
-    lines = {name: (curve.coverage, curve.risk) for name, curve in curves.items()}
+    lines = {}
+    for name, curve in curves.items():
+        # the share of wrong ones among a handful of answers jumps between 0 and 1
+        answered_rows = curve.rows.cumsum()
+        drawn = answered_rows >= min(_FEWEST_DRAWN, answered_rows[-1])
+        lines[name] = (curve.coverage[drawn], curve.risk[drawn])
     answered = None if threshold is None else float((answers.confidence >= threshold).mean())
     risk_coverage_picture(lines, answered, path)
 

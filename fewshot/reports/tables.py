@@ -13,7 +13,7 @@ import pandas as pd
 
 from fewshot.wording import visible
 
-UNSEEN_NOTE = "* not a class of the model: never predicted, always counted wrong"
+UNSEEN_NOTE = "* not a class of the model: never predicted, always counted wrong."
 MISSING = "–"
 _MARKDOWN_SPECIAL = str.maketrans({c: f"\\{c}" for c in "\\`*_|[]#~"} | {"<": "&lt;", "&": "&amp;"})
 

@@ -28,11 +28,12 @@ def wilson(
 
 def with_interval(frame: pd.DataFrame) -> pd.DataFrame:
     """The per-class table of a classifier with the interval of its top-1 beside it; other tables
-    as they are: their n are no independent trials.
+    as they are: their n are no independent trials. Classes that the model does not have get none:
+    they are wrong for certain.
     """
     if not {"class", "n", "n_train", "top1"} <= set(frame.columns):
         return frame
-    n = frame["n"].to_numpy(dtype=float, na_value=math.nan)
+    n = frame["n"].where(frame["n_train"].ne(0)).to_numpy(dtype=float, na_value=math.nan)
     low, high = wilson(frame["top1"].to_numpy(dtype=float), n)
     found = frame.copy()
     found.insert(list(frame.columns).index("top1") + 1, INTERVAL, _words(low, high))

@@ -30,10 +30,8 @@ def test_a_per_class_table_has_it_beside_top1_and_in_its_totals():
     found = shown(Table("per_class.csv", per_class()))
     assert found.frame.columns.tolist() == ["class", "n", "n_train", "top1", "95 % interval"]
     low, high = binomtest(10, 20).proportion_ci(method="wilson")
-    assert found.frame["95 % interval"].tolist()[:2] == [
-        f"{low:.3f} to {high:.3f}",
-        "0.000 to 0.434",
-    ]
+    assert found.frame["95 % interval"].tolist()[0] == f"{low:.3f} to {high:.3f}"
+    assert pd.isna(found.frame["95 % interval"].tolist()[1])  # the model does not have the class
     low, high = binomtest(10, 25).proportion_ci(method="wilson")
     assert found.totals["95 % interval"].tolist()[0] == f"{low:.3f} to {high:.3f}"
     assert pd.isna(found.totals["95 % interval"].tolist()[1])
