@@ -191,8 +191,8 @@ class Head(Protocol):
     """What evaluators classify embeddings with: a pure function, bound as a factory.
 
     It may also have `transductive = True`, where a query's scores depend on the other queries;
-    `centred = False`, where it takes features as they are, not moved to the mean of the training
-    rows; `k`, the number of support rows that it needs.
+    `centred = False`, where features are not to be moved to the mean of the training rows; `k`, the
+    support rows that it needs; `fitted(support, labels, n_classes)`, scores(query) for export.
     """
 
     def __call__(self, support: Tensor, labels: Tensor, query: Tensor, n_classes: int, /) -> Tensor:

@@ -28,7 +28,7 @@ def run(given: argparse.Namespace) -> None:
     from fewshot import seeding
     from fewshot.console import show
     from fewshot.errors import UserError
-    from fewshot.models.export import classifies, export
+    from fewshot.models.export import export
     from fewshot.models.prediction.decoded import decoded
     from fewshot.models.prediction.photos import Photos
     from fewshot.models.prediction.predictor import load
@@ -51,7 +51,7 @@ def run(given: argparse.Namespace) -> None:
         images = draw.integers(0, 256, (SAMPLE, *shape), dtype=np.uint8)
     difference = export(model, given.out, images)
     kind = "photos" if given.check else "drawn patterns"
-    outputs = f"{len(model.class_names)} classes and " if classifies(model) else ""
+    outputs = f"{len(model.class_names)} classes and " if model.class_names else ""
     show(
         f"{given.out}: {outputs}the embedding; on {len(images)} {kind} within {difference:.1g} of "
         "the model"

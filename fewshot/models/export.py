@@ -24,13 +24,13 @@ OPSET = 18
 class Exported(nn.Module):
     """Images uint8 [B, C, H, W] -> probabilities float32 [B, classes] and embeddings [B, D].
 
-    Of a model that classifies by a head over a gallery, the embeddings alone.
+    Of a model without classes, the embeddings alone.
     """
 
     def __init__(self, model: Predictor) -> None:
         super().__init__()
-        self.module, self.answers = model.module, model.answers
-        self.names = ("scores", "embedding") if classifies(model) else ("embedding",)
+        self.module, self.answers = model.module, model.answers.traceable()
+        self.names = ("scores", "embedding") if model.class_names else ("embedding",)
 
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
         """The outputs in the order of `names`."""
@@ -38,11 +38,6 @@ class Exported(nn.Module):
             return (self.module.embed(images).float(),)
         features, likely = self.answers(images)
         return likely.float(), features
-
-
-def classifies(model: Predictor) -> bool:
-    """Whether its probabilities come from its classifier or from prototypes, not from a gallery."""
-    return bool(model.class_names) and (model.module.classifies or model.class_names == model.added)
 
 
 def export(model: Predictor, path: Path, images: UInt8Array) -> float:
@@ -80,7 +75,7 @@ def _imported(name: str) -> Any:
 def _metadata(model: Predictor) -> dict[str, str]:
     wanted = model.image_format
     facts = {
-        "class_names": model.class_names if classifies(model) else (),
+        "class_names": model.class_names,
         "threshold": model.threshold,
         "image_size": wanted.size,
         "channels": wanted.channels,

@@ -190,3 +190,12 @@ def test_laplacian_shot_without_strength_is_the_rectified_prototypes():
     cosine = bd_cspn(support[0], labels[0], query[0], 4)
     assert (found.argmax(1) == cosine.argmax(1)).double().mean() > 0.9
     torch.testing.assert_close(found, F.log_softmax(found, -1))
+
+
+@pytest.mark.parametrize("width", [5, 60])  # of 60 features beside 40 rows, the rest is nothing
+def test_a_fitted_regression_scores_alike(width):
+    random = torch.Generator().manual_seed(0)
+    support, query = (torch.randn(n, width, generator=random) for n in (40, 20))
+    labels, head = torch.arange(40) % 4, LogisticRegression(class_balanced=True)
+    expected = head(support, labels, query, 4)
+    torch.testing.assert_close(head.fitted(support, labels, 4)(query), expected, atol=1e-5, rtol=0)

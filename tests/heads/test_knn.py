@@ -239,3 +239,17 @@ def test_many_or_wide_references_take_bounded_memory(rows, width, metric):
     megabytes, right = map(int, result.stdout.split())
     assert right == 1100  # more queries than are compared at a time
     assert megabytes < 350
+
+
+@pytest.mark.parametrize("weights", ["uniform", "distance"])
+@pytest.mark.parametrize("metric", ["euclidean", "cosine"])
+@pytest.mark.parametrize("balanced", [False, True])
+def test_fitted_scores_alike_without_sorting(weights, metric, balanced):
+    random = torch.Generator().manual_seed(0)
+    support, query = (torch.randn(n, 5, generator=random) for n in (60, 20))
+    labels = torch.arange(60) % 7
+    head = KNN(4, weights, metric, balanced)
+    expected = head(support, labels, query, 7)
+    torch.testing.assert_close(
+        head.fitted(support, labels, 7)(query), expected, atol=1e-12, rtol=1e-6
+    )

@@ -9,17 +9,22 @@ import torch
 
 from fewshot.encoders.small_resnet import SmallResNet
 from fewshot.errors import UserError
+from fewshot.heads.described import described
+from fewshot.heads.knn import KNN
+from fewshot.heads.logistic_regression import LogisticRegression
+from fewshot.heads.matching import MatchingAttention
 from fewshot.models import export as exporting
 from fewshot.models.export import export
-from fewshot.models.extras import add_extras
+from fewshot.models.extras import add_extras, as_plain
 from fewshot.models.model_file import save_model
 from fewshot.models.prediction.adding import add_classes
 from fewshot.models.prediction.photos import Photos
 from fewshot.models.prediction.predictor import load
+from fewshot.models.references import Gallery
 from fewshot.objectives.inputs import Inputs
 from fewshot.objectives.triplet_net import TripletNet
 from tests.models.known_model import SIZE
-from tests.objectives.toy import images, spec
+from tests.objectives.toy import CLASSES, ToyEncoder, images, spec
 
 
 @pytest.fixture
@@ -75,6 +80,26 @@ def test_an_embedding_of_cut_and_converted_images(tmp_path, photos):
     assert [output.name for output in run.get_outputs()] == ["embedding"]
     (found,) = run.run(None, {"images": seen})
     np.testing.assert_allclose(found, objective.embed(torch.from_numpy(seen)).detach(), atol=1e-4)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("head", [KNN(5, "distance"), LogisticRegression(), MatchingAttention()])
+def test_scores_of_a_gallery(tmp_path, photos, head):
+    torch.manual_seed(1)
+    objective = TripletNet(spec(size=SIZE, channels=3), ToyEncoder).eval()
+    save_model(objective, tmp_path / "model.mdl")
+    gallery = images(40, 3, SIZE, seed=3)
+    with torch.inference_mode():
+        features = objective.embed(gallery).clone()
+    kept = Gallery(
+        tuple(map(str, range(40))), features, torch.arange(40) % 3, CLASSES, described(head)
+    )
+    add_extras(tmp_path / "model.mdl", {"gallery": as_plain(kept), "temperature": 1.3})
+    model = load(tmp_path / "model.mdl")
+    seen = photos(model)
+    assert export(model, tmp_path / "out.onnx", seen) <= 1e-4
+    scores, _ = session(tmp_path / "out.onnx").run(None, {"images": seen})
+    np.testing.assert_allclose(scores, model.probabilities(seen), atol=1e-5)
 
 
 def test_a_file_that_answers_otherwise_is_not_kept(model_path, tmp_path, photos, monkeypatch):

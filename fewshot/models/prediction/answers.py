@@ -1,7 +1,9 @@
 """Images -> the probability of every class that a model can answer with."""
 
 from collections.abc import Callable
+from copy import copy
 from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -59,6 +61,21 @@ class Answers:
             return (), lambda _, features: features.new_zeros(len(features), 0).double()
         head = rebuilt_head(gallery.head, str(self.model.stored.path))
         return gallery.class_names, partial(_by_head, head, gallery, temperature)
+
+    def traceable(self) -> "Answers":
+        """The same in operations that other runtimes have, where the head offers them."""
+        gallery = self.extras.gallery
+        if self.model.classifies or gallery is None or gallery.head is None:
+            return self
+        head: Any = rebuilt_head(gallery.head, str(self.model.stored.path))
+        if not hasattr(head, "fitted"):
+            return self
+        scores = head.fitted(gallery.features, gallery.labels, len(gallery.class_names))
+        shares, found = getattr(head, "shares", False), copy(self)
+        found._own = lambda _, features: probabilities(
+            scores(features), self.extras.temperature, shares
+        )
+        return found
 
     def _by_classifier(self, images: Tensor, features: Tensor) -> Tensor:
         """Averaged over the variants of an image that the run's figures were, too."""
