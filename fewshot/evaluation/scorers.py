@@ -60,8 +60,7 @@ class ClassifierScorer:
 
     def scores(self, dataset: Dataset, rows: IntArray) -> Iterator[Tensor]:
         """See Scorer."""
-        variants = {"mirrored": self.mirrored, "shift": self.shift}
-        found = score(self.objective, dataset, rows=rows, **variants)
+        found = score(self.objective, dataset, rows=rows, mirrored=self.mirrored, shift=self.shift)
         yield from found.split(rows_at_a_time(found.shape[1]))
 
     def without_own_class(
