@@ -165,8 +165,7 @@ def test_an_article_is_known_after_five_snapshots_and_until_it_is_removed(
     assert page.top() != "My bag"
     page.at("article-name").send_keys("My bag")
     for number in range(5):
-        taken_ones = ".snapshots li.taken"
-        assert len(page.driver.find_elements(By.CSS_SELECTOR, taken_ones)) == number
+        assert taken_ones(page) == number
         page.at("snapshot").click()
         time.sleep(0.2)
     page.until(lambda: page.at("added").text == "My bag is known now.", 10, "the article")
@@ -181,6 +180,24 @@ def test_an_article_is_known_after_five_snapshots_and_until_it_is_removed(
     page.driver.find_element(By.CSS_SELECTOR, "#articles button").click()
     page.until(lambda: page.at("articles").text == "", 5, "the article to go")
     assert console_errors(page.driver) == []
+
+
+def test_a_picture_is_looked_at_again_where_an_article_was_added(opened, tmp_path):
+    page = opened(wall(), item("Coat"))
+    picture, _ = held(wall(480, 640), item(NEW), side=200)
+    page.show(taken(picture), tmp_path / "bag.jpg")
+    page.until(lambda: page.at("crop").is_displayed(), 5, "an answer")
+    page.at("article-name").send_keys("My bag")
+    for number in range(5):
+        page.at("snapshot").click()
+        page.until(lambda n=number: page.at("added").text or taken_ones(page) > n, 5, "a snapshot")
+    page.until(lambda: page.top() == "My bag", 5, "the article on top")
+    page.driver.find_element(By.CSS_SELECTOR, "#articles button").click()
+    page.until(lambda: page.top() != "My bag", 5, "another answer")
+
+
+def taken_ones(page):
+    return len(page.driver.find_elements(By.CSS_SELECTOR, ".snapshots li.taken"))
 
 
 def test_before_a_busy_shelf_the_background_makes_the_difference(opened, tmp_path):

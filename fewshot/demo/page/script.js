@@ -13,6 +13,7 @@ let paused = false;
 let background = null; // the name of the frame without an item, which the server keeps
 let snapshots = []; // blobs of the article that is being added
 let looping = false;
+let articles = ""; // those that the model knows now
 let answered = []; // times of the last answers, for the pace
 
 /* ---- asking the server -------------------------------------------------------------------- */
@@ -122,9 +123,9 @@ const rest = (ms) => new Promise((done) => setTimeout(done, ms));
 async function loop() {
   if (looping) return;
   looping = true;
-  let looked = null; // a picture is looked at once for each background
+  let looked = null; // a picture is looked at once for each background and set of articles
   while (source) {
-    const again = `${source} ${background} ${picture.src}`;
+    const again = `${source} ${background} ${picture.src} ${articles}`;
     const still = source === "picture" && looked === again;
     if (paused || still || document.hidden) {
       await rest(60);
@@ -325,6 +326,7 @@ async function removeArticle(name) {
 }
 
 function showState(state) {
+  articles = JSON.stringify(state.articles);
   byId("count").textContent = state.classes.length;
   byId("classes").textContent = state.classes.join(" · ");
   byId("download").hidden = !state.articles.length;
