@@ -38,6 +38,13 @@ bench: .venv/.dev  ## most timings of benchmarks/RESULTS.md, which names the com
 	$(PY) -m benchmarks.training_step
 	$(PY) -m benchmarks.episodes
 	$(PY) -m benchmarks.time_to_accuracy
+	$(PY) -m benchmarks.start
+	$(PY) -m benchmarks.tables
+	$(PY) -m benchmarks.neighbours
+	$(PY) -m benchmarks.mining
+	$(PY) -m benchmarks.evaluation
+	$(PY) -m benchmarks.maps
+	$(PY) -m benchmarks.gpu
 
 clean:  ## remove the environment and caches of the tools
 	rm -rf .venv .pytest_cache .ruff_cache .mypy_cache .hypothesis

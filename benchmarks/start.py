@@ -1,0 +1,97 @@
+"""How long it takes until something happens: the first step, --list, the error of a misspelt name.
+
+    python -m benchmarks.start [--rounds 5]
+
+Each is a process of its own on a warm cache, in turn with one that does no more than `import
+torch`, which the first step is measured beyond. The data are 2,560 synthetic images; one epoch of
+one step is trained and nothing evaluated.
+"""
+
+import argparse
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import pandas as pd
+
+from benchmarks.hardware import machine
+from benchmarks.synthetic import synthetic_dataset
+
+FIRST_STEP = """
+import sys, time
+started = time.process_time()
+import torch
+torch_in = time.process_time() - started
+from fewshot.training import step
+move = step.TrainingStep.move
+def first(self):
+    move(self)
+    print("first step", time.process_time() - started - torch_in, flush=True)
+    step.TrainingStep.move = move
+step.TrainingStep.move = first
+import experiment
+sys.exit(experiment.run(sys.argv[1:]))
+"""
+
+
+def spent() -> float:
+    """Seconds of the processor that the processes before took."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
+def process(*words: str) -> tuple[float, str]:
+    """(seconds of the processor, which other work does not lengthen; standard output and error)."""
+    started = spent()
+    done = subprocess.run((sys.executable, *words), capture_output=True, text=True, check=False)
+    if done.returncode not in (0, 2):
+        raise SystemExit(done.stderr)
+    return spent() - started, done.stdout + done.stderr
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--rounds", type=int, default=5)
+    given = parser.parse_args()
+    with tempfile.TemporaryDirectory() as temporary:
+        place = Path(temporary)
+        synthetic_dataset(place, 2_600, (28, 28), 1)
+        table = pd.read_csv(place / "train.csv", dtype=str)
+        table[:2_560].to_csv(place / "train.csv", index=False)
+        table[2_560:].to_csv(place / "test.csv", index=False)
+        bound = [
+            f"FashionDataset.root_dir = '{place}'",
+            f"FashionDataset.csv_file = '{place}/train.csv'",
+            f"test/FashionDataset.csv_file = '{place}/test.csv'",
+            f"FashionDataset.cache_dir = '{place}/cache'",
+            "FashionDataset.importer = None",
+            "ShuffledBatches.batch_size = 64",
+            "main.num_epochs = 1",
+        ]
+        run = ["-c", "configs/fashion_mnist/fast.gin", "--output-dir", str(place / "runs")]
+        for binding in bound:
+            run += ["-p", binding]
+        rows: dict[str, list[float]] = {"first step": [], "--list": [], "a wrong name": []}
+        for number in range(given.rounds):
+            _, said = process("-c", FIRST_STEP, *run, "--name", f"run{number}")
+            if "first step" not in said:
+                raise SystemExit(f"no step was done: {said}")
+            told = [line.split()[-1] for line in said.splitlines() if line.startswith("first")]
+            rows["first step"].append(float(told[0]))
+            rows["--list"].append(process("experiment.py", "--list")[0])
+            wrong = ("-c", "configs/fashion_mnist/fast.gin", "-p", "TransfrNet.encoder = None")
+            rows["a wrong name"].append(process("experiment.py", *wrong)[0])
+    least = {"first step": 1.5, "--list": 3, "a wrong name": 3}
+    for name, taken in rows.items():
+        print(
+            f"{name}: {statistics.median(taken):.2f} s, {min(taken):.2f} to {max(taken):.2f} "
+            f"(at most {least[name]:g})"
+        )
+    print(machine())
+
+
+if __name__ == "__main__":
+    main()
