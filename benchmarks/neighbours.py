@@ -3,8 +3,8 @@
     python -m benchmarks.neighbours [--references 60000] [--queries 10000] [--rounds 3]
 
 The 5 nearest of 60,000 references of 128 numbers for each of 10,000 queries, 10 classes, all in
-float32 (`pip install faiss-cpu` first). Ours gives exact neighbours, ties broken by row, and the nearest reference of every class
-besides. Prints how many of the neighbours agree.
+float32; `pip install faiss-cpu` first. Ours gives exact neighbours, ties broken by row, and the
+nearest reference of every class besides. Prints how many of the neighbours agree.
 """
 
 import argparse
