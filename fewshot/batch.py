@@ -8,6 +8,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from fewshot.sharing import Share
+
 IntArray = NDArray[np.int64]
 
 
@@ -17,18 +19,35 @@ def no_images() -> IntArray:
 
 
 @dataclass(frozen=True)
+class WholeBatch:
+    """What is known of every image of a batch, those of other processes included; see Batch."""
+
+    labels: Tensor | None
+    rows: Tensor
+    keys: Tensor
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+
+@dataclass(frozen=True)
 class Batch:
     """What the trainer hands to an objective.
 
     images: uint8 [B, C, H, W]; labels: int64 [B] into the training class names, or None;
     rows: int64 [B], row indices into the training set; keys: int64 [B, 3], (seed, epoch,
-    position in the epoch) of each image, from which its augmentation is drawn.
+    position in the epoch) of each image, from which its augmentation is drawn; share: where
+    several processes share a batch, of which this is a part.
+
+    A loss that is no mean over images, such as one that compares them, is computed of
+    `gather(features)` and `whole`, alike in every process; without others both are what is here.
     """
 
     images: Tensor
     labels: Tensor | None
     rows: Tensor
     keys: Tensor
+    share: Share | None = None
 
     def __len__(self) -> int:
         return len(self.images)
@@ -40,7 +59,21 @@ class Batch:
             None if self.labels is None else self.labels.pin_memory(),
             self.rows.pin_memory(),
             self.keys.pin_memory(),
+            self.share,
         )
+
+    @property
+    def whole(self) -> WholeBatch:
+        """Labels, rows and keys of all processes' images, in the sampler's order."""
+        known = self if self.share is None else self.share
+        return WholeBatch(known.labels, known.rows, known.keys)
+
+    def gather(self, values: Tensor) -> Tensor:
+        """What was computed of these images, of all processes' images, with gradients.
+
+        [V * B, ...], view by view; see Share.gather.
+        """
+        return values if self.share is None else self.share.gather(values)
 
     def to(self, device: torch.device | str) -> "Batch":
         """The same batch on another device."""
@@ -49,6 +82,7 @@ class Batch:
             None if self.labels is None else self.labels.to(device, non_blocking=True),
             self.rows.to(device, non_blocking=True),
             self.keys.to(device, non_blocking=True),
+            None if self.share is None else self.share.to(device),
         )
 
 

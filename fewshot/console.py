@@ -13,6 +13,7 @@ from typing import Any, TextIO
 
 import fewshot
 from fewshot.errors import UserError
+from fewshot.sharing import is_peer
 
 
 class _Formatter(logging.Formatter):
@@ -67,14 +68,17 @@ def steady_streams() -> None:
 
 
 def show_log() -> None:
-    """Send the project's log to stderr, one line a message; a second call changes no more."""
+    """Send the project's log to stderr, one line a message; a second call changes no more.
+
+    Of a process that runs beside another only errors are: the other says the same.
+    """
     handler = _Handler(sys.stderr)
     handler.setFormatter(_Formatter())
     logger = logging.getLogger("fewshot")
     for former in [h for h in logger.handlers if isinstance(h.formatter, _Formatter)]:
         logger.removeHandler(former)
     logger.addHandler(handler)
-    logger.setLevel(logging.INFO)
+    logger.setLevel(logging.ERROR if is_peer() else logging.INFO)
     logger.propagate = False
 
 
@@ -143,7 +147,7 @@ def exit_code(work: Callable[[], int | None]) -> int:
     A disk without room, a refused file of the user's and too little memory are told in one message,
     too; any other error is a fault of the program, and goes on with its traceback.
     """
-    for asked_to_stop in (signal.SIGTERM, signal.SIGHUP):
+    for asked_to_stop in (signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1):
         if signal.getsignal(asked_to_stop) != signal.SIG_IGN:  # as nohup sets it
             signal.signal(asked_to_stop, signal.default_int_handler)
     steady_streams()

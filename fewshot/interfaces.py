@@ -21,7 +21,7 @@ class Sampler(Protocol):
     Built as `factory(labels=..., class_names=..., seed=...)`, where labels is int64 [N] (-1 where
     unlabelled); raises UserError at construction when a class is too small, naming it.
     layout: how a flat batch is ordered, "image", "anchor|positive|negative" or "support|query";
-    sections: how many equal parts the layout has (ranks take the same slice of each).
+    sections: how many equal parts the layout has (processes take the same slice of each).
     """
 
     layout: str
@@ -43,7 +43,7 @@ class Trainable(Protocol):
     called before each forward pass with the number of steps done so far and of those the run is to
     have (for schedules of its own, such as a teacher's momentum); `after_step()`, called after each
     optimiser step; `compares_within_batch = True`, where the loss compares a batch's images with
-    each other and sees those of its own process alone, so that several would be another method;
+    each other without `batch.gather`, so that several processes would be another method;
     `needs_labels = True`, on the class, where training rows without a label are to be left out.
     """
 

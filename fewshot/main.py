@@ -25,7 +25,7 @@ from fewshot.models.model_file import load_model, restore, save_model
 from fewshot.objectives.advice import advise
 from fewshot.objectives.objective import Objective
 from fewshot.reports.presenting import present
-from fewshot.training.accelerator import is_peer
+from fewshot.sharing import is_peer
 from fewshot.training.dry_run import describe
 from fewshot.training.final_figures import log_final, log_pictures
 from fewshot.training.hardware import Hardware
@@ -93,6 +93,7 @@ def main(
             save_model=lambda path: save_model(parts.objective, path),
             digests=data.digests(),
             resume=request.resume is not None,
+            config_text=request.config_text,
         )
         # whatever the bindings are refused for is refused before the folder takes the name
         train = parts.trainer.prepare(fit)
@@ -111,7 +112,7 @@ def main(
         summary = train()
         if not parts.hardware.is_main_process:
             return
-        found = _evaluate_chosen(parts, folder, summary)
+        found = _evaluate(parts, folder, summary)
         metrics = merge_metrics([facts, *found])
         contents = results(folder.name, origin, seed, summary.facts(), metrics)
         _write(folder, contents, found)
@@ -174,9 +175,7 @@ def _validation(parts: Parts) -> Callable[[], Mapping[str, Mapping[str, Any]]] |
     return validate
 
 
-def _evaluate_chosen(
-    parts: Parts, folder: ExperimentFolder, summary: Summary
-) -> Sequence[Evaluation]:
+def _evaluate(parts: Parts, folder: ExperimentFolder, summary: Summary) -> Sequence[Evaluation]:
     """Every evaluator on every split, by the model the run chose, which keeps what it needs."""
     if summary.epochs > 0:
         restore(parts.objective, load_model(folder.model))

@@ -44,11 +44,9 @@ def photo(colour: tuple[int, int, int], rng: np.random.Generator) -> Image.Image
     return Image.fromarray(pixels)
 
 
-@pytest.fixture(scope="session")
-def shop(tmp_path_factory: pytest.TempPathFactory) -> Shop:
-    """Three classes, 24 training and 8 test photos each."""
-    root = tmp_path_factory.mktemp("shop")
-    (root / "images").mkdir()
+def make_shop(root: Path) -> Shop:
+    """Three classes, 24 training and 8 test photos each, in the folder."""
+    (root / "images").mkdir(parents=True)
     rng = np.random.default_rng(0)
     rows: dict[str, list[tuple[str, str]]] = {"train": [], "test": []}
     for split, count in (("train", 24), ("test", 8)):
@@ -62,3 +60,9 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Shop:
             root / f"{split}.csv", index=False
         )
     return Shop(root)
+
+
+@pytest.fixture(scope="session")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Shop:
+    """See make_shop."""
+    return make_shop(tmp_path_factory.mktemp("shop"))

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).parent.parent / "fewshot"
-BASE = {"errors", "seeding", "batch", "interfaces", "sections", "spreadsheet"}
+BASE = {"errors", "seeding", "sharing", "batch", "interfaces", "sections", "spreadsheet"}
 BASE |= {"progress", "wording"}
 # what may be known of other rooms: whole rooms, or single modules of them
 ALLOWED = {
@@ -16,9 +16,10 @@ ALLOWED = {
     "wording": set(),
     "sections": set(),
     "spreadsheet": set(),
-    "batch": set(),
+    "sharing": set(),
+    "batch": {"sharing"},
     "interfaces": {"batch", "sections", "spreadsheet", "wording"},
-    "console": {"errors"},
+    "console": {"errors", "sharing"},
     "augmentation": BASE | {"augmentation"},
     # console: for its command lines; is_bound: which splits a user gave
     "data": BASE | {"console", "data", "binding.config", "experiment.files"},

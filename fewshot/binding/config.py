@@ -5,7 +5,6 @@ import os
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +20,7 @@ from fewshot.binding.registrations import register_all
 from fewshot.binding.suggestions import did_you_mean
 from fewshot.binding.values import check_values
 from fewshot.errors import UserError
+from fewshot.restarts import is_restart, launch_time
 
 _LONGEST_NAME = 200  # bytes; file systems take 255, and files that are being written need some more
 
@@ -102,10 +102,13 @@ def new_run(
     output_dir: str,
     dry_run: bool,
 ) -> RunRequest:
-    """The request for a new experiment; its name defaults to <first config's stem>-<UTC time>."""
+    """The request for a new experiment; its name defaults to <first config's stem>-<UTC time>.
+
+    Where a launcher starts the same command again, it goes on in the folder that it began.
+    """
     if name is None:
         # no file's name has over 255 bytes, and a stem may have four for each of its characters
-        name = f"{Path(config_files[0]).stem[:50]}-{datetime.now(UTC):%Y%m%d-%H%M%S}"
+        name = f"{Path(config_files[0]).stem[:50]}-{launch_time():%Y%m%d-%H%M%S}"
     if len(os.fsencode(name)) > _LONGEST_NAME:
         raise UserError(
             f"--name has {len(os.fsencode(name))} bytes: give one of {_LONGEST_NAME} at most."
@@ -113,9 +116,15 @@ def new_run(
     if name in ("", ".", "..") or set(name) & set("/\\\0"):
         raise UserError(f"--name '{name}' is not a folder name: give one without separators.")
     loaded = load(config_files, bindings)
+    parent = Path(output_dir).expanduser().absolute()
+    if is_restart() and (parent / name / "config.gin").is_file() and not dry_run:
+        begun = resumed_run(str(parent / name), dry_run)
+        if begun.config_text == loaded.text:
+            return begun
+        loaded = load(config_files, bindings)
     return RunRequest(
         name=name,
-        output_dir=Path(output_dir).expanduser().absolute(),
+        output_dir=parent,
         resume=None,
         dry_run=dry_run,
         config_text=loaded.text,

@@ -19,7 +19,7 @@ def held(path: Path, resumed: bool, dry_run: bool, peer: bool) -> Iterator[Exper
     folder = ExperimentFolder.open(path) if resumed else ExperimentFolder(path)
     if resumed and not dry_run:
         folder.written_by(not peer).lock()
-    elif not dry_run:
+    elif not dry_run and not peer:  # where the other process may have made it by now
         folder.check_free()
     try:
         yield folder

@@ -71,7 +71,7 @@ class BYOL(Objective):
         predicted = [self.prediction(part).float() for part in online]
         with torch.autocast(first.device.type, enabled=False):
             value = (self.loss(predicted[0], second) + self.loss(predicted[1], first)) / 2
-        return value, {"spread": spread(online[0])}
+        return value, {"spread": spread(batch.gather(online[0].detach()))}
 
     @torch.no_grad()
     def after_step(self) -> None:

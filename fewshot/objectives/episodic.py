@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from fewshot.batch import Batch, DataSpec
+from fewshot.batch import Batch, DataSpec, WholeBatch
 from fewshot.errors import UserError
 from fewshot.objectives.objective import Objective
 
@@ -22,7 +22,6 @@ class EpisodicObjective(Objective):
     """
 
     layout = "support|query"
-    compares_within_batch = True
     needs_labels = True
 
     def __init__(
@@ -56,8 +55,9 @@ class EpisodicObjective(Objective):
 
         Raises UserError for a batch that is no episode of these sizes.
         """
-        self._check_episode(batch)
-        features = self.encoder(self.inputs.normalise(self.augment(batch.images, batch.keys)))
+        self._check_episode(batch.whole)
+        seen = self.inputs.normalise(self.augment(batch.images, batch.keys))
+        features = batch.gather(self.encoder(seen))
         support, query = features.split(
             [self.n_way * self.n_shot, self.n_way * self.n_query], dim=0
         )
@@ -69,7 +69,7 @@ class EpisodicObjective(Objective):
             loss = F.nll_loss(found, truth)
         return loss, {"top1": (found.detach().argmax(1) == truth).float().mean()}
 
-    def _check_episode(self, batch: Batch) -> None:
+    def _check_episode(self, batch: WholeBatch) -> None:
         """The sampler's N, K and Q are bound apart from these: a difference must not go unseen."""
         sizes = (self.n_way, self.n_shot, self.n_query)
         name = type(self).__name__

@@ -4,7 +4,6 @@ from collections.abc import Callable
 from typing import Any
 
 import gin
-import torch
 from torch import Tensor
 
 from fewshot.batch import Batch, DataSpec
@@ -39,9 +38,7 @@ class SimCLR(Objective):
         self.projection = SimCLRProjectionHead(
             self.encoder.num_features, hidden_size, projection_size
         )
-        self.loss = NTXentLoss(
-            temperature=temperature, gather_distributed=torch.distributed.is_available()
-        )
+        self.loss = NTXentLoss(temperature=temperature)
 
     def forward(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
         """NT-Xent of the projections of two augmented views; `spread` shows a collapse."""

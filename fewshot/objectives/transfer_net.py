@@ -5,6 +5,7 @@ from typing import Any, Self
 
 import gin
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from fewshot.batch import Batch, DataSpec
 from fewshot.binding.filling import call_filled
@@ -101,11 +102,14 @@ class TransferNet(Objective):
         targets = batch.labels
         if self.mix is not None:
             images, targets = self.mix(images, targets)
-        features = self.encoder(images)
+            if batch.share is not None and targets.ndim == 1:  # others may have mixed theirs
+                targets = F.one_hot(targets, len(self.class_names)).float()
+        # whatever the loss averages over, class weights or known labels, is of the whole batch
+        features, targets = batch.gather(self.encoder(images)), batch.gather(targets)
         scores = self.classifier(features)
         loss: Tensor = self.loss(scores, targets)
         labels = targets if targets.ndim == 1 else targets.argmax(1)
-        further, logs = self.auxiliary.loss(features, batch.rows)
+        further, logs = self.auxiliary.loss(features, batch.whole.rows)
         return loss + further, {
             "top1": (scores.detach().argmax(1) == labels).float().mean(),
             **logs,

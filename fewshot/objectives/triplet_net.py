@@ -93,7 +93,6 @@ class TripletNet(Objective):
         loss = loss or gin.get_configurable(TripletLoss)
         self.loss = call_filled(loss, "TripletNet.loss", known)
         self.layout = getattr(self.loss, "layout", "image")
-        self.compares_within_batch = self.layout == "image"
         self.miner = None if miner is None else call_filled(miner, "TripletNet.miner", known)
         _check_miner(self.loss, self.miner, self.layout)
         _warn_of_lengths(self.loss, self.projection.normalize)
@@ -101,11 +100,12 @@ class TripletNet(Objective):
 
     def forward(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
         """The metric loss of the augmented batch; logs say how much it still has to learn from."""
-        embedding = self.embed(self.augment(batch.images, batch.keys))
+        embedding = batch.gather(self.embed(self.augment(batch.images, batch.keys)))
         with torch.autocast(embedding.device.type, enabled=False):
             if self.layout == "image":
-                assert batch.labels is not None  # the constructor saw to it
-                loss, logs = loss_of_labelled(self.loss, self.miner, embedding, batch.labels)
+                labels = batch.whole.labels
+                assert labels is not None  # the constructor saw to it
+                loss, logs = loss_of_labelled(self.loss, self.miner, embedding, labels)
             else:
                 loss, logs = loss_of_triplets(self.loss, embedding)
             if self.training:

@@ -4,7 +4,6 @@ from collections.abc import Callable
 from typing import Any
 
 import gin
-import torch
 from torch import Tensor
 
 from fewshot.batch import Batch, DataSpec
@@ -37,7 +36,7 @@ class VICReg(Objective):
         self.projection = VICRegProjectionHead(
             self.encoder.num_features, hidden_size, projection_size
         )
-        self.loss = VICRegLoss(gather_distributed=torch.distributed.is_available())
+        self.loss = VICRegLoss()
 
     def forward(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
         """The VICReg loss of the projections of two augmented views; `spread` shows a collapse."""

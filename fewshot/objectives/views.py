@@ -30,7 +30,7 @@ def both_views(objective: Objective, batch: Batch) -> Tensor:
 
     Raises UserError for a batch of one image, which has no other to differ from.
     """
-    if len(batch) < 2:
+    if len(batch.whole) < 2:
         raise UserError(
             f"{type(objective).__name__} compares the images of a batch, and this one has a single "
             "image: bind ShuffledBatches.batch_size = 2 or more, and drop_last = True."
@@ -67,9 +67,11 @@ def loss_of_views(
 ) -> tuple[Tensor, dict[str, Tensor]]:
     """The loss of the projections of two views, computed in float32 whatever the precision.
 
-    Logs the `spread` of the first view's projections.
+    Of all processes' images. Logs the `spread` of the first view's projections.
     """
-    first, second = (projection(features).float() for features in two_views(objective, batch))
+    first, second = (
+        batch.gather(projection(features).float()) for features in two_views(objective, batch)
+    )
     with torch.autocast(first.device.type, enabled=False):
         value = loss(first, second)
         return value, {"spread": spread(first)}

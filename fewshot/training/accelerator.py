@@ -6,7 +6,7 @@ import os
 import signal
 import subprocess
 from collections.abc import Iterator
-from typing import Literal, cast, get_args
+from typing import Any, Literal, cast, get_args
 
 import torch
 from lightning_fabric import Fabric
@@ -14,6 +14,7 @@ from lightning_fabric.utilities.exceptions import MisconfigurationException
 from torch import nn
 
 from fewshot.errors import UserError
+from fewshot.training.launched import launch_of, meet
 
 Precision = Literal["32-true", "16-mixed", "bf16-mixed"]
 AUTO = "auto"
@@ -25,9 +26,13 @@ def launch_fabric(accelerator: str, devices: int | str, precision: str) -> Fabri
 
     'auto' is a GPU of CUDA, else the CPU; 'auto' precision is bf16-mixed where the hardware
     multiplies bfloat16 matrices, else 32-true. On a GPU, float32 matrices are multiplied as TF32
-    while training. Raises UserError when the machine has no such device or it cannot compute in
-    the precision.
+    while training. Where torchrun has started this process, devices is what it was told. Raises
+    UserError when the machine has no such device or it cannot compute in the precision, and when
+    the other processes cannot be met.
     """
+    launch = launch_of(os.environ)
+    if launch is not None:
+        devices = launch.devices
     if precision != AUTO:
         _check_precision("precision", precision, (AUTO, *get_args(Precision)))
     accelerator = _available(accelerator)
@@ -35,12 +40,15 @@ def launch_fabric(accelerator: str, devices: int | str, precision: str) -> Fabri
         precision = "bf16-mixed" if _multiplies_bfloat16(accelerator) else "32-true"
     if accelerator in ("cuda", "gpu"):
         torch.set_float32_matmul_precision("high")
-    if precision == "16-mixed" and _fabric(accelerator, devices, "32-true").device.type == "cpu":
+    if precision == "16-mixed" and accelerator == "cpu":
         raise UserError(
             "Hardware.precision is '16-mixed', which needs a GPU: on a CPU bind '32-true' or "
             "'bf16-mixed'."
         )
-    fabric = _fabric(accelerator, devices, cast(Precision, precision))
+    nodes = 1 if launch is None else launch.nodes
+    if launch is not None:
+        meet("cuda" if accelerator in ("cuda", "gpu") else accelerator)
+    fabric = _fabric(accelerator, devices, cast(Precision, precision), nodes)
     if fabric.world_size > 1:
         fabric.launch()
         launcher = getattr(fabric.strategy, "launcher", None)
@@ -66,9 +74,10 @@ def _available(accelerator: str) -> str:
     return accelerator
 
 
-def _fabric(accelerator: str, devices: int | str, precision: Precision) -> Fabric:
+def _fabric(accelerator: str, devices: int | str, precision: Precision, nodes: int = 1) -> Fabric:
+    words: dict[str, Any] = {"accelerator": accelerator, "devices": devices}
     try:
-        return Fabric(accelerator=accelerator, devices=devices, precision=precision)
+        return Fabric(**words, precision=precision, num_nodes=nodes)
     except (MisconfigurationException, ValueError, TypeError, RuntimeError) as error:
         raise UserError(
             f"Hardware.accelerator = {accelerator!r} with Hardware.devices = {devices!r} cannot be "
@@ -86,11 +95,6 @@ def _multiplies_bfloat16(accelerator: str) -> bool:
     if accelerator != "cpu" and torch.cuda.is_available():
         return torch.cuda.get_device_capability() >= (8, 0)
     return bool(torch.cpu._is_amx_tile_supported())
-
-
-def is_peer() -> bool:
-    """Whether this process was started beside one that writes the files."""
-    return any(os.environ.get(name, "0") != "0" for name in ("RANK", "LOCAL_RANK", "NODE_RANK"))
 
 
 def stop_peers(processes: list["subprocess.Popen[bytes]"], patience: float = 3.0) -> None:

@@ -4,6 +4,7 @@ import logging
 from collections import deque
 from collections.abc import Generator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -13,6 +14,7 @@ from torch import Tensor
 from fewshot.batch import Batch, IntArray
 from fewshot.errors import UserError
 from fewshot.interfaces import Dataset, Sampler
+from fewshot.sharing import Share
 from fewshot.training.fit import Fit
 from fewshot.training.resident import is_to_reside, resident_images
 
@@ -57,6 +59,7 @@ class Feed:
         """The batches of a run, as this process of the fabric's gets them; see is_to_reside."""
         assert fit.sampler is not None  # Fit saw to it
         rank, ranks = fabric.global_rank, fabric.world_size
+        check_shareable([len(rows) for rows in fit.sampler.batches(0)], fit.sampler, ranks)
         kept = is_to_reside(fit.dataset, fabric.device, resident)
         return cls(fit.dataset, fit.sampler, fit.seed, fabric.device, rank, ranks, kept)
 
@@ -112,56 +115,68 @@ class Feed:
             self._on_device = resident_images(self._dataset, self._device)
             if self._labels is not None:
                 self._labels = self._labels.to(self._device)
-        slices, keys = [], []
-        for rows in batches:
-            mine, places = self._share(rows, first)
-            first += len(rows)
-            slices.append(mine)
-            keys.append(self._keys(places, epoch))
-        sizes = [len(mine) for mine in slices]
-        indices = torch.cat(slices or [torch.empty(0, dtype=torch.int64)]).to(self._device)
-        together = torch.cat(keys or [torch.empty(0, 3, dtype=torch.int64)]).to(self._device)
-        for index, some in zip(indices.split(sizes), together.split(sizes), strict=True):
+        sizes = [len(rows) for rows in batches]
+        whole = np.concatenate(batches or [np.empty(0, dtype=np.int64)])
+        indices = torch.from_numpy(np.ascontiguousarray(whole)).to(self._device)
+        together = self._keys(len(whole), epoch, first).to(self._device)
+        for index, keys in zip(indices.split(sizes), together.split(sizes), strict=True):
             labels = None if self._labels is None else self._labels.index_select(0, index)
-            yield Batch(self._on_device.index_select(0, index), labels, index, some)
+            part = self._part(labels, index, keys)
+            yield replace(part, images=self._on_device.index_select(0, part.rows))
 
-    def _share(self, rows: IntArray, first: int) -> tuple[Tensor, Tensor]:
-        """Of a batch whose first image is the epoch's `first`: this rank's rows and positions."""
-        inside = rank_slice(len(rows), self._sampler.sections, self._rank, self._world_size)
-        return torch.from_numpy(np.ascontiguousarray(rows[inside])), torch.from_numpy(
-            inside + first
-        )
-
-    def _keys(self, positions: Tensor, epoch: int) -> Tensor:
-        keys = torch.empty(len(positions), 3, dtype=torch.int64)
+    def _keys(self, count: int, epoch: int, first: int) -> Tensor:
+        """Of so many images of the epoch, from its `first` on."""
+        keys = torch.empty(count, 3, dtype=torch.int64)
         keys[:, 0] = self._seed
         keys[:, 1] = epoch
-        keys[:, 2] = positions
+        keys[:, 2] = torch.arange(first, first + count)
         return keys
 
+    def _part(self, labels: Tensor | None, rows: Tensor, keys: Tensor) -> Batch:
+        """What this process has of a whole batch, but for the images."""
+        none = torch.empty(0, dtype=torch.uint8)
+        if self._world_size == 1:
+            return Batch(none, labels, rows, keys)
+        inside = rank_slice(len(rows), self._sampler.sections, self._rank, self._world_size)
+        places = torch.from_numpy(inside).to(rows.device)
+        share = Share(places, labels, rows, keys)
+        mine = None if labels is None else labels[places]
+        return Batch(none, mine, rows[places], keys[places], share)
+
     def _gather(self, rows: IntArray, epoch: int, first: int) -> Batch:
-        index, positions = self._share(rows, first)
+        index = torch.from_numpy(np.ascontiguousarray(rows))
         labels = None if self._labels is None else self._labels[index]
-        batch = Batch(
-            self._dataset.images(index.numpy()), labels, index, self._keys(positions, epoch)
-        )
+        part = self._part(labels, index, self._keys(len(rows), epoch, first))
+        batch = replace(part, images=self._dataset.images(part.rows.numpy()))
         # torch hands out the same pinned buffers again once their copies to the device are done
         return batch.pinned() if self._device.type == "cuda" else batch
 
 
-def rank_slice(size: int, sections: int, rank: int, world_size: int) -> IntArray:
-    """Indices into a flat batch that one rank takes: the same run of each of its sections.
+def check_shareable(sizes: Sequence[int], sampler: Sampler, ranks: int) -> None:
+    """Refuse batches of such sizes that so many processes cannot share alike.
 
-    Raises UserError when a section is too short for every rank to get something.
+    Only the last, shorter one may be shared unevenly. Raises UserError.
     """
-    if world_size == 1:
-        return np.arange(size)
-    section = size // sections
-    if section < world_size:
+    parts, name = max(sizes) // sampler.sections, type(sampler).__name__
+    if parts % ranks:
+        each = f" of each of its {sampler.sections} sections" if sampler.sections > 1 else ""
         raise UserError(
-            f"a batch of {size} images in {sections} sections cannot be shared by {world_size} "
-            "devices: bind a larger batch, or fewer Hardware.devices."
+            f"a batch of {name} has {parts} images{each}, which {ranks} processes cannot share "
+            f"evenly: make that a multiple of {ranks}, or start a number of processes that "
+            f"divides {parts}."
         )
+    least = min(sizes) // sampler.sections
+    if least < ranks:
+        raise UserError(
+            f"the smallest batch of {name} has {least} images, too few for each of {ranks} "
+            "processes to get one: bind drop_last = True or another batch_size of the sampler, or "
+            "start fewer processes."
+        )
+
+
+def rank_slice(size: int, sections: int, rank: int, world_size: int) -> IntArray:
+    """Indices into a flat batch that one rank takes: the same run of each of its sections."""
+    section = size // sections
     bounds = [section * part // world_size for part in (rank, rank + 1)]
     return np.concatenate(
         [np.arange(bounds[0], bounds[1]) + section * part for part in range(sections)]

@@ -23,6 +23,7 @@ class Fit:
     validate: gives {split: {name: figure}}, called in training mode. select_by: "split/name" of
     the figure that chooses the model, or 'last'. save_model: writes the objective as model.mdl at
     a path. digests: of the data, by the name a user knows them under; a resumed run refuses others.
+    config_text: all that is bound, which must be the same in all processes of a run.
     Raises UserError for a number of epochs below 0, and without a sampler where there are epochs.
     """
 
@@ -40,6 +41,7 @@ class Fit:
     select_by: str = "validation/top1"
     digests: Mapping[str, str] = field(default_factory=dict)
     resume: bool = False
+    config_text: str = ""
 
     def __post_init__(self) -> None:
         if self.num_epochs < 0:

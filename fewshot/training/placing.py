@@ -8,6 +8,7 @@ from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from fewshot.errors import UserError
+from fewshot.training.shared_norms import share_norms
 
 logger = logging.getLogger("fewshot")
 
@@ -28,9 +29,9 @@ def placed(objective: nn.Module, fabric: Fabric, sync_batchnorm: bool) -> None:
 def _refuse_comparison(objective: nn.Module, ranks: int) -> None:
     if getattr(objective, "compares_within_batch", False):
         raise UserError(
-            f"Hardware.devices gives {ranks} processes, but {type(objective).__name__} compares "
-            "the images of a batch with each other, and each process would see its own share "
-            "alone, which is another method: bind Hardware.devices = 1."
+            f"there are {ranks} processes, but {type(objective).__name__} compares the images of "
+            "a batch with each other and gathers none (Batch.gather), so that each process would "
+            "see its own share alone, which is another method: start one process."
         )
 
 
@@ -48,10 +49,4 @@ def _settle_norms(
             ranks,
         )
         return
-    if device.type == "cpu":
-        raise UserError(
-            "Hardware.sync_batchnorm is True, which torch has for GPUs alone: bind False, or "
-            "another Hardware.accelerator."
-        )
-    # layers are replaced in place; parameters and names stay, so that files stay the same
-    nn.SyncBatchNorm.convert_sync_batchnorm(objective)
+    share_norms(objective, device)

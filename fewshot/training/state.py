@@ -84,11 +84,19 @@ class Averages:
         """One of them; waits for the device."""
         return float(self._sums[name]) / self._weight
 
-    def over_ranks(self, fabric: Fabric) -> dict[str, float]:
-        """The means so far, over all processes; waits for them."""
-        means = self.means()
-        shared = fabric.all_reduce(torch.tensor(list(means.values())), reduce_op="mean")
-        return dict(zip(means, cast(Tensor, shared).tolist(), strict=True))
+    def collect(self, fabric: Fabric) -> None:
+        """Give the main process the sums of all, and leave the others with none; waits for them."""
+        if fabric.world_size == 1 or not self._sums:
+            return
+        values = torch.stack(
+            [*self._sums.values(), torch.tensor(float(self._weight)).to(fabric.device)]
+        )
+        *sums, weight = (
+            cast(Tensor, fabric.all_reduce(values.double(), reduce_op="sum")).float().unbind()
+        )
+        ours = float(fabric.is_global_zero)
+        self._sums = {name: value * ours for name, value in zip(self._sums, sums, strict=True)}
+        self._weight = round(float(weight) * ours)
 
     def state_dict(self) -> dict[str, Any]:
         """Plain values and tensors."""

@@ -7,6 +7,7 @@ from torch.optim import Optimizer
 
 from fewshot.batch import Batch
 from fewshot.errors import UserError
+from fewshot.sharing import Share
 
 
 class BatchForward(nn.Module):
@@ -17,10 +18,15 @@ class BatchForward(nn.Module):
         self.objective = objective
 
     def forward(
-        self, images: Tensor, labels: Tensor | None, rows: Tensor, keys: Tensor
+        self,
+        images: Tensor,
+        labels: Tensor | None,
+        rows: Tensor,
+        keys: Tensor,
+        share: Share | None,
     ) -> tuple[Tensor, dict[str, Tensor]]:
         """The objective's (loss, logs) for the batch of these tensors."""
-        loss, logs = self.objective(Batch(images, labels, rows, keys))
+        loss, logs = self.objective(Batch(images, labels, rows, keys, share))
         return loss, logs
 
 
@@ -66,7 +72,8 @@ class TrainingStep:
                 f"the loss of {self._name} depends on no trainable parameter: unfreeze a part, or "
                 "bind main.num_epochs = 0 to evaluate only."
             )
-        self._fabric.backward(loss)
+        weight = self._weight(batch)
+        self._fabric.backward(loss if weight == 1 else loss * weight)
         return {**{name: value.detach() for name, value in logs.items()}, "loss": loss.detach()}
 
     def move(self) -> None:
@@ -90,9 +97,19 @@ class TrainingStep:
     def close(self) -> None:
         """Nothing is held."""
 
+    def _weight(self, batch: Batch) -> float:
+        """By which means over parts of different sizes average to the mean over the whole batch.
+
+        The weights of all processes average to 1, so that a loss of the whole batch, the same in
+        each of them, stays what it is.
+        """
+        return len(batch) * self._fabric.world_size / len(batch.whole)
+
     def _forward(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
         try:
-            loss, logs = self._module(batch.images, batch.labels, batch.rows, batch.keys)
+            loss, logs = self._module(
+                batch.images, batch.labels, batch.rows, batch.keys, batch.share
+            )
         except ValueError as error:
             if "more than 1 value per channel" not in str(error):
                 raise

@@ -7,7 +7,7 @@ import torch
 
 from fewshot.errors import UserError
 from fewshot.training import accelerator
-from fewshot.training.accelerator import computing_in, is_peer, launch_fabric, stop_peers
+from fewshot.training.accelerator import computing_in, launch_fabric, stop_peers
 from fewshot.training.hardware import Hardware
 
 
@@ -34,7 +34,7 @@ def test_matrix_precision_is_decided_on_a_gpu_before_fabric_is_made(monkeypatch)
     made = types.SimpleNamespace(world_size=1)
     monkeypatch.setattr(accelerator, "_fabric", lambda *words: decided.append(words) or made)
     assert launch_fabric("auto", 1, "32-true") is made
-    assert decided == ["high", ("cuda", 1, "32-true")]
+    assert decided == ["high", ("cuda", 1, "32-true", 1)]
 
 
 def test_float32_is_float32_whatever_was_decided():
@@ -54,17 +54,6 @@ def test_float32_is_float32_whatever_was_decided():
 def test_an_evaluation_precision_that_is_none_is_refused():
     with pytest.raises(UserError, match="evaluation_precision is 'exact': bind one of '32-true'"):
         Hardware(accelerator="cpu", evaluation_precision="exact")
-
-
-@pytest.mark.parametrize("name", ["RANK", "LOCAL_RANK", "NODE_RANK"])
-def test_a_peer_is_known_by_its_rank(monkeypatch, name):
-    for other in ("RANK", "LOCAL_RANK", "NODE_RANK"):
-        monkeypatch.delenv(other, raising=False)
-    assert not is_peer()
-    monkeypatch.setenv(name, "0")
-    assert not is_peer()
-    monkeypatch.setenv(name, "1")
-    assert is_peer()
 
 
 WAITING = "import time; print(1, flush=True); time.sleep(60)"

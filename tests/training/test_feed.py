@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fewshot.errors import UserError
-from fewshot.training.feed import Feed, rank_slice
+from fewshot.training.feed import Feed, check_shareable, rank_slice
 from fewshot.training.resident import is_to_reside
 from tests.training.tiny_training import TinyDataset, TinySampler
 
@@ -87,9 +87,31 @@ def test_slices_share_every_section_in_order(sections, ranks, extra):
         assert (folded == folded[0]).all()
 
 
-def test_a_batch_too_small_to_share_is_said():
-    with pytest.raises(UserError, match="a batch of 3 images in 3 sections cannot be shared by 2"):
-        rank_slice(3, 3, 0, 2)
+@pytest.mark.parametrize(
+    ("sizes", "sections", "ranks", "message"),
+    [
+        ([8, 8, 5], 1, 3, "a batch of TinySampler has 8 images, which 3 processes cannot share"),
+        ([9, 9], 3, 2, "has 3 images of each of its 3 sections, which 2 processes cannot share"),
+        ([8, 8, 1], 1, 2, "the smallest batch of TinySampler has 1 images, too few for each of 2"),
+    ],
+)
+def test_what_cannot_be_shared_is_said(sizes, sections, ranks, message):
+    sampler = TinySampler()
+    sampler.sections = sections
+    check_shareable(sizes, sampler, 1)
+    with pytest.raises(UserError, match=message):
+        check_shareable(sizes, sampler, ranks)
+
+
+def test_a_part_knows_the_whole_batch():
+    sampler = TinySampler(size=6)
+    parts = [next(Feed(TinyDataset(), sampler, 3, CPU, rank, 2).batches(1)) for rank in (0, 1)]
+    (whole,) = [next(Feed(TinyDataset(), sampler, 3, CPU).batches(1))]
+    for part in parts:
+        assert len(part) == 3 and len(part.whole) == len(whole) == 6
+        for name in ("labels", "rows", "keys"):
+            assert torch.equal(getattr(part.whole, name), getattr(whole, name))
+            assert torch.equal(getattr(part.whole, name)[part.share.places], getattr(part, name))
 
 
 def test_an_error_while_gathering_arrives_and_closing_early_is_clean():

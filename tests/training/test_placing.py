@@ -2,10 +2,12 @@ import types
 
 import pytest
 import torch
+from timm.layers import BatchNormAct2d
 from torch import nn
 
 from fewshot.errors import UserError
 from fewshot.training.placing import placed
+from fewshot.training.shared_norms import SharedBatchNorm
 from tests.training.tiny_training import TinyNet
 
 
@@ -24,9 +26,9 @@ def test_comparison_within_a_batch_is_refused_on_several_ranks():
     with pytest.raises(UserError) as caught:
         placed(_comparing(), _fabric(2), False)
     assert str(caught.value) == (
-        "Hardware.devices gives 2 processes, but TinyNet compares the images of a batch with each "
-        "other, and each process would see its own share alone, which is another method: bind "
-        "Hardware.devices = 1."
+        "there are 2 processes, but TinyNet compares the images of a batch with each other and "
+        "gathers none (Batch.gather), so that each process would see its own share alone, which is "
+        "another method: start one process."
     )
 
 
@@ -39,11 +41,17 @@ def test_statistics_by_rank_are_said_where_there_are_any(caplog):
     assert "(1 BatchNorm layers) are taken by each of 2 processes" in caplog.text
 
 
-def test_norms_are_synchronised_on_gpus_alone():
-    with pytest.raises(UserError, match="sync_batchnorm is True, which torch has for GPUs alone"):
-        placed(TinyNet(), _fabric(2), True)
+def test_norms_keep_their_names_when_they_are_shared():
+    for device in ("cpu", "meta"):
+        net = TinyNet()
+        names = list(net.state_dict())
+        placed(net, _fabric(2, device), True)
+        assert isinstance(net.norm, SharedBatchNorm if device == "cpu" else nn.SyncBatchNorm)
+        assert list(net.state_dict()) == names
+
+
+def test_a_norm_that_no_cpu_can_share_is_named():
     net = TinyNet()
-    names = list(net.state_dict())
-    placed(net, _fabric(2, "meta"), True)
-    assert isinstance(net.norm, nn.SyncBatchNorm)
-    assert list(net.state_dict()) == names
+    net.norm = BatchNormAct2d(4)
+    with pytest.raises(UserError, match="norm is a BatchNormAct2d, which can be synchronised on"):
+        placed(net, _fabric(2), True)

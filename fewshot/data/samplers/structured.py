@@ -80,12 +80,12 @@ class Episodes:
     n_way: classes of an episode; n_shot, n_query: rows of each in its support and its query part,
     all different. A batch is one episode, flat: the support part (n_shot rows of the first class,
     then of the second, ...), then the query part (n_query rows of the same classes in the same
-    order). The two parts differ in length and a class cannot be split, so every row is a section of
-    its own: several devices cannot share an episode, and the trainer says so. Raises UserError with
-    fewer than N classes, and naming a class with fewer than n_shot + n_query rows.
+    order). Raises UserError with fewer than N classes, and naming a class with fewer than n_shot +
+    n_query rows.
     """
 
     layout = "support|query"
+    sections = 1  # the parts differ in length: an episode is shared as it stands
 
     def __init__(
         self,
@@ -101,7 +101,6 @@ class Episodes:
         for name, size in sizes.items():
             check_positive(f"Episodes.{name}", size)
         self.n_way, self.n_shot, self.n_query = n_way, n_shot, n_query
-        self.sections = n_way * (n_shot + n_query)
         self._episodes = check_positive("Episodes.episodes_per_epoch", episodes_per_epoch)
         self._seed = seed
         self._classes = ClassRows(labels, class_names, "Episodes")

@@ -1,0 +1,77 @@
+"""Processes that torchrun has started: how many, and how they meet."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+
+import torch
+import torch.distributed as dist
+from torch.distributed.rendezvous import rendezvous
+
+from fewshot.errors import UserError
+
+_NEEDED = ("RANK", "LOCAL_RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
+_MEETING = timedelta(minutes=2)  # to wait for the others at the start
+_PATIENCE = timedelta(minutes=30)  # to wait for them while one of them is at work
+
+
+@dataclass(frozen=True)
+class Launch:
+    """How many processes were started, on this machine and over how many."""
+
+    devices: int
+    nodes: int
+
+
+def launch_of(environment: Mapping[str, str]) -> Launch | None:
+    """What the environment says; None where this process was started alone.
+
+    Raises UserError where it says that there are others, but not where they meet.
+    """
+    ranks = environment.get("WORLD_SIZE", "1")
+    if "RANK" not in environment or ranks == "1":
+        return None
+    missing = [name for name in _NEEDED if not environment.get(name)]
+    counts = [environment.get(name, "") for name in _NEEDED[:4]]
+    if missing or not all(count.isdigit() for count in counts):
+        found = f"{', '.join(missing)} not set" if missing else f"{_NEEDED[:4]} = {counts}"
+        raise UserError(
+            f"the environment speaks of {ranks} processes (WORLD_SIZE), but {found}: start them "
+            "with torchrun --nproc_per_node=N experiment.py ..., or unset RANK and WORLD_SIZE."
+        )
+    local = int(environment["LOCAL_WORLD_SIZE"])
+    nodes, rest = divmod(int(ranks), local)
+    if rest or nodes < 1:
+        raise UserError(
+            f"WORLD_SIZE is {ranks}, no multiple of this machine's {local} (LOCAL_WORLD_SIZE): "
+            "start as many processes on every machine."
+        )
+    return Launch(local, nodes)
+
+
+def meet(device_type: str, within: timedelta = _MEETING) -> None:
+    """Join the other processes; raises UserError where they do not come in time."""
+    os.environ.setdefault("TORCHELASTIC_RUN_ID", "none")  # Fabric looks for it
+    if dist.is_initialized():
+        return
+    rank, ranks = int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
+    try:
+        found = rendezvous("env://", rank=rank, world_size=ranks, timeout=within)
+        store, _, _ = next(iter(found))
+        if device_type == "cuda":
+            torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
+        dist.init_process_group(
+            "nccl" if device_type == "cuda" else "gloo",
+            store=store,
+            rank=rank,
+            world_size=ranks,
+            timeout=_PATIENCE,
+        )
+    except (RuntimeError, ValueError) as error:
+        place = f"{os.environ['MASTER_ADDR']}:{os.environ['MASTER_PORT']}"
+        raise UserError(
+            f"process {rank} of {ranks} could not meet the others at {place} (MASTER_ADDR, "
+            f"MASTER_PORT) within {within.total_seconds():.0f} s: start all, with torchrun, and "
+            f"see that this address can be reached. {str(error).splitlines()[0][:200]}"
+        ) from error

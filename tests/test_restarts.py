@@ -1,0 +1,27 @@
+import os
+from datetime import UTC, datetime
+
+import pytest
+
+from fewshot.restarts import is_restart, launch_time
+
+
+@pytest.mark.parametrize("name", ["TORCHELASTIC_RESTART_COUNT", "SLURM_RESTART_COUNT"])
+def test_a_launcher_that_starts_again_says_so(monkeypatch, name):
+    for other in ("TORCHELASTIC_RESTART_COUNT", "SLURM_RESTART_COUNT"):
+        monkeypatch.delenv(other, raising=False)
+    assert not is_restart()
+    monkeypatch.setenv(name, "0")
+    assert not is_restart()
+    monkeypatch.setenv(name, "2")
+    assert is_restart()
+
+
+def test_all_that_one_launcher_starts_know_one_time(monkeypatch):
+    monkeypatch.delenv("TORCHELASTIC_RUN_ID", raising=False)
+    assert abs((launch_time() - datetime.now(UTC)).total_seconds()) < 5
+    monkeypatch.setenv("TORCHELASTIC_RUN_ID", "none")
+    found = launch_time()
+    assert found == launch_time() <= datetime.now(UTC)
+    monkeypatch.setattr(os, "getppid", lambda: -1)
+    assert abs((launch_time() - datetime.now(UTC)).total_seconds()) < 5
