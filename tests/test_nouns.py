@@ -22,20 +22,22 @@ ALLOWED = {
     "console": {"errors", "sharing"},
     "augmentation": BASE | {"augmentation"},
     # console: for its command lines; is_bound: which splits a user gave
-    "data": BASE | {"console", "data", "binding.config", "experiment.files"},
+    "data": BASE | {"console", "data", "binding.config", "experiment.files"} | {"containment"},
     "encoders": BASE | {"encoders"},
     "objectives": BASE | {"binding.filling", "encoders", "models", "objectives"},
     # registrations: a file names the classes that its parts are built of
     # data: photos are read as packs read them, and lists of them as tables are
     "models": BASE
     | {"console", "experiment.files", "experiment.tensor_bytes", "binding.registrations"}
-    | {"augmentation.test_time", "data.images", "data.tables", "heads", "encoders", "models"},
+    | {"augmentation.test_time", "data.images", "data.tables", "heads", "encoders", "models"}
+    | {"containment"},
     "heads": {"errors", "progress", "heads"},
     "reports": BASE | {"console", "experiment.files", "reports"},
     "evaluation": BASE
     | {"augmentation.test_time", "training.compilation", "heads", "reports", "evaluation"},
-    "experiment": BASE | {"experiment"},
+    "experiment": BASE | {"containment", "experiment"},
     "training": BASE | {"binding.filling", "experiment", "training", "objectives"},
+    "containment": set(),
     "demo": {"errors", "console", "data.images", "models", "demo"},
 }
 

@@ -9,7 +9,12 @@ import torch
 
 from fewshot.errors import UserError
 from fewshot.evaluation.feature_space import FeatureSpace, within_class_whitening
-from fewshot.evaluation.few_shot_report import FewShotResult, few_shot_report, head_name
+from fewshot.evaluation.few_shot_report import (
+    FewShotResult,
+    few_shot_report,
+    figure_names,
+    head_name,
+)
 from fewshot.evaluation.few_shot_scores import score_episodes
 from fewshot.evaluation.gallery import stratified_rows
 from fewshot.evaluation.inference import embed
@@ -76,6 +81,14 @@ class FewShotEvaluation:
             pool = self._images(objective, split, dataset, train).pool
             for setting in self.episodes.settings(len(pool.class_names)):
                 self._try_heads(setting)
+
+    def figures(self, objective: Any, datasets: Mapping[str, Dataset]) -> set[str]:
+        """The names of what the validation split gets."""
+        images = self._images(
+            objective, "validation", datasets["validation"], datasets.get("train")
+        )
+        settings = self.episodes.settings(len(images.pool.class_names))
+        return figure_names(settings, self.heads, self.prefix)
 
     def __call__(self, objective: Any, datasets: Mapping[str, Dataset]) -> Evaluation:
         """Evaluate; raises UserError for overlapping classes, too few classes or images."""

@@ -1,7 +1,7 @@
 """Few-shot figures as an Evaluation: tables by kind of head, per class, and episode by episode."""
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -30,15 +30,14 @@ class FewShotResult:
 
     def kind(self, name: str) -> str:
         """Whether the head sees one query at a time or all of them."""
-        transductive = getattr(self.heads[name], "transductive", False)
-        return "transductive" if transductive else "inductive"
+        return _kind(self.heads[name])
 
     def metrics(self, prefix: str) -> dict[str, Any]:
         """n, n_classes, and {kind: {"5way_1shot": {head: {mean, ci95, n}}}}, but for n prefixed."""
         found: dict[str, Any] = {"n_classes": len(self.class_names)}
         for (setting, name), scores in self.scores.items():
-            key = f"{setting.n_way}way_{setting.n_shot}shot"
-            found.setdefault(self.kind(name), {}).setdefault(key, {})[name] = scores.summary()
+            kind = found.setdefault(self.kind(name), {})
+            kind.setdefault(_key(setting), {})[name] = scores.summary()
         return {"n": self.n, **prefixed(found, prefix)}
 
     def accuracies(self, kind: str) -> pd.DataFrame:
@@ -92,6 +91,24 @@ class FewShotResult:
 
         scores = self.scores[list(self.digests)[-1], next(iter(self.heads))]
         confusion_matrix(scores.confusions, self.class_names, path)
+
+
+def figure_names(settings: Sequence[Setting], heads: Mapping[str, Any], prefix: str) -> set[str]:
+    """The figures of those settings and heads, "inductive/5way_1shot/KNN"."""
+    accuracies = {
+        f"{prefix}{_kind(head)}/{_key(setting)}/{name}"
+        for setting in settings
+        for name, head in heads.items()
+    }
+    return accuracies | {"n", f"{prefix}n_classes"}
+
+
+def _kind(head: Any) -> str:
+    return "transductive" if getattr(head, "transductive", False) else "inductive"
+
+
+def _key(setting: Setting) -> str:
+    return f"{setting.n_way}way_{setting.n_shot}shot"
 
 
 def head_name(head: Any) -> str:

@@ -58,7 +58,7 @@ def check_selection(
         if not hasattr(monitor, "figures"):
             return
         known |= monitor.figures(objective, datasets)
-    if split != "validation" or name.partition("/")[0] not in known:
+    if split != "validation" or not known & {name, name.partition("/")[0]}:
         listed = ", ".join(f"validation/{figure}" for figure in sorted(known))
         raise UserError(
             f"main.select_by is {select_by!r}, which no evaluator reports: bind one of {listed}, "

@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from fewshot.containment import Roots
 from fewshot.errors import UserError
 
 _CANNOT_WRITE = {
@@ -42,8 +43,8 @@ def part_of(path: Path) -> Path:
 
 def inside(folder: Path, name: str) -> Path:
     """The path of a file in a folder; raises UserError for a name that leads out of it."""
-    path = folder / name
-    if not name or not path.resolve().is_relative_to(folder.resolve()) or path == folder:
+    path = Roots(folder).path(name)
+    if path is None:
         raise UserError(
             f"'{name}' is no name of a file inside {folder}: a name may have no '..' and no '/' at "
             "its start. Choose another prefix or file name in the evaluator."

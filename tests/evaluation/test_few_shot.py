@@ -14,11 +14,13 @@ from fewshot.evaluation.compare import compare
 from fewshot.evaluation.feature_space import within_class_whitening
 from fewshot.evaluation.few_shot import FewShotEvaluation
 from fewshot.evaluation.novel_episodes import NovelEpisodes
+from fewshot.evaluation.refusals import check_selection
 from fewshot.experiment.artifacts import ExperimentFolder
 from fewshot.heads.knn import KNN
 from fewshot.heads.prototypes import NearestPrototype
 from fewshot.heads.transductive.bd_cspn import BDCSPN
 from fewshot.reports.shown_tables import shown
+from fewshot.training.tracking import scalars
 from tests.evaluation.fakes import FakeDataset, PixelObjective, random_dataset, random_rows
 
 SMALL = {"n_way": 3, "n_shot": (1, 2), "n_query": 3, "n_episodes": 30}
@@ -94,6 +96,24 @@ def test_without_a_dataset_every_split_but_train_is_novel():
         "NearestPrototype", "SimpleShot",
     }  # fmt: skip
     assert not every_split(PixelObjective(), {"train": datasets["train"]}).artifacts
+
+
+@pytest.mark.parametrize("n_way", [(2, 3), "all"])
+def test_the_figures_it_states_are_those_it_reports(n_way):
+    datasets = {"train": random_dataset(20, seed=1), "validation": novel()}
+    every_split = evaluator(dataset=None, n_way=n_way, n_shot=(1, 2), prefix="x_")
+    stated = every_split.figures(PixelObjective("xyz"), datasets)
+    reported = every_split(PixelObjective("xyz"), datasets).metrics["validation"]
+    assert stated == set(scalars(reported))
+    for figure in stated:
+        check_selection(f"validation/{figure}", [every_split], PixelObjective("xyz"), datasets)
+    with pytest.raises(
+        UserError, match=r"1shot/KNN', which no .* validation/x_inductive/2way_1sho"
+    ):
+        wrong = "validation/x_inductive/2way_1shot/KNN"
+        check_selection(
+            wrong, [evaluator(None, n_way=(2,), prefix="x_")], PixelObjective(), datasets
+        )
 
 
 def test_features_are_centred_by_the_training_mean():

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from fewshot.data.images.containment import Roots
+from fewshot.containment import Roots
 from fewshot.data.images.decode import (
     Failure,
     ImageFormat,

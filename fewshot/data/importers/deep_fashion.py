@@ -7,7 +7,7 @@ from pathlib import Path
 
 import gin
 
-from fewshot.data.images.containment import Roots
+from fewshot.containment import Roots
 from fewshot.data.images.walk import is_sound
 from fewshot.data.importers.root import ImportNote, make_root
 from fewshot.data.importers.writing import (

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from fewshot.data.images.containment import Roots
+from fewshot.containment import Roots
 from fewshot.data.images.decode import UInt8Array
 from fewshot.data.splits.command import create_splits
 from fewshot.data.splits.draw import held_out

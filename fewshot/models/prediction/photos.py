@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from unicodedata import normalize
 
-from fewshot.data.images.containment import Roots
+from fewshot.containment import Roots
 from fewshot.data.images.decode import ImageFormat, UInt8Array, decode_file
 from fewshot.data.images.walk import walk_pictures
 from fewshot.errors import UserError

@@ -1,6 +1,6 @@
 import pytest
 
-from fewshot.data.images.containment import Roots
+from fewshot.containment import Roots
 
 
 @pytest.fixture
