@@ -1,7 +1,7 @@
 PYTHON ?= python3
 PY := .venv/bin/python
 
-.PHONY: help install run test check format bench clean
+.PHONY: help install run test check format bench faults clean
 
 help:  ## what each target does
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -45,6 +45,9 @@ bench: .venv/.dev  ## most timings of benchmarks/RESULTS.md, which names the com
 	$(PY) -m benchmarks.evaluation
 	$(PY) -m benchmarks.maps
 	$(PY) -m benchmarks.gpu
+
+faults: .venv/.dev  ## faults of people, files and machines by the thousand, and what held
+	OMP_NUM_THREADS=1 $(PY) -m tests.faults $(ARGS)
 
 clean:  ## remove the environment and caches of the tools
 	rm -rf .venv .pytest_cache .ruff_cache .mypy_cache .hypothesis

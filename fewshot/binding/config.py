@@ -88,7 +88,7 @@ def _recorded_plugin_folders(folder: Path) -> list[Path]:
     try:
         recorded = json.loads(path.read_text(encoding="utf-8")).get("plugin_folders", [])
         return [Path(plugins) for plugins in recorded]
-    except (ValueError, TypeError, AttributeError):
+    except (ValueError, TypeError, AttributeError, RecursionError):
         raise UserError(
             f"{shown(path)} is damaged: it should hold a JSON object with the list "
             "'plugin_folders'. Remove it if the config imports no plug-in."

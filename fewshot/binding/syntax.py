@@ -47,7 +47,7 @@ def statements(text: str, where: str, shows_line: bool = True) -> Iterator[tuple
                 place = f"{where}:{line}" if shows_line else where
                 raise UserError(f"{place}: {references.problem}")
             yield line, statement
-    except (SyntaxError, tokenize.TokenError, StopIteration) as error:
+    except (SyntaxError, tokenize.TokenError, StopIteration, RecursionError) as error:
         line = getattr(error, "lineno", None) or _token_error_line(error) or line
         place = f"{where}:{line}" if shows_line else where
         lines = text.splitlines()
@@ -63,6 +63,8 @@ def _token_error_line(error: BaseException) -> int | None:
 
 
 def _syntax_problem(error: BaseException, source: str) -> str:
+    if isinstance(error, RecursionError):
+        return "brackets are nested too deeply."
     message = str(error.args[0]) if error.args else ""
     if "Failed to parse token" in message or "Unable to parse value" in message:
         value = source.partition("=")[2].strip() if "=" in source else source

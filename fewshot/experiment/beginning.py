@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from fewshot.errors import UserError
 from fewshot.experiment.artifacts import ExperimentFolder
 
 
@@ -38,7 +39,21 @@ def begin(
         folder.create()
         folder.write_text(folder.config.name, config_text)
     elif folder.environment.is_file():
-        origin = json.loads(folder.environment.read_text(encoding="utf-8"))
+        origin = _origin(folder.environment)
         facts = origin | {"resumed": [*origin.get("resumed", []), facts]}
     folder.write_json(folder.environment.name, facts)
     return facts
+
+
+def _origin(path: Path) -> dict[str, Any]:
+    """The facts that the run began with; raises UserError for a damaged file."""
+    try:
+        origin = json.loads(path.read_text(encoding="utf-8"))
+        if isinstance(origin, dict) and isinstance(origin.get("resumed", []), list):
+            return origin
+    except (ValueError, RecursionError):
+        pass
+    raise UserError(
+        f"{path} is damaged: it should hold a JSON object with the list 'resumed'. Remove it, and "
+        "the run goes on without the facts of its beginning."
+    )

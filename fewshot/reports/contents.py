@@ -93,23 +93,41 @@ def _history(path: Path) -> list[dict[str, Any]]:
     rows = []
     for number, line in enumerate(lines, start=1):
         try:
-            rows.append(json.loads(line))
-        except ValueError as error:
+            row = json.loads(line)
+        except (ValueError, RecursionError) as error:
             if number < len(lines):
                 message = f"{path}, line {number}, is damaged ({error}): remove the line."
                 raise UserError(message) from None
+            continue
+        rows.append(_checked_row(row, f"{path}, line {number},"))
     return rows
+
+
+def _checked_row(row: Any, place: str) -> dict[str, Any]:
+    """A row whose coordinates are what `MetricsLog` writes."""
+    kinds: dict[str, tuple[type, ...]] = {
+        **{"split": (str,), "epoch": (int,), "step": (int,), "seconds": (int, float)},
+    }
+    told = row if isinstance(row, dict) else {}
+    for name, kind in kinds.items():
+        if (name in told or name in ("split", "epoch")) and type(told.get(name)) not in kind:
+            found = repr(told.get(name))[:80]
+            raise UserError(f"{place} is damaged ({name} is {found}): remove the line.")
+    return told
 
 
 def _json(path: Path) -> dict[str, Any]:
     try:
         found = json.loads(_text(path) or "{}")
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise UserError(f"{path} is damaged ({error}): run the experiment again.") from None
     if not isinstance(found, dict):
-        raise UserError(f"{path} holds no JSON object but {found!r}: run the experiment again.")
+        raise UserError(f"{path} holds no JSON object but {found!r:.80}: run the experiment again.")
     return found
 
 
 def _text(path: Path) -> str:
-    return path.read_text(encoding="utf-8") if path.is_file() else ""
+    try:
+        return path.read_text(encoding="utf-8") if path.is_file() else ""
+    except ValueError as error:
+        raise UserError(f"{path} is damaged ({error}): run the experiment again.") from None

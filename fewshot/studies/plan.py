@@ -1,7 +1,7 @@
 """A study's runs, read from a .toml file: which configs, after which run, shown how."""
 
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -76,13 +76,15 @@ def read_plan(path: Path) -> Plan:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise UserError(f"the plan {path} cannot be read ({error.strerror}).") from error
-    except ValueError as error:  # also what is no UTF-8
+    except (ValueError, RecursionError) as error:  # also what is no UTF-8
         raise UserError(f"the plan {path} is no TOML: {error}.") from error
-    _check_keys(content, {"title", "figures", "runs"}, {"title", "figures", "runs"}, str(path))
+    _check_keys(content, set(_PLAN), set(_PLAN), str(path))
+    _check_kinds(content, _PLAN, str(path))
     runs: dict[str, PlannedRun] = {}
     for number, entry in enumerate(content["runs"], start=1):
         what = f"run {entry.get('name', number)!r} of {path}"
         _check_keys(entry, set(PlannedRun.__dataclass_fields__), {"name", "configs"}, what)
+        _check_kinds(entry, _RUN, what)
         run = PlannedRun(**entry)
         if run.name in runs:
             raise UserError(f"{what} is there twice: names are folders, so give each its own.")
@@ -93,6 +95,48 @@ def read_plan(path: Path) -> Plan:
             )
         runs[run.name] = run
     return Plan(content["title"], content["figures"], runs)
+
+
+def _is_texts(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(text, str) for text in value)
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str)
+
+
+def _is_name(value: Any) -> bool:
+    return _is_text(value) and value not in ("", ".", "..") and not set(value) & set("/\\\0")
+
+
+def _is_table(value: Any) -> bool:
+    return isinstance(value, dict)
+
+
+def _is_figures(value: Any) -> bool:
+    return _is_table(value) and all(type(figure) in (int, float) for figure in value.values())
+
+
+def _is_tables(value: Any) -> bool:
+    return isinstance(value, list) and all(map(_is_table, value))
+
+
+_Kinds = Mapping[str, tuple[Callable[[Any], bool], str]]
+_TEXT, _TEXTS = (_is_text, "a text"), (_is_texts, "a list of texts")
+_NAME = (_is_name, "the name of a folder, a text without / and \\")
+_PLAN: _Kinds = {"title": _TEXT, "figures": _TEXTS, "runs": (_is_tables, "tables, [[runs]]")}
+_RUN: _Kinds = {
+    **{"name": _NAME, "configs": _TEXTS, "bindings": _TEXTS, "after": _TEXT, "model": _TEXT},
+    **{"columns": (_is_table, "a table"), "theirs": (_is_figures, "a table of numbers")},
+    "beside": _TEXT,
+}
+
+
+def _check_kinds(entry: Mapping[str, Any], kinds: _Kinds, what: str) -> None:
+    for name, value in entry.items():
+        fits, kind = kinds[name]
+        if not fits(value):
+            raise UserError(f"{what}: {name} is {value!r:.80}, and should be {kind}.")
 
 
 def _check_keys(entry: Mapping[str, Any], known: set[str], needed: set[str], what: str) -> None:

@@ -100,7 +100,9 @@ def read_results(folder: ExperimentFolder) -> dict[str, Any]:
     """The contents of results.json; raises UserError where there is none that can be read."""
     try:
         found: dict[str, Any] = json.loads(folder.results.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        if not isinstance(found, dict):
+            raise ValueError("it holds no JSON object")
+    except (OSError, ValueError, RecursionError) as error:
         raise UserError(
             f"{folder.results} cannot be read ({error}): remove the folder and run it again."
         ) from error

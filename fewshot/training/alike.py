@@ -7,6 +7,7 @@ from torch import Tensor
 
 from fewshot.errors import UserError
 
+_LARGEST = (1 << 63) - 1  # of the whole numbers that torch takes
 _GROWING = ("averages.sums", "monitor.best_value")
 
 
@@ -22,10 +23,14 @@ def check_alike(found: Any, fresh: Any, where: str = "contents") -> None:
     What is None, or what has yet to grow, may have become anything. Raises UserError that names
     the place.
     """
-    if fresh is None or _may_grow(where):
+    # options such as amsgrad, which nothing moves while a run goes on
+    option = where.startswith("optimizer.param_groups") and isinstance(fresh, bool | None)
+    if (fresh is None and not option) or _may_grow(where):
         return
     inner: list[tuple[Any, Any, Any]] = []
-    if isinstance(fresh, Mapping):
+    if option:
+        same = found is fresh
+    elif isinstance(fresh, Mapping):
         same = isinstance(found, Mapping) and found.keys() == fresh.keys()
         inner = [(found[key], fresh[key], key) for key in fresh] if same else []
     elif isinstance(fresh, list | tuple):
@@ -37,6 +42,7 @@ def check_alike(found: Any, fresh: Any, where: str = "contents") -> None:
     else:
         numbers = (int, float)
         same = type(found) is type(fresh) or (type(found) in numbers and type(fresh) in numbers)
+        same = same and not (type(found) is int and abs(found) > _LARGEST)
     if not same:
         raise UserError(
             f"last.ckpt does not fit the configuration: its {where} {_difference(found, fresh)}: "
@@ -44,6 +50,21 @@ def check_alike(found: Any, fresh: Any, where: str = "contents") -> None:
         )
     for one, other, key in inner:
         check_alike(one, other, str(key) if where == "contents" else f"{where}.{key}")
+
+
+def check_stepped(found: Mapping[Any, Any], stepped: Mapping[Any, Any]) -> None:
+    """Refuse an optimiser's saved state that is of another kind than `stepped`, after a step.
+
+    A parameter that has had no gradient yet has none. Raises UserError that names the place.
+    """
+    for key, state in found.items():
+        if key not in stepped:
+            raise UserError(
+                f"last.ckpt does not fit the configuration: its optimizer.state has {key!r:.60} "
+                "besides: resume with the code that started the experiment, or start anew."
+            )
+        # where check_alike looks into an optimiser's state, too
+        check_alike({key: state}, {key: stepped[key]}, "the optimizer's state")
 
 
 def _difference(found: Any, fresh: Any) -> str:

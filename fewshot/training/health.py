@@ -15,6 +15,7 @@ from fewshot.training.fit import Fit
 from fewshot.training.state import TrainingState
 
 _IDS_SHOWN = 5
+_GROWN = 10  # times: a loss that grew so much tells of a rate that is too high
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,8 @@ class Health:
         # reading a loss back stalls a GPU, so there a look waits for some steps
         self._every = 1 if device.type == "cpu" else 20
         self._steps: deque[_Step] = deque(maxlen=self._every)
+        self._first: Tensor | None = None  # losses: of the first step, and of the last but one
+        self._before: Tensor | None = None
         bad = {name for name, tensor in _tensors(fit.objective) if not tensor.isfinite().all()}
         broken = sorted(bad & {name for name, _ in fit.objective.named_parameters()})
         if broken:
@@ -56,6 +59,8 @@ class Health:
         """A step was done on these training rows, with this loss before it."""
         progress = self._state.progress
         rate = self._state.optimizer.param_groups[0]["lr"]
+        self._first = loss if self._first is None else self._first
+        self._before = self._steps[-1].loss if self._steps else None
         self._steps.append(
             _Step(
                 progress.epoch + 1,
@@ -78,7 +83,7 @@ class Health:
         if not math.isfinite(loss):
             bad = next((s for s in self._steps if not bool(s.loss.isfinite())), self._steps[-1])
             raise UserError(
-                f"the loss is {float(bad.loss)} {self._where(bad)}: {_advice(bad)} "
+                f"the loss is {float(bad.loss)} {self._where(bad)}: {self._advice(bad)} "
                 f"{self._way_back()}"
             )
         return loss
@@ -111,6 +116,22 @@ class Health:
             f"rate {step.rate:g}, images {', '.join(ids)}{more})"
         )
 
+    def _advice(self, step: _Step) -> str:
+        """Before the first step no weight has moved; a rate that is too high shows by degrees."""
+        look = (
+            "look at what is bound of the loss (a margin, a temperature) and of the augmentation "
+            "(a strength), and at these images"
+        )
+        if step.total == 1:
+            return f"no weight had moved yet, so it is not the learning rate: {look}."
+        rate = "lower the learning rate, or bind Trainer.clip_norm = 1.0"
+        if self._before is None or self._first is None or not self._before.isfinite():
+            return f"{rate}."
+        before, first = float(self._before), float(self._first)
+        if abs(before) > _GROWN * max(abs(first), 1.0):
+            return f"it had grown from {first:.4g} to {before:.4g}: {rate}."
+        return f"it was {before:.4g} a step before, so first {look}; if these are right, {rate}."
+
     def _way_back(self) -> str:
         if self._last_good.is_file():
             return f"The last good checkpoint is {self._last_good}."
@@ -121,14 +142,3 @@ def _tensors(module: nn.Module) -> Iterator[tuple[str, Tensor]]:
     """Parameters and buffers that can be other than finite."""
     named = itertools.chain(module.named_parameters(), module.named_buffers())
     return ((name, tensor) for name, tensor in named if tensor.is_floating_point())
-
-
-def _advice(step: _Step) -> str:
-    """Before the first step no weight has moved, so that the learning rate is not to blame."""
-    if step.total == 1:
-        return (
-            "no weight had moved yet, so it is not the learning rate: look at what is bound of "
-            "the loss (a margin, a temperature) and of the augmentation (a strength), and at these "
-            "images."
-        )
-    return "lower the learning rate, or bind Trainer.clip_norm = 1.0."

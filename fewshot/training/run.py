@@ -22,6 +22,7 @@ from fewshot.training.health import Health
 from fewshot.training.monitor import LAST, Monitor, chosen_by
 from fewshot.training.optimisation import build_optimizer
 from fewshot.training.placing import placed
+from fewshot.training.rehearsal import ALWAYS_LOGGED, check_logged
 from fewshot.training.schedules import Schedule, ScheduleSizes
 from fewshot.training.state import Averages, TrainingState
 from fewshot.training.step import TrainingStep
@@ -59,6 +60,9 @@ class TrainingRun:
         self.health = Health(fit, self.state, self.folder.last_checkpoint, hardware.device)
         self.checkpoints = Checkpoints(self.folder, fit.digests)
         self.total_steps = fit.num_epochs * len(self.feed)
+        if monitor.followed.startswith("train/") and monitor.followed not in ALWAYS_LOGGED:
+            with contextlib.closing(self.feed.batches(0, 0)) as batches:
+                check_logged(monitor.followed, fit.objective, next(batches))
 
     def train(self) -> Summary:
         """From the start, or where last.ckpt stands, to the end."""

@@ -12,10 +12,11 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from fewshot.errors import UserError
-from fewshot.training.alike import check_alike
+from fewshot.training.alike import check_alike, check_stepped
 from fewshot.training.averaging import WeightAverage
 from fewshot.training.fit import Summary
 from fewshot.training.monitor import Monitor
+from fewshot.training.rehearsal import stepped_state
 from fewshot.training.schedules import Schedule
 
 logger = logging.getLogger("fewshot")
@@ -173,6 +174,9 @@ class TrainingState:
         """
         try:
             check_alike(state, self.state_dict())
+            stepped = stepped_state(self.optimizer)
+            if stepped is not None:
+                check_stepped(state["optimizer"]["state"], stepped)
             for name in _PARTS:
                 more = [device] if name == "averages" else []
                 getattr(self, name).load_state_dict(state[name], *more)

@@ -223,3 +223,10 @@ def test_a_plug_in_is_suggested_and_what_it_lacks_is_named(tmp_path):
 def test_a_class_that_takes_anything_is_not_checked(tmp_path):
     load_text(tmp_path, "DummyOpen.unknown = 2")
     assert gin.get_configurable("DummyOpen")().others == {"unknown": 2}
+
+
+@pytest.mark.parametrize("bracket", "[({")
+def test_a_value_that_is_nested_too_deeply_is_refused(tmp_path, bracket):
+    text = refused(tmp_path, f"\ndummy_main.num_epochs = {bracket * 100_000}\n")
+    assert text.startswith(("run.gin:2: brackets are nested too", "run.gin:2: "))
+    assert len(text) < 500

@@ -269,6 +269,14 @@ def test_command_line(folder, tmp_path_factory, capsys):
         ("results.json", "{", r"results\.json is damaged"),
         ("results.json", "[1]", r"results\.json holds no JSON object but \[1\]"),
         ("environment.json", "{", r"environment\.json is damaged"),
+        ("results.json", "[" * 100_000, r"results\.json is damaged"),
+        ("metrics.jsonl", "[" * 100_000 + "\n{}\n", r"metrics\.jsonl, line 1, is damaged"),
+        (
+            "metrics.jsonl",
+            '{"split": "train", "epoch": "1"}\n',
+            r"damaged \(epoch is '1'\): remove",
+        ),
+        ("metrics.jsonl", "3\n", r"metrics\.jsonl, line 1, is damaged \(split is None\)"),
         ("metrics.jsonl", "{\n{}\n", r"metrics\.jsonl, line 1, is damaged .*: remove the line"),
         ("per_class.csv", 'class,n\n"a,1\n', r"per_class\.csv is damaged"),
     ],
@@ -284,3 +292,10 @@ def test_an_unfinished_last_row_of_metrics_is_left_out(folder):
     with (folder / "metrics.jsonl").open("a") as file:
         file.write('{"split": "tra')
     assert [row["epoch"] for row in read_run(folder).history] == [1, 2, 3]
+
+
+@pytest.mark.parametrize("name", ["config.gin", "results.json", "metrics.jsonl"])
+def test_a_file_that_is_no_text_is_named(folder, name):
+    (folder / name).write_bytes(b"\xff\xfe\xab")
+    with pytest.raises(UserError, match=rf"{name} is damaged .*: run the experiment again"):
+        report.write_report(folder)

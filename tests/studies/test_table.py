@@ -78,6 +78,11 @@ def test_runs_are_completed_and_set_beside_published_figures(
             r"run 'probe' of .* has modle, which means nothing: known",
         ),
         (("[[runs]]", "[[runs"), r"little\.toml is no TOML"),
+        (('title = "', "title = 3 #"), r"little\.toml: title is 3, and should be a text\."),
+        (('name = "probe"', 'name = "../probe"'), r"name is '\.\./probe', and should be the name"),
+        (('name = "probe"', "name = []"), r"name is \[\], and should be the name of a folder"),
+        (('model = "ch', "bindings = 3 #"), r"bindings is 3, and should be a list of texts"),
+        (("[[runs]]", "x = " + "[" * 5000), r"little\.toml is no TOML"),
     ],
 )
 def test_a_wrong_plan_is_refused(plan, change, text):

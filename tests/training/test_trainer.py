@@ -318,6 +318,41 @@ def test_a_loss_that_was_never_finite_is_not_blamed_on_the_learning_rate(tmp_pat
         trainer.fit(make_fit(tmp_path / "run", Margin()))
 
 
+class Growing(TinyNet):
+    """Its loss is finite up to the sixth step, by which it has grown so many times."""
+
+    times = 1.0
+
+    def forward(self, batch):
+        loss, logs = super().forward(batch)
+        number = self.forwards
+        return loss + (number - 1) * self.times + (torch.inf if number > 6 else 0), logs
+
+
+@pytest.mark.parametrize(
+    ("times", "message"),
+    [
+        (0.0, r"it was \d\.\d+ a step before, so first look at what is bound of the loss"),
+        (100.0, r"it had grown from 1\.\d+ to 50\d.*: lower the learning rate, or bind"),
+    ],
+)
+def test_what_a_loss_was_before_tells_what_to_look_at(tmp_path, trainer, times, message):
+    net = Growing()
+    net.times = times
+    with pytest.raises(UserError, match=message):
+        trainer.fit(make_fit(tmp_path / "run", net))
+
+
+def test_a_training_figure_that_no_step_logs_is_refused_before_training(tmp_path, trainer):
+    net = TinyNet()
+    before = {name: value.clone() for name, value in net.state_dict().items()}
+    fit = make_fit(tmp_path / "run", net, select_by="train/top9")
+    with pytest.raises(UserError, match=r"'train/top9', which no .* train/loss, train/lr, train/t"):
+        trainer.prepare(fit)
+    trainer.prepare(make_fit(tmp_path / "run", net, select_by="train/top1"))
+    assert same_states(net.state_dict(), before)
+
+
 def test_weights_that_come_in_broken_are_said_before_training(tmp_path, trainer):
     net = TinyNet()
     net.conv.weight.data[0] = float("nan")

@@ -1,6 +1,8 @@
 """CIFAR-10's two file formats; its pickles are read without executing anything in them."""
 
+import io
 import pickle
+import pickletools
 from pathlib import Path
 from typing import Any
 
@@ -54,8 +56,9 @@ def read_names(path: Path) -> list[str]:
 
 def _load(path: Path) -> dict[Any, Any]:
     try:
-        with path.open("rb") as file:
-            content = _ArrayUnpickler(file, encoding="bytes").load()
+        data = path.read_bytes()
+        _refuse_bomb(data)
+        content = _ArrayUnpickler(io.BytesIO(data), encoding="bytes").load()
     except _RefusedError as error:
         raise UserError(
             f"{path} asks for {error}, which no CIFAR-10 file needs: it was not opened, as it "
@@ -68,6 +71,17 @@ def _load(path: Path) -> dict[Any, Any]:
     if not isinstance(content, dict):
         raise UserError(f"{path} is not a CIFAR-10 file: it holds a {type(content).__name__}.")
     return content
+
+
+def _refuse_bomb(data: bytes) -> None:
+    """Refuse what makes the unpickler take memory that the file does not fill.
+
+    It makes room for a memo of any number, and for a bytearray of any size, before it looks at
+    what is there.
+    """
+    for code, argument, _ in pickletools.genops(data):
+        if code.name == "BYTEARRAY8" or ("PUT" in code.name and int(argument) > len(data)):
+            raise _RefusedError(f"room by {code.name}")
 
 
 class _RefusedError(Exception):

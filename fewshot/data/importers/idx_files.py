@@ -9,6 +9,7 @@ import numpy as np
 from fewshot.data.images.decode import UInt8Array
 
 UNSIGNED_BYTE = 8
+MOST_BYTES = 1 << 28  # unpacked: five times the largest file of MNIST-like data
 
 
 def read_content(folder: Path, name: str) -> bytes:
@@ -17,7 +18,10 @@ def read_content(folder: Path, name: str) -> bytes:
     if plain.is_file():
         return plain.read_bytes()
     with gzip.open(folder / f"{name}.gz") as file:
-        return file.read()
+        content = file.read(MOST_BYTES + 1)
+    if len(content) > MOST_BYTES:
+        raise OSError(f"unpacked, it has more than the {MOST_BYTES:,} bytes allowed")
+    return content
 
 
 def parse_idx(content: bytes) -> UInt8Array:

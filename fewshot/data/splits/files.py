@@ -142,7 +142,7 @@ def _remove_stale(directory: Path, keep: set[str]) -> list[str]:
         return []
     try:
         listed = list(json.loads(manifest.read_text(encoding="utf-8"))["files"])
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         raise UserError(
             f"{manifest} was not written by create_splits.sh, or is damaged: "
             "remove it, or choose another folder."

@@ -4,6 +4,7 @@ import pickle
 import numpy as np
 import pytest
 
+from fewshot.data.importers import cifar_files
 from fewshot.data.importers.cifar_files import read_binary, read_names, read_python
 from fewshot.errors import UserError
 
@@ -93,3 +94,20 @@ def test_binary_files_of_a_wrong_length_are_named(tmp_path, size):
     (tmp_path / "batch.bin").write_bytes(bytes(size))
     with pytest.raises(UserError, match=rf"has {size} bytes, which is not a number of records"):
         read_binary(tmp_path / "batch.bin")
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"\x80\x02}r\xff\xff\xff\x7f.",  # a memo of 2**31 places: 34 GB
+        b"\x80\x02}p2147483647\n.",
+        b"\x80\x05\x96" + (1 << 40).to_bytes(8, "little") + b"abc.",  # a bytearray of 1 TB
+        b"\x80\x05\x96" + (3).to_bytes(8, "little") + b"abc.",
+    ],
+)
+def test_a_pickle_that_asks_for_more_room_than_it_has_is_not_opened(tmp_path, content, monkeypatch):
+    path = tmp_path / "batch"
+    path.write_bytes(content)
+    monkeypatch.setattr(cifar_files._ArrayUnpickler, "load", lambda _: pytest.fail("it was opened"))
+    with pytest.raises(UserError, match=r"(asks for room by|batch cannot be read)"):
+        read_python(path)

@@ -34,3 +34,11 @@ def test_wrong_length_is_refused(extra):
     content = struct.pack(">4BI", 0, 0, 8, 1, 5) + bytes(5 + extra)
     with pytest.raises(ValueError, match=rf"the header says \[5\], but {13 + extra} bytes"):
         parse_idx(content)
+
+
+def test_a_bomb_is_not_unpacked(tmp_path):
+    with gzip.open(tmp_path / "a.gz", "wb", compresslevel=1) as file:
+        for _ in range(33):
+            file.write(bytes(1 << 23))
+    with pytest.raises(OSError, match="unpacked, it has more than the 268,435,456 bytes allowed"):
+        read_content(tmp_path, "a")
