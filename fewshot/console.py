@@ -15,12 +15,24 @@ import fewshot
 from fewshot.errors import UserError
 from fewshot.sharing import is_peer
 
+# What steers a terminal, or turns its text about: names in files may hold them.
+_STEERING = (
+    *range(0x09), *range(0x0B, 0x20), *range(0x7F, 0xA0), *range(0x202A, 0x202F),
+    *range(0x2066, 0x206A),
+)  # fmt: skip
+_ESCAPES = {number: ascii(chr(number))[1:-1] for number in _STEERING}
+
+
+def harmless(text: str) -> str:
+    r"""The text with every character that steers a terminal as its code, such as \x1b."""
+    return text.translate(_ESCAPES)
+
 
 class _Formatter(logging.Formatter):
     """Information as it is; anything graver under its level's name."""
 
     def format(self, record: logging.LogRecord) -> str:
-        text = super().format(record)
+        text = harmless(super().format(record))
         return text if record.levelno <= logging.INFO else f"{record.levelname.lower()}: {text}"
 
 
@@ -84,7 +96,7 @@ def show_log() -> None:
 
 def say(text: str) -> None:
     """Write one message to stderr."""
-    print(text, file=sys.stderr, flush=True)
+    print(harmless(text), file=sys.stderr, flush=True)
 
 
 def show(text: str) -> None:
@@ -93,7 +105,7 @@ def show(text: str) -> None:
     Raises UserError where its device has no room.
     """
     try:
-        print(text, flush=True)
+        print(harmless(text), flush=True)
     except OSError as error:
         # or Python would complain again when it flushes at exit
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

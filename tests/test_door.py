@@ -1,5 +1,6 @@
 """python -m fewshot: what it lists, how it answers, and its manners towards any stream."""
 
+import logging
 import os
 import subprocess
 import sys
@@ -8,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import fewshot.__main__ as door
-from fewshot import commands
+from fewshot import commands, console
 from fewshot.binding.locating import REPOSITORY
 from fewshot.data.audit.pairs import NearRule
 
@@ -142,3 +143,15 @@ def test_closed_streams_are_not_handed_to_the_next_file(tmp_path):
     command = f"PYTHONPATH={REPOSITORY} {sys.executable} {tmp_path}/program.py <&- >&- 2>&-"
     assert subprocess.run(["bash", "-c", command], check=False).returncode == 0
     assert (tmp_path / "file").read_text() == "own"
+
+
+def test_names_that_steer_a_terminal_are_shown_as_codes(tmp_path, capsys):
+    name = "Kleid\x1b[2J\x9b\r\u202eX"
+    assert door.main(["report", str(tmp_path / name)]) == 2
+    console.show(f"{name}\tand\nmore")
+    logging.getLogger("fewshot").warning("%s: skipped", name)
+    shown = capsys.readouterr()
+    told = r"Kleid\x1b[2J\x9b\r\u202eX"
+    assert f"{told} holds no results.json" in shown.err
+    assert f"warning: {told}: skipped" in shown.err
+    assert shown.out == f"{told}\tand\nmore\n"

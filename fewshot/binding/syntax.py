@@ -48,6 +48,8 @@ def statements(text: str, where: str, shows_line: bool = True) -> Iterator[tuple
                 raise UserError(f"{place}: {references.problem}")
             yield line, statement
     except (SyntaxError, tokenize.TokenError, StopIteration, RecursionError) as error:
+        if isinstance(error, RecursionError):
+            line = parser._current_token.start[0]
         line = getattr(error, "lineno", None) or _token_error_line(error) or line
         place = f"{where}:{line}" if shows_line else where
         lines = text.splitlines()

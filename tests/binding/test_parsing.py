@@ -228,5 +228,4 @@ def test_a_class_that_takes_anything_is_not_checked(tmp_path):
 @pytest.mark.parametrize("bracket", "[({")
 def test_a_value_that_is_nested_too_deeply_is_refused(tmp_path, bracket):
     text = refused(tmp_path, f"\ndummy_main.num_epochs = {bracket * 100_000}\n")
-    assert text.startswith(("run.gin:2: brackets are nested too", "run.gin:2: "))
-    assert len(text) < 500
+    assert text.endswith("run.gin:2: brackets are nested too deeply.")
