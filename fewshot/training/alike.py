@@ -63,8 +63,8 @@ def check_stepped(found: Mapping[Any, Any], stepped: Mapping[Any, Any]) -> None:
                 f"last.ckpt does not fit the configuration: its optimizer.state has {key!r:.60} "
                 "besides: resume with the code that started the experiment, or start anew."
             )
-        # where check_alike looks into an optimiser's state, too
-        check_alike({key: state}, {key: stepped[key]}, "the optimizer's state")
+        # of another name than the one that check_alike passes over
+        check_alike({key: state}, {key: stepped[key]}, "optimizer's state")
 
 
 def _difference(found: Any, fresh: Any) -> str:

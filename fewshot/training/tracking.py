@@ -7,15 +7,13 @@ import os
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from fewshot.experiment.artifacts import ExperimentFolder, json_ready
 from fewshot.experiment.files import writing
 from fewshot.progress import ProgressBar
+from fewshot.training.curves import Curves
 from fewshot.training.state import Progress
-
-if TYPE_CHECKING:
-    from torch.utils.tensorboard import SummaryWriter
 
 logger = logging.getLogger("fewshot")
 
@@ -66,7 +64,7 @@ class MetricsLog:
 
     def __init__(self, folder: ExperimentFolder) -> None:
         self._folder = folder
-        self._writer: SummaryWriter | None = None
+        self._curves = Curves(folder.tensorboard)
 
     def record(
         self, split: str, epoch: int, step: int, seconds: float, figures: Mapping[str, Any]
@@ -146,26 +144,17 @@ class MetricsLog:
 
         with Image.open(path) as image:
             pixels = np.asarray(image.convert("RGB"))
-        self._tensorboard().add_image(tag, pixels, step, dataformats="HWC")
+        self._curves.add_image(tag, pixels, step)
 
     def close(self) -> None:
         """Flush TensorBoard; a later row opens it again."""
-        if self._writer is not None:
-            self._writer.close()
-            self._writer = None
+        self._curves.close()
 
     def _emit(self, row: Mapping[str, Any]) -> None:
         figures = {name: value for name, value in row.items() if name not in _COORDINATES}
         for name, value in scalars(figures).items():
             if math.isfinite(value):
-                self._tensorboard().add_scalar(f"{row['split']}/{name}", value, row["step"])
-
-    def _tensorboard(self) -> "SummaryWriter":
-        if self._writer is None:
-            from torch.utils.tensorboard import SummaryWriter  # takes a second: only when used
-
-            self._writer = SummaryWriter(str(self._folder.tensorboard))
-        return self._writer
+                self._curves.add_scalar(f"{row['split']}/{name}", value, row["step"])
 
 
 def _row(line: str) -> dict[str, Any] | None:

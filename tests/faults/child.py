@@ -14,7 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn
 
-HANGS = 60  # seconds
+HANGS = 300  # seconds, of runs that take a few on a machine at rest
 
 
 def start(work: Callable[[], int], log: Path) -> int:

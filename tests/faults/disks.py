@@ -19,6 +19,7 @@ from tests.faults.stopped import Whole, whole
 from tests.faults.tally import Tally
 
 ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS, errno.EACCES)
+_LOG = 8192  # bytes, more than what a run says
 _WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_APPEND
 
 
@@ -54,8 +55,9 @@ def _limited(run: Whole, rng: random.Random, many: int) -> Tally:
     """No file may be larger than so many bytes."""
     tally = Tally("files of a limited size (ulimit -f)")
     sizes = [path.stat().st_size for path in run.scene.output.rglob("*") if path.is_file()]
+    sizes = [size for size in sizes if size > 2 * _LOG]
     for _ in range(many):
-        most = max(0, rng.choice(sizes) - rng.choice((1, 1, 100, 4096)))
+        most = rng.choice(sizes) - rng.choice((1, 1, 100, _LOG))
         limits = (most, resource.RLIM_INFINITY)
         prepare = functools.partial(resource.setrlimit, resource.RLIMIT_FSIZE, limits)
         _attempt(run, f"{most} bytes a file", prepare, tally)
