@@ -80,7 +80,7 @@ def _refuse_bomb(data: bytes) -> None:
     what is there.
     """
     for code, argument, _ in pickletools.genops(data):
-        if code.name == "BYTEARRAY8" or ("PUT" in code.name and int(argument) > len(data)):
+        if code.name == "BYTEARRAY8" or ("PUT" in code.name and int(str(argument)) > len(data)):
             raise _RefusedError(f"room by {code.name}")
 
 
