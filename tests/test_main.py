@@ -2,6 +2,7 @@
 
 import json
 import re
+import sys
 from pathlib import Path
 
 import pandas as pd
@@ -412,3 +413,15 @@ def test_an_encoder_from_a_second_config_leaves_nothing_unused(shop, tmp_path, c
     run(tmp_path, "dry", configs, small, dry_run=True)
     assert "encoder    TorchvisionEncoder" in caplog.text
     assert "not used" not in caplog.text
+
+
+def test_a_folder_that_goes_while_its_report_is_made_is_no_finished_run(
+    shop, tmp_path, monkeypatch
+):
+    def gone(folder, found):
+        folder.rename(folder.with_name("away"))
+
+    monkeypatch.setattr(sys.modules["fewshot.main"], "present", gone)
+    small = [*shop.bindings(), *SMALL, "main.num_epochs = 1"]
+    with pytest.raises(UserError, match="gone was removed or renamed while the run wrote to it"):
+        run(tmp_path, "gone", ["configs/transfer.gin"], small)

@@ -15,7 +15,8 @@ def held(path: Path, resumed: bool, dry_run: bool, peer: bool) -> Iterator[Exper
     """The run's folder, let go at the end, however that comes; a resumed one is held at once.
 
     peer: whether this process runs beside the one that holds and writes it. Raises UserError for a
-    new folder that is not free, and for a resumed one that is none or in use.
+    new folder that is not free, for a resumed one that is none or in use, and at the end where the
+    folder has gone.
     """
     folder = ExperimentFolder.open(path) if resumed else ExperimentFolder(path)
     if resumed and not dry_run:
@@ -24,6 +25,8 @@ def held(path: Path, resumed: bool, dry_run: bool, peer: bool) -> Iterator[Exper
         folder.check_free()
     try:
         yield folder
+        if not dry_run:
+            folder.check_there()
     finally:
         folder.release()
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from fewshot.errors import UserError
 from fewshot.experiment.artifacts import ExperimentFolder
-from fewshot.experiment.files import write_atomically
+from fewshot.experiment.files import write_atomically, writing
 from fewshot.experiment.tensor_bytes import DamagedError, sealed, unsealed
 
 logger = logging.getLogger("fewshot")
@@ -50,9 +50,10 @@ def save_checkpoint(path: Path, contents: Mapping[str, Any], digests: Mapping[st
     following = path.with_name(f"{path.name}.next")
     try:
         write_atomically(following, lambda part: part.write_bytes(data))
-        if path.is_file():
-            path.replace(previous(path))
-        following.replace(path)
+        with writing(path):
+            if path.is_file():
+                path.replace(previous(path))
+            following.replace(path)
     finally:
         following.unlink(missing_ok=True)
 

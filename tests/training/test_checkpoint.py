@@ -1,7 +1,11 @@
+import shutil
+
 import pytest
 import torch
 
 from fewshot.errors import UserError
+from fewshot.experiment.files import write_atomically
+from fewshot.training import checkpoint
 from fewshot.training.checkpoint import VERSION, load_checkpoint, save_checkpoint
 
 DIGESTS = {"training CSV": "a" * 40, "image store": "b" * 40}
@@ -75,3 +79,18 @@ def test_a_damaged_file_is_said_and_never_executed(tmp_path, damage):
     damage(path)
     with pytest.raises(UserError, match=r"ckpt is damaged or not a checkpoint: remove last\.ckpt"):
         load_checkpoint(path, {})
+
+
+def test_a_folder_that_goes_before_the_file_is_in_place_is_said(tmp_path, monkeypatch):
+    path = tmp_path / "run" / "last.ckpt"
+
+    def gone(following, writer):
+        write_atomically(following, writer)
+        shutil.rmtree(path.parent)
+
+    save_checkpoint(path, {}, DIGESTS)
+    monkeypatch.setattr(checkpoint, "write_atomically", gone)
+    with pytest.raises(
+        UserError, match=r"last\.ckpt cannot be written \(No such file or directory"
+    ):
+        save_checkpoint(path, {}, DIGESTS)
