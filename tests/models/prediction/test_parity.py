@@ -23,6 +23,8 @@ RUNS = {
     "prototypes": ("few_shot/prototypical", [*EPISODES, *HEADS, "one_head = @NearestPrototype"]),
     "attention": ("few_shot/matching", [*EPISODES, *HEADS, "one_head = @MatchingAttention"]),
     "pretext": ("rotation", ["KNNClassification.prefix = ''", "KNNClassification.k = 3"]),
+    "two views": ("simclr", ["KNNClassification.prefix = ''", "KNNClassification.k = 3"]),
+    "momentum teacher": ("byol", ["KNNClassification.prefix = ''", "KNNClassification.k = 3"]),
 }
 
 
@@ -56,7 +58,7 @@ def test_the_file_alone_predicts_as_the_run_did(shop, tmp_path, name):
     assert alone.neighbours[0].similarity == pytest.approx(1, abs=1e-3)
 
 
-def test_no_other_objective_has_scores_of_its_own():
+def test_no_other_objective_scores_or_embeds_in_a_way_of_its_own():
     register_own(("fewshot.objectives",))
     ours = [
         kind
@@ -66,3 +68,4 @@ def test_no_other_objective_has_scores_of_its_own():
     ]
     assert len(ours) > 7
     assert {kind.__name__ for kind in ours if hasattr(kind, "scores")} == {"TransferNet"}
+    assert {kind for kind in ours if kind.embed is not Objective.embed} == set()
