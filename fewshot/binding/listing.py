@@ -19,7 +19,7 @@ _SCOPED = {
     "validation/FashionDataset": "chooses the model; without one, a share of the training rows",
     "test/FashionDataset": "scored once, by the model chosen; by default the test.csv beside",
     "novel/FashionDataset": "new classes: FewShotEvaluation.dataset = @novel/FashionDataset",
-    "gallery/FashionDataset": "further reference images, for what takes @gallery/FashionDataset",
+    "gallery/FashionDataset": "what is searched: Retrieval.gallery = @gallery/FashionDataset",
 }
 
 

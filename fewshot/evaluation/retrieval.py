@@ -1,6 +1,6 @@
 """How good the embedding is as a search engine."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import gin
@@ -24,7 +24,8 @@ GALLERIES = ("train", "itself")
 class Retrieval:
     """Recall@1/5/10, MAP@R and R-precision of every split but "train", overall and by class.
 
-    gallery: 'train', or 'itself' to search within the split (a query never finds itself).
+    gallery: 'train', or 'itself' to search within the split (a query never finds itself), or a
+    factory of a dataset of its own, e.g. @gallery/FashionDataset.
     metric: 'euclidean' or 'cosine'. exclude_duplicates: a query never finds an image with exactly
     its pixels. prefix: of figures and files. Queries without a relevant gallery image are counted
     (n_without_match) and left out of the means.
@@ -35,16 +36,20 @@ class Retrieval:
 
     def __init__(
         self,
-        gallery: str = "train",
+        gallery: str | Callable[..., Dataset] = "train",
         metric: str = "euclidean",
         exclude_duplicates: bool = False,
         prefix: str = "retrieval_",
     ) -> None:
-        if gallery not in GALLERIES:
-            raise UserError(f"Retrieval.gallery is '{gallery}': use one of {', '.join(GALLERIES)}.")
+        if not callable(gallery) and gallery not in GALLERIES:
+            raise UserError(
+                f"Retrieval.gallery is '{gallery}': use one of {', '.join(GALLERIES)}, or "
+                "@gallery/FashionDataset with gallery/FashionDataset.csv_file bound."
+            )
         if metric not in ("euclidean", "cosine"):
             raise UserError(f"Retrieval.metric is '{metric}': use one of euclidean, cosine.")
-        self.gallery = gallery
+        self.gallery = "a dataset of its own" if callable(gallery) else gallery
+        self._open = gallery if callable(gallery) else None
         self.metric = metric
         self.exclude_duplicates = exclude_duplicates
         self.prefix = checked_prefix("Retrieval", prefix)
@@ -56,12 +61,14 @@ class Retrieval:
             for name, dataset in datasets.items()
             if name != "train" and has_labels(dataset)
         }
-        classes = sorted({name for dataset in datasets.values() for name in dataset.class_names})
+        searched = self._gallery(datasets)
+        known = [*datasets.values(), *([] if searched is None else [searched])]
+        classes = sorted({name for dataset in known for name in dataset.class_names})
         gallery = None
-        if self.gallery == "train":
-            if "train" not in datasets:
-                raise UserError("Retrieval.gallery is 'train', but there is no training split.")
-            gallery = self._searched(objective, datasets["train"], "train", classes)
+        if searched is not None:
+            gallery = self._searched(objective, searched, "gallery", classes)
+            if self._open is not None:
+                _refuse_shared(searched, splits)
         metrics, tables = {}, {}
         for name, dataset in splits.items():
             query = self._searched(objective, dataset, name, classes)
@@ -81,6 +88,17 @@ class Retrieval:
         table = Table(f"{self.prefix}per_class.csv", tables[split], note)
         return Evaluation(metrics, {}, [Section(heading, [table], 30)])
 
+    def _gallery(self, datasets: Mapping[str, Dataset]) -> Dataset | None:
+        """What is searched; None where each split is searched itself."""
+        if self._open is not None:
+            like = next(iter(datasets.values()), None)
+            return self._open(**({} if like is None else like.further))
+        if self.gallery == "itself":
+            return None
+        if "train" not in datasets:
+            raise UserError("Retrieval.gallery is 'train', but there is no training split.")
+        return datasets["train"]
+
     def _searched(
         self, objective: Any, dataset: Dataset, split: str, classes: list[str]
     ) -> Searched:
@@ -94,6 +112,17 @@ class Retrieval:
         if self.exclude_duplicates:
             digests = torch.from_numpy(dataset.image_digests()[rows.rows]).to(features.device)
         return Searched(features, labels, digests)
+
+
+def _refuse_shared(gallery: Dataset, splits: Mapping[str, Dataset]) -> None:
+    """Raises UserError for a query that is in its own gallery, where it would find itself."""
+    for name, dataset in splits.items():
+        shared = sorted({str(i) for i in gallery.ids} & {str(i) for i in dataset.ids})
+        if shared:
+            raise UserError(
+                f"{len(shared)} ids are both in Retrieval.gallery and in the {name} split, for "
+                f"example {', '.join(shared[:5])}: remove them from one of the two CSVs."
+            )
 
 
 def _per_class(figures: pd.DataFrame, names: Any) -> pd.DataFrame:

@@ -117,3 +117,12 @@ def test_wrong_options():
         Retrieval(metric="l1")
     with pytest.raises(UserError, match="there is no training split"):
         Retrieval()(PixelObjective(), {"test": random_dataset(5)})
+
+
+def test_a_gallery_of_its_own_is_searched():
+    test, own = random_dataset(30, seed=1), random_dataset(50, seed=2, first_id=1000)
+    found = Retrieval(gallery=lambda **_: own)(PixelObjective(), {"test": test})
+    expected = Retrieval()(PixelObjective(), {"train": own, "test": test})
+    assert found.metrics == expected.metrics
+    with pytest.raises(UserError, match=r"30 ids are both in Retrieval\.gallery and in the test"):
+        Retrieval(gallery=lambda **_: random_dataset(40, seed=1))(PixelObjective(), {"test": test})
