@@ -52,11 +52,14 @@ def check_alike(found: Any, fresh: Any, where: str = "contents") -> None:
         check_alike(one, other, str(key) if where == "contents" else f"{where}.{key}")
 
 
-def check_stepped(found: Mapping[Any, Any], stepped: Mapping[Any, Any]) -> None:
+def check_stepped(found: Mapping[Any, Any], stepped: Mapping[Any, Any] | None) -> None:
     """Refuse an optimiser's saved state that is of another kind than `stepped`, after a step.
 
-    A parameter that has had no gradient yet has none. Raises UserError that names the place.
+    stepped: None where that is not known. A parameter that has had no gradient yet has none.
+    Raises UserError that names the place.
     """
+    if stepped is None:
+        return
     for key, state in found.items():
         if key not in stepped:
             raise UserError(

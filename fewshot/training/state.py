@@ -174,9 +174,7 @@ class TrainingState:
         """
         try:
             check_alike(state, self.state_dict())
-            stepped = stepped_state(self.optimizer)
-            if stepped is not None:
-                check_stepped(state["optimizer"]["state"], stepped)
+            check_stepped(state["optimizer"]["state"], stepped_state(self.optimizer))
             for name in _PARTS:
                 more = [device] if name == "averages" else []
                 getattr(self, name).load_state_dict(state[name], *more)
