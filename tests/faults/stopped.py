@@ -156,7 +156,7 @@ def _many(
     name: str, told: tuple[int, ...], place: Path, seed: int, many: int, objectives: int | None
 ) -> list[Tally]:
     rng, tally, phases = random.Random(seed), Tally(name), Tally("  how far these had come")
-    runs = list(wholes(place, objectives))
+    runs = list(wholes(place, min(many, objectives or many)))
     for number in range(many):
         attempt(runs[number % len(runs)], rng, told[number % len(told)], tally, phases)
     return [tally, phases]
