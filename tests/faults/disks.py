@@ -19,6 +19,7 @@ from tests.faults.stopped import Whole, whole
 from tests.faults.tally import Tally
 
 ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS, errno.EACCES)
+_AFTER = 4  # the last uses of files let go of the folder: the run is done
 _LOG = 8192  # bytes, more than what a run says
 _WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_APPEND
 
@@ -101,7 +102,7 @@ def _removed(run: Whole, rng: random.Random, many: int) -> Tally:
     log = scene.output.with_suffix(".log")
     for number in range(many):
         _fresh(scene)
-        at = rng.randrange(run.events)
+        at = rng.randrange(run.events - _AFTER)
 
         def work(at: int = at, number: int = number) -> int:
             child.at_event(at, scene.output, _Removal(scene.folder, rename=number % 2 == 0))
