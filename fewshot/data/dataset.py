@@ -41,9 +41,9 @@ class FashionDataset:
     importer: a factory; called with root_dir when a CSV directly inside it does not exist yet.
 
     ids: str [N]; labels: int64 [N] into class_names, sorted, -1 where a row has none; table: the
-    rows kept, without the label column where the CSV has none; skipped: id and reason of those
-    without a readable image; digest: of CSV and pixels; further: what data sets beside this one
-    are opened with. Raises UserError for whatever is wrong, and when no image is readable.
+    rows kept, without the label column where the CSV has none; skipped: id and reason of those not
+    readable; digest: of CSV and pixels; further: what data sets beside this one are opened with.
+    Raises UserError for whatever is wrong, and when no image is readable.
     """
 
     ids: NDArray[Any]
@@ -93,9 +93,7 @@ class FashionDataset:
         return self._pixels.gather(self._positions[np.asarray(rows, dtype=np.int64)])
 
     def image_digests(self) -> IntArray:
-        """int64 [rows], 64 bits of a hash: equal for images equal in every pixel, and for no others
-        but with odds of 1 to 4e9 among 100,000.
-        """
+        """int64 [rows], 64 bits of a hash of the pixels; equal for others at odds of 1 to 4e9."""
         return self._digests[self._positions]
 
     def column(self, name: str) -> NDArray[np.object_]:
