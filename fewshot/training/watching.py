@@ -30,7 +30,7 @@ class Watch(TorchDispatchMode):
     """Lets operations through and notes the first that waits for values; reason: '' for none."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.reason = ""
 
     def __torch_dispatch__(
@@ -84,8 +84,9 @@ def watched(module: nn.Module, device: torch.device, found: list[str]) -> Iterat
 
 def _generators(device: torch.device) -> tuple[Any, ...]:
     """The states of the generators that no recording draws from."""
-    numbers = np.random.get_state(legacy=True)
-    state: tuple[Any, ...] = (random.getstate(), numbers[1].tobytes(), numbers[2:])  # type: ignore[union-attr]
+    numbers = np.random.get_state(legacy=False)
+    place = (numbers["state"]["key"].tobytes(), numbers["state"]["pos"], numbers["has_gauss"])
+    state: tuple[Any, ...] = (random.getstate(), place)
     if device.type != "cpu":
         state = (*state, torch.default_generator.get_state().numpy().tobytes())
     return state
