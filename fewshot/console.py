@@ -13,7 +13,7 @@ from typing import Any, TextIO
 
 import fewshot
 from fewshot.errors import UserError
-from fewshot.sharing import is_peer
+from fewshot.launcher import is_peer
 
 # What steers a terminal, or turns its text about: names in files may hold them.
 _STEERING = (

@@ -20,12 +20,12 @@ from fewshot.experiment.beginning import begin, held
 from fewshot.experiment.environment import environment
 from fewshot.experiment.results import merge_metrics, results, write_figures, write_pictures
 from fewshot.interfaces import Evaluation, Evaluator, Sampler
+from fewshot.launcher import is_peer
 from fewshot.models.extras import add_extras
 from fewshot.models.model_file import load_model, restore, save_model
 from fewshot.objectives.advice import advise
 from fewshot.objectives.objective import Objective
 from fewshot.reports.presenting import present
-from fewshot.sharing import is_peer
 from fewshot.training.dry_run import describe
 from fewshot.training.final_figures import log_final, log_pictures
 from fewshot.training.hardware import Hardware

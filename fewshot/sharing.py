@@ -6,18 +6,12 @@ whole batch moves the weights as one process would (pytorch-metric-learning's an
 of gathering once differed by a factor of the number of processes).
 """
 
-import os
 from collections.abc import Sequence
 from typing import Any, cast
 
 import torch
 import torch.distributed as dist
 from torch import Tensor
-
-
-def is_peer() -> bool:
-    """Whether this process was started beside one that writes the files."""
-    return any(os.environ.get(name, "0") != "0" for name in ("RANK", "LOCAL_RANK", "NODE_RANK"))
 
 
 class _Sum(torch.autograd.Function):

@@ -62,7 +62,7 @@ def test_an_experiment_is_built(path, tmp_path):
     with gin.config_scope("validation"):
         for factory in main["evaluators"]:
             assert isinstance(factory().monitors, bool)
-    gin.get_configurable("Trainer")()
+    gin.get_configurable("Trainer")(gin.get_configurable("Hardware")())
     for rows in ("train_rows", "test_rows"):
         assert main.get(rows) is None or main[rows]() is not None
     if main.get("num_epochs") == 0:

@@ -17,9 +17,10 @@ ALLOWED = {
     "sections": set(),
     "spreadsheet": set(),
     "sharing": set(),
+    "launcher": set(),
     "batch": {"sharing"},
     "interfaces": {"batch", "sections", "spreadsheet", "wording"},
-    "console": {"errors", "sharing"},
+    "console": {"errors", "launcher"},
     "augmentation": BASE | {"augmentation"},
     # console: for its command lines; is_bound: which splits a user gave
     "data": BASE | {"console", "data", "binding.config", "experiment.files"} | {"containment"},

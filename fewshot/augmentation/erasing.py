@@ -61,7 +61,7 @@ class RandomErasing:
             return _noise(images.shape, random).to(images.dtype)
         if self.value == "mean":
             return images.float().mean((2, 3), keepdim=True).to(images.dtype)
-        return torch.full((), self.value, dtype=images.dtype, device=images.device)
+        return torch.full((), float(self.value), dtype=images.dtype, device=images.device)
 
 
 def _noise(shape: torch.Size, random: KeyedRandom) -> Tensor:

@@ -20,7 +20,7 @@ from fewshot.binding.registrations import register_all
 from fewshot.binding.suggestions import did_you_mean
 from fewshot.binding.values import check_values
 from fewshot.errors import UserError
-from fewshot.restarts import is_restart, launch_time
+from fewshot.launcher import is_restart, launch_time
 
 _LONGEST_NAME = 200  # bytes; file systems take 255, and files that are being written need some more
 

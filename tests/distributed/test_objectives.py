@@ -49,7 +49,7 @@ SAMPLERS = {
     "anchor|positive|negative": "TripletBatches",
     "support|query": "Episodes",
 }
-# gradients so large that at the common rate rounding errors grow; clipped, a wrong factor would hide
+# gradients so large that rounding errors grow at the common rate; a clip would hide a wrong factor
 STEEP = {"VICReg": ["torch.optim.SGD.lr = 0.000001"]}
 QUICK = ["main.evaluators = []", "main.select_by = 'last'"]
 OF_PAIRS = ["main.sampler = @BalancedBatches"]

@@ -4,6 +4,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+import gin
 import numpy as np
 import pytest
 import torch
@@ -16,7 +17,6 @@ from fewshot.objectives.autoencoder import AutoEncoder
 from fewshot.objectives.classifiers import CosineClassifier
 from fewshot.objectives.decoders import UpsamplingDecoder
 from fewshot.objectives.ensemble_net import EnsembleNet
-from fewshot.objectives.inputs import Inputs
 from fewshot.objectives.matching_net import MatchingNet
 from fewshot.objectives.prototypical_net import PrototypicalNet
 from fewshot.objectives.rotation_net import RotationNet
@@ -26,9 +26,11 @@ from tests.models.rewriting import downgrade
 from tests.objectives.toy import CLASSES, Pretext, ToyEncoder, batch, images, spec
 
 
-def conversion(facts):
+def converting():
     """Grey images for an encoder of RGB, cut to their centre."""
-    return Inputs(facts, size=(10, 8), channels=3, mean="imagenet", std="imagenet")
+    lines = ["size = (10, 8)", "channels = 3", "mean = 'imagenet'", "std = 'imagenet'"]
+    gin.parse_config([f"Inputs.{line}" for line in lines])
+    return TransferNet(spec(), ToyEncoder)
 
 
 def short(num_features):
@@ -38,7 +40,7 @@ def short(num_features):
 OBJECTIVES = {
     "transfer": lambda: TransferNet(spec(), ToyEncoder),
     "cosine": lambda: TransferNet(spec(), ToyEncoder, classifier=CosineClassifier),
-    "converted": lambda: TransferNet(spec(), ToyEncoder, conversion),
+    "converted": converting,
     "triplet": lambda: TripletNet(spec(), ToyEncoder),
     "short": lambda: TripletNet(spec(), ToyEncoder, projection=short),
     "rotation": lambda: RotationNet(spec(), ToyEncoder),

@@ -101,7 +101,7 @@ def test_episodes_hold_by_definition(extra, k, q, epoch, data):
     batches = sampler.batches(epoch)
     assert len(batches) == len(sampler) == 7
     for batch in batches:
-        assert len(batch) == sampler.sections == n * (k + q)
+        assert len(batch) == n * (k + q)
         assert len(np.unique(batch)) == len(batch)  # support and query share no row
         support = labels[batch[: n * k]].reshape(n, k)
         query = labels[batch[n * k :]].reshape(n, q)

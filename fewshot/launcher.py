@@ -1,10 +1,15 @@
-"""Whether a launcher has started this command before, and since when it is at it."""
+"""What started this process: beside others, before, and since when."""
 
 import os
 from datetime import UTC, datetime
 from pathlib import Path
 
 _COUNTS = ("TORCHELASTIC_RESTART_COUNT", "SLURM_RESTART_COUNT")
+
+
+def is_peer() -> bool:
+    """Whether this process was started beside one that writes the files."""
+    return any(os.environ.get(name, "0") != "0" for name in ("RANK", "LOCAL_RANK", "NODE_RANK"))
 
 
 def is_restart() -> bool:

@@ -3,7 +3,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from fewshot.restarts import is_restart, launch_time
+from fewshot.launcher import is_peer, is_restart, launch_time
 
 
 @pytest.mark.parametrize("name", ["TORCHELASTIC_RESTART_COUNT", "SLURM_RESTART_COUNT"])
@@ -25,3 +25,14 @@ def test_all_that_one_launcher_starts_know_one_time(monkeypatch):
     assert found == launch_time() <= datetime.now(UTC)
     monkeypatch.setattr(os, "getppid", lambda: -1)
     assert abs((launch_time() - datetime.now(UTC)).total_seconds()) < 5
+
+
+@pytest.mark.parametrize("name", ["RANK", "LOCAL_RANK", "NODE_RANK"])
+def test_a_peer_is_known_by_its_rank(monkeypatch, name):
+    for other in ("RANK", "LOCAL_RANK", "NODE_RANK"):
+        monkeypatch.delenv(other, raising=False)
+    assert not is_peer()
+    monkeypatch.setenv(name, "0")
+    assert not is_peer()
+    monkeypatch.setenv(name, "1")
+    assert is_peer()
