@@ -26,6 +26,12 @@ from tests.models.rewriting import downgrade
 from tests.objectives.toy import CLASSES, Pretext, ToyEncoder, batch, images, spec
 
 
+@pytest.fixture(autouse=True)
+def nothing_stays_bound():
+    yield
+    gin.clear_config()
+
+
 def converting():
     """Grey images for an encoder of RGB, cut to their centre."""
     lines = ["size = (10, 8)", "channels = 3", "mean = 'imagenet'", "std = 'imagenet'"]
