@@ -59,7 +59,8 @@ class Feed:
         """The batches of a run, as this process of the fabric's gets them; see is_to_reside."""
         assert fit.sampler is not None  # Fit saw to it
         rank, ranks = fabric.global_rank, fabric.world_size
-        check_shareable([len(rows) for rows in fit.sampler.batches(0)], fit.sampler, ranks)
+        if ranks > 1:
+            check_shareable([len(rows) for rows in fit.sampler.batches(0)], fit.sampler, ranks)
         kept = is_to_reside(fit.dataset, fabric.device, resident)
         return cls(fit.dataset, fit.sampler, fit.seed, fabric.device, rank, ranks, kept)
 
