@@ -3,19 +3,24 @@
 import argparse
 
 
-def add_run_arguments(parser: argparse.ArgumentParser) -> None:
-    """What every study takes: -c, -p, --output-dir."""
+def add_run_arguments(
+    parser: argparse.ArgumentParser,
+    config: str = "one more config for every run, behind its own; repeatable",
+    parameter: str = "one binding for every run; repeatable, overrides the configs",
+    parent_of: str = "the study's folder",
+) -> None:
+    """What every study takes, and what each is: -c, -p, --output-dir."""
     parser.add_argument(
         "-c", "--config", metavar="FILE", action="append", default=[],
-        help="one more config for every run, behind its own; repeatable",
+        help=config,
     )  # fmt: skip
     parser.add_argument(
         "-p", "--parameter", metavar="BINDING", action="append", default=[],
-        help="one binding for every run; repeatable, overrides the configs",
+        help=parameter,
     )  # fmt: skip
     parser.add_argument(
         "--output-dir", metavar="DIR", default="experiments",
-        help="parent of the study's folder (default: experiments)",
+        help=f"parent of {parent_of} (default: experiments)",
     )  # fmt: skip
 
 

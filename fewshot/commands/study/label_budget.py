@@ -7,27 +7,21 @@ differences with 95 % intervals, and what the labels saved are. The same command
 
 import argparse
 
-from fewshot.studies.arguments import add_engine_arguments
+from fewshot.studies.arguments import add_engine_arguments, add_run_arguments
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The study's description, and how it is computed."""
-    parser.add_argument(
-        "-c", "--config", metavar="FILE", action="append", default=[],
-        help="what the study is: .gin that binds LabelBudget; repeatable, later ones win "
+    add_run_arguments(
+        parser,
+        config="what the study is: .gin that binds LabelBudget; repeatable, later ones win "
         "(default: configs/studies/label_budget.gin)",
-    )  # fmt: skip
-    parser.add_argument(
-        "-p", "--parameter", metavar="BINDING", action="append", default=[],
-        help="one binding; repeatable; LabelBudget.* are the study's, others every run's",
-    )  # fmt: skip
+        parameter="one binding; repeatable; LabelBudget.* are the study's, others every run's",
+        parent_of="the study's folder and of the pretrained encoders",
+    )
     parser.add_argument(
         "--quick", action="store_true",
         help="a small study in minutes: configs/studies/label_budget_quick.gin behind the others",
-    )  # fmt: skip
-    parser.add_argument(
-        "--output-dir", metavar="DIR", default="experiments",
-        help="parent of the study's folder and of the pretrained encoders (default: experiments)",
     )  # fmt: skip
     parser.add_argument("--name", help="the study's folder (default: the first config's stem)")
     parser.add_argument("--show", action="store_true", help="run nothing, show what there is")
