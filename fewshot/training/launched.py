@@ -1,6 +1,8 @@
 """Processes that torchrun has started: how many, and how they meet."""
 
 import os
+import time
+import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
@@ -63,7 +65,7 @@ def meet(device_type: str, within: timedelta = _MEETING) -> None:
             torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
         dist.init_process_group(
             "nccl" if device_type == "cuda" else "gloo",
-            store=store,
+            store=_of_this_start(store, rank, ranks, within),
             rank=rank,
             world_size=ranks,
             timeout=_PATIENCE,
@@ -75,3 +77,36 @@ def meet(device_type: str, within: timedelta = _MEETING) -> None:
             f"MASTER_PORT) within {within.total_seconds():.0f} s: start all, with torchrun, and "
             f"see that this address can be reached. {str(error).splitlines()[0][:200]}"
         ) from error
+
+
+def _of_this_start(store: dist.Store, rank: int, ranks: int, within: timedelta) -> dist.Store:
+    """The store under a name that only the processes of this start know.
+
+    torchrun's store outlives its restarts, and with it the addresses of processes that have ended
+    (and the count of restarts differs between machines): whoever comes first would call those.
+    Each process says its own name, the first answers every name that it has not seen with a name
+    for all of them, and is done when all have read that one.
+    """
+    ends = time.monotonic() + within.total_seconds()
+    name = uuid.uuid4().hex
+    if rank:
+        store.set(f"hello/{rank}", name)
+        store.wait([f"answer/{name}"], within)
+        name, own = store.get(f"answer/{name}").decode(), name
+        store.set(f"read/{name}/{rank}", own)
+        return dist.PrefixStore(name, store)
+    missing = {other: "" for other in range(1, ranks)}
+    while missing:
+        for other, answered in list(missing.items()):
+            if store.check([f"read/{name}/{other}"]):
+                del missing[other]
+            elif store.check([f"hello/{other}"]):
+                hello = store.get(f"hello/{other}").decode()
+                if hello != answered:
+                    store.set(f"answer/{hello}", name)
+                    missing[other] = hello
+        if time.monotonic() > ends:
+            raise RuntimeError(f"no word from process {', '.join(map(str, missing))}")
+        if missing:
+            time.sleep(0.02)
+    return dist.PrefixStore(name, store)

@@ -7,10 +7,13 @@ cd "$(dirname "$0")/../.."
 python=$(realpath -s "${1:-.venv/bin/python}")
 place=$(mktemp -d)
 tag=$$
+within=400  # seconds; what hangs is ended, and said
 hosts=("fs-a-$tag" "fs-b-$tag")
 agents=()
+watch=
 
 clean() {
+    kill "$watch" 2>/dev/null || true
     for agent in "${agents[@]}"; do kill -TERM "$agent" 2>/dev/null || true; done
     for host in "${hosts[@]}"; do ip netns del "$host" 2>/dev/null || true; done
     rm -rf "$place"
@@ -46,6 +49,14 @@ for number in 0 1; do
         > "$place/host$number.log" 2>&1 &
     agents+=($!)
 done
+(
+    trap 'kill "$!"' TERM
+    sleep "$within" &
+    wait "$!" || exit 0
+    echo "no end after $within s" >&2
+    kill -TERM "${agents[@]}"
+) &
+watch=$!
 
 run="$place/experiments/two_hosts"
 for _ in $(seq 600); do

@@ -1,7 +1,12 @@
+import os
 import socket
+import subprocess
+import sys
+import time
 from datetime import timedelta
 
 import pytest
+import torch.distributed as dist
 
 from fewshot.errors import UserError
 from fewshot.training.launched import Launch, launch_of, meet
@@ -48,3 +53,47 @@ def test_others_that_do_not_come_are_not_waited_for_without_end(monkeypatch):
         meet("cpu", within=timedelta(seconds=1))
     monkeypatch.delenv("TORCHELASTIC_RUN_ID")
     assert f"process 1 of 4 could not meet the others at 127.0.0.1:{port}" in str(caught.value)
+
+
+WORKER = """
+import os, time, torch, torch.distributed as dist
+from datetime import timedelta
+from fewshot.training.launched import meet
+time.sleep(float(os.environ["LATE"]))
+meet("cpu", within=timedelta(seconds=30))
+one = torch.ones(1)
+dist.all_reduce(one)
+print(int(one))
+os._exit(0)
+"""
+
+
+def test_a_restart_does_not_take_the_addresses_of_processes_that_have_ended():
+    # torchrun's store outlives a restart; the first process is late, so that the second one finds
+    # what the one before it had written there
+    store = dist.TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)
+    for late in (0.0, 3.0):
+        processes = [_worker(rank, store.port, late if rank == 0 else 0.0) for rank in (0, 1)]
+        ends = time.monotonic() + 60
+        try:
+            said = [p.communicate(timeout=ends - time.monotonic())[0] for p in processes]
+        finally:
+            for process in processes:
+                process.kill()
+        assert said == ["2\n", "2\n"]
+
+
+def _worker(rank: int, port: int, late: float) -> "subprocess.Popen[str]":
+    started = {
+        "RANK": str(rank),
+        "LOCAL_RANK": str(rank),
+        "WORLD_SIZE": "2",
+        "LOCAL_WORLD_SIZE": "2",
+        "MASTER_ADDR": "127.0.0.1",
+        "MASTER_PORT": str(port),
+        "TORCHELASTIC_USE_AGENT_STORE": "True",
+        "LATE": str(late),
+    }
+    command = [sys.executable, "-c", WORKER]
+    environment = os.environ | started
+    return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
