@@ -11,6 +11,7 @@ from fewshot.binding.config import RunRequest
 from fewshot.binding.unused import report_unused
 from fewshot.data.loading import load_data
 from fewshot.data.run_data import RunData
+from fewshot.data.samplers.unstructured import ShuffledBatches
 from fewshot.errors import UserError
 from fewshot.evaluation import refusals
 from fewshot.evaluation.kept import kept
@@ -142,11 +143,11 @@ def _build(
     training: bool,
 ) -> Parts:
     seeding.reseed(seed, "build")
-    trainer = gin.get_configurable("Trainer")(gin.get_configurable("Hardware")())
+    trainer = gin.get_configurable(Trainer)(gin.get_configurable(Hardware)())
     built = objective(data.spec())
     batches = None
     if training:
-        factory = sampler or gin.get_configurable("ShuffledBatches")
+        factory = sampler or gin.get_configurable(ShuffledBatches)
         batches = factory(labels=data.train.labels, class_names=data.train.class_names, seed=seed)
         if batches.layout != built.layout:
             raise UserError(

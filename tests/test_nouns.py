@@ -37,7 +37,8 @@ ALLOWED = {
     "evaluation": BASE
     | {"augmentation.test_time", "training.compilation", "heads", "reports", "evaluation"},
     "experiment": BASE | {"containment", "experiment"},
-    "training": BASE | {"binding.filling", "experiment", "training", "objectives"},
+    "training": BASE
+    | {"binding.filling", "binding.registrations", "experiment", "training", "objectives"},
     "containment": set(),
     "demo": {"errors", "console", "data.images", "models", "demo"},
 }

@@ -16,7 +16,7 @@ from fewshot.binding.locating import shown
 from fewshot.binding.parsing import Loader
 from fewshot.binding.paths import make_paths_absolute
 from fewshot.binding.plugins import FINDER
-from fewshot.binding.registrations import register_all
+from fewshot.binding.registrations import register
 from fewshot.binding.suggestions import did_you_mean
 from fewshot.binding.values import check_values
 from fewshot.errors import UserError
@@ -57,11 +57,10 @@ class RunRequest:
 
 
 def load(config_files: Sequence[str], bindings: Sequence[str]) -> LoadedConfig:
-    """Register every name, then bind what files and bindings say, later over earlier.
+    """Bind what files and bindings say, later over earlier, and import what they name.
 
     Raises UserError for any mistake in them, naming file and line or the binding.
     """
-    register_all()
     gin.clear_config()
     provenance.begin()
     FINDER.forget()
@@ -73,7 +72,7 @@ def load(config_files: Sequence[str], bindings: Sequence[str]) -> LoadedConfig:
         files.append(loader.read_file(name))
     for binding in bindings:
         loader.read_binding(binding)
-    loader.check_macros()
+    loader.bind()
     check_values()
     make_paths_absolute()
     folders = [str(folder) for folder in loader.folders] if loader.imports else []
@@ -173,5 +172,6 @@ def bind(name: str, value: Any) -> None:
     full = registry.resolve(owner)
     registry.check_parameter(full, parameter)
     key = ("/".join(scopes), full, parameter)
+    register(full)
     gin.bind_parameter(key, value)
     provenance.record(key, value, "the program")

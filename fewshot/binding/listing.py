@@ -7,7 +7,7 @@ from typing import Any
 from fewshot.binding import registry
 from fewshot.binding.registrations import register_family
 from fewshot.binding.suggestions import did_you_mean
-from fewshot.binding.third_party import FAMILIES, family_of
+from fewshot.binding.third_party import FAMILIES, family_of, third_party_names
 from fewshot.errors import UserError
 
 _WIDTH = 100
@@ -26,11 +26,10 @@ _SCOPED = {
 def listing(word: str = "") -> str:
     """A line for every name, by room; with a word, all of the names that have it somewhere.
 
-    The word may be a name, or stand in a name, a parameter or the documentation. Imports every
-    third-party family. Raises UserError where nothing has the word.
+    The word may be a name, or stand in a name, a parameter or the documentation. A word that is no
+    name of ours is looked for in every third-party family, which takes their imports. Raises
+    UserError where nothing has the word.
     """
-    for prefix in FAMILIES:
-        register_family(prefix)
     found = _matching(word)
     scoped = [f"{name}.csv_file" for name in _SCOPED]
     shows_data = not word or any(word.lower() in name.lower() for name in scoped)
@@ -59,15 +58,18 @@ def listing(word: str = "") -> str:
 
 def _matching(word: str) -> list[str]:
     """Full names: that of exactly this name, else of all that have the word."""
-    exact, parts = [], []
-    for selector in registry.selectors():
-        name = registry.short(selector)
-        searched = [name, first_line(registry.target(selector)), *registry.parameters(selector)]
-        if word.lower() in "\n".join(searched).lower():
-            parts.append(selector)
-        if word and word in (name, selector):
-            exact.append(selector)
-    return exact or parts
+    names = sorted({*registry.selectors(), *third_party_names()})
+    exact = [selector for selector in names if word in (registry.short(selector), selector)]
+    if exact or not word:
+        return exact or names
+    for prefix in FAMILIES:
+        register_family(prefix)
+    return [selector for selector in names if word.lower() in _searched(selector).lower()]
+
+
+def _searched(selector: str) -> str:
+    described = first_line(registry.documentation(selector))
+    return "\n".join([registry.short(selector), described, *registry.parameter_names(selector)])
 
 
 def noun(selector: str) -> str:
@@ -81,9 +83,8 @@ def noun(selector: str) -> str:
     return "experiment" if len(parts) == 3 else parts[1]
 
 
-def first_line(thing: Any) -> str:
+def first_line(documentation: str) -> str:
     """The first sentence of a class's or function's own documentation, '' where it has none."""
-    documentation = inspect.cleandoc(thing.__doc__ or "")
     paragraph = " ".join(documentation.split("\n\n")[0].split())
     if paragraph.startswith("Args:"):
         return ""
@@ -99,7 +100,7 @@ def _block(group: str, selectors: list[str], whole: bool) -> str:
         lines = textwrap.wrap(names, _WIDTH, initial_indent="  ", subsequent_indent="  ")
         return "\n".join([f"{group}.*, from {library}", "", *lines])
     lines = [
-        _cut(f"  {registry.short(one):<24} {first_line(registry.target(one))}".rstrip())
+        _cut(f"  {registry.short(one):<24} {first_line(registry.documentation(one))}".rstrip())
         for one in selectors
     ]
     return "\n".join([group, "", *lines])
@@ -116,7 +117,11 @@ def _entry(selector: str) -> str:
     ]
     thing = registry.target(selector)
     lines = [f"  {registry.short(selector)}"]
-    for text in (first_line(thing), ", ".join(bound), f"from {thing.__module__}"):
+    for text in (
+        first_line(registry.documentation(selector)),
+        ", ".join(bound),
+        f"from {thing.__module__}",
+    ):
         lines += textwrap.wrap(text, _WIDTH, initial_indent="      ", subsequent_indent="      ")
     return "\n".join(lines)
 

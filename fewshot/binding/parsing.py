@@ -15,20 +15,24 @@ from fewshot.binding import provenance, registry
 from fewshot.binding.locating import find_config, find_include, read_text, shown
 from fewshot.binding.plugins import FINDER
 from fewshot.binding.provenance import MACRO, Key
+from fewshot.binding.registrations import register
 from fewshot.binding.suggestions import did_you_mean
-from fewshot.binding.syntax import statements
+from fewshot.binding.syntax import statements, with_references
+from fewshot.binding.third_party import family_of
 from fewshot.errors import UserError
 
 
 class Loader:
-    """Reads files and bindings in order, later ones over earlier ones.
+    """Reads files and bindings in order, later ones over earlier ones, and then binds them all.
 
+    What they name is imported when all is read, so that a misspelt name is told at once.
     imports: plug-in modules in order; folders: where plug-ins are looked for.
     """
 
     def __init__(self) -> None:
         self._places: dict[Key, str] = {}  # of the bindings that hold, for messages
         self._typed_macros: dict[str, str] = {}  # those that -p defines, and where
+        self._read_yet: list[tuple[Key, Any, str]] = []  # bindings and their places
         self.imports: list[str] = []
         self.folders: list[Path] = []
 
@@ -55,7 +59,7 @@ class Loader:
                 statement, config_parser.ImportStatement | config_parser.IncludeStatement
             ):
                 raise UserError(f"{place}: only bindings can be given with -p; give files with -c.")
-            self._bind(statement, place)
+            self._take(statement, place)
             if not getattr(statement, "arg_name", "block"):
                 scoped = (statement.scope, statement.selector)
                 self._typed_macros["/".join(filter(None, scoped))] = place
@@ -79,7 +83,7 @@ class Loader:
                 self._read(find_include(statement.filename, path, place), (*including, path))
             else:
                 bound_at = bound_at or line
-                self._bind(statement, place)
+                self._take(statement, place)
 
     def _import(self, statement: Any, place: str) -> None:
         module = statement.module
@@ -106,7 +110,7 @@ class Loader:
         if module not in self.imports:
             self.imports.append(module)
 
-    def _bind(self, statement: Any, place: str) -> None:
+    def _take(self, statement: Any, place: str) -> None:
         try:
             if isinstance(statement, config_parser.BlockDeclaration):
                 registry.resolve(statement.selector)
@@ -114,16 +118,34 @@ class Loader:
             scope, name, parameter = statement.scope, statement.selector, statement.arg_name
             if parameter:
                 full = registry.resolve(name)
-                registry.check_parameter(full, parameter)
+                if family_of(full) is None:  # a library's are known once it is imported
+                    registry.check_parameter(full, parameter)
             else:  # a macro: its name may be scoped
                 scope, full, parameter = f"{scope}/{name}" if scope else name, MACRO, "value"
         except UserError as error:
             raise UserError(f"{place}: {error}") from None
-        gin.bind_parameter((scope, full, parameter), statement.value)
-        self._places[scope, full, parameter] = place
-        provenance.record((scope, full, parameter), statement.value, place)
+        self._read_yet.append(((scope, full, parameter), statement.value, place))
 
-    def check_macros(self) -> None:
+    def bind(self) -> None:
+        """Import all that was named, and hand the bindings to gin.
+
+        Raises UserError where a library's class has no such parameter, a macro is not defined, or
+        -p defines one in vain.
+        """
+        for (scope, full, parameter), value, place in self._read_yet:
+            register(full)
+            try:
+                if family_of(full) is not None:
+                    registry.check_parameter(full, parameter)
+            except UserError as error:
+                raise UserError(f"{place}: {error}") from None
+            referring = with_references(value)
+            gin.bind_parameter((scope, full, parameter), referring)
+            self._places[scope, full, parameter] = place
+            provenance.record((scope, full, parameter), referring, place)
+        self._check_macros()
+
+    def _check_macros(self) -> None:
         """Raise UserError where a value uses an undefined macro, or -p defines one in vain."""
         defined = {scope for scope, full, _ in self._places if full == MACRO}
         for (scope, full, parameter), place in self._places.items():

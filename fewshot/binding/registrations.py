@@ -1,22 +1,25 @@
-"""Making names known to gin: every module of this project, and families of third-party classes.
+"""Making names known to gin: modules of this project, and families of third-party classes.
 
-Ours register themselves when they are imported, so the package is walked and a new module needs no
-entry anywhere. A third-party family may take seconds to import, so all but torch's own wait until a
-config first names them.
+Ours register themselves when they are imported. Which module has which name is read from the
+sources, so a new module needs no entry anywhere, and is imported when a config first names what is
+in it; so is a third-party family, as each may take seconds.
 """
 
 import importlib
-import pkgutil
 
 import gin
 
-import fewshot
-from fewshot.binding.third_party import FAMILIES
+from fewshot.binding.sources import declared
+from fewshot.binding.third_party import FAMILIES, family_of
 
-# Packages in which nothing is registered; walking them would cost their imports, or fail without an
-# extra requirements file.
-_NOT_WALKED = ("fewshot.commands", "fewshot.demo", "fewshot.reports", "fewshot.studies")
-_WALKED_YET = "fewshot.studies.designs"
+
+def register(selector: str) -> None:
+    """Import what makes a full name known to gin; changes nothing where it is known already."""
+    family = family_of(selector)
+    if family is not None:
+        register_family(family)
+    elif selector not in gin.config._REGISTRY and selector in declared():
+        importlib.import_module(declared()[selector].module)
 
 
 def register_family(prefix: str) -> None:
@@ -30,22 +33,17 @@ def register_family(prefix: str) -> None:
         gin.external_configurable(getattr(source, name), name=name, module=prefix)
 
 
-def register_own(rooms: tuple[str, ...] = ("fewshot",)) -> None:
-    """Import every module of this project, so that each registers what it offers.
-
-    rooms: packages to which it is limited, where the others are not worth their imports.
-    """
-    for module in pkgutil.walk_packages(fewshot.__path__, "fewshot."):
-        name = module.name
-        walked = name.startswith(_WALKED_YET) or not name.startswith(_NOT_WALKED)
-        walked = walked and name.startswith(rooms)
-        if walked and not module.name.endswith("__main__"):
-            importlib.import_module(module.name)
+def register_named(name: str, rooms: tuple[str, ...]) -> None:
+    """Import what these packages register under a name, if anything."""
+    for selector in declared().matching_selectors(name):
+        if selector.startswith(rooms):
+            register(selector)
 
 
 def register_all() -> None:
-    """Register ours and torch's own; the other families follow when they are first named."""
-    register_own()
+    """Register all of ours and torch's own; the other families follow when they are named."""
+    for selector, _ in declared().items():
+        register(selector)
     for prefix in FAMILIES:
         if prefix.startswith("torch."):
             register_family(prefix)

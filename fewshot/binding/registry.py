@@ -1,7 +1,8 @@
-"""What gin knows: full names, the short names that users type, and the parameters of each.
+"""What can be named: full names, the short names that users type, and the parameters of each.
 
-gin offers no public way to ask what is registered, so its private tables are read here and nowhere
-else but in the modules that load and write bindings.
+Names of this project are known, with their parameters, before gin knows them: what they stand for
+is imported only where more is asked. gin offers no public way to ask what is registered, so its
+private tables are read here and nowhere else but in the modules that load and write bindings.
 """
 
 import inspect
@@ -10,8 +11,9 @@ from typing import Any
 
 import gin
 
-from fewshot.binding.registrations import register_family
+from fewshot.binding.registrations import register
 from fewshot.binding.renamed import now_called
+from fewshot.binding.sources import declared
 from fewshot.binding.suggestions import closest, did_you_mean
 from fewshot.binding.third_party import FAMILIES, family_of, third_party_names
 from fewshot.errors import UserError
@@ -20,7 +22,7 @@ _BOUND_BY_NAME = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEY
 
 
 def resolve(name: str) -> str:
-    """The full name that a user's name stands for; a third-party family is imported if needed.
+    """The full name that a user's name stands for; nothing is imported.
 
     A name of this project or a plug-in wins over a third-party one. Raises UserError where the name
     is unknown or stands for several things.
@@ -29,17 +31,14 @@ def resolve(name: str) -> str:
     others = [] if own else _third_party_matches(name)
     if len(own) + len(others) > 1:
         raise UserError(f"'{name}' may be {' or '.join(own or others)}: write the longer name.")
-    if own:
-        return own[0]
-    if others:
-        register_family(others[0].rpartition(".")[0])
-        return others[0]
+    if own or others:
+        return [*own, *others][0]
     hint = now_called(name) or did_you_mean(name, [*own_names(), *third_party_names()])
     raise UserError(f"there is no '{name}'.{hint} `--list` shows every name.")
 
 
 def _own_matches(name: str) -> list[str]:
-    matches: list[str] = gin.config._REGISTRY.matching_selectors(name)
+    matches = {*gin.config._REGISTRY.matching_selectors(name), *declared().matching_selectors(name)}
     return sorted(match for match in matches if family_of(match) is None)
 
 
@@ -49,13 +48,15 @@ def _third_party_matches(name: str) -> list[str]:
 
 
 def selectors() -> list[str]:
-    """Full names of everything registered, gin's own machinery left out."""
-    names = (selector for selector, _ in gin.config._REGISTRY.items())
+    """Full names of all of ours and of everything registered, gin's own machinery left out."""
+    names = {
+        selector for known in (gin.config._REGISTRY, declared()) for selector, _ in known.items()
+    }
     return sorted(name for name in names if not name.startswith("gin."))
 
 
 def own_names() -> list[str]:
-    """Short names of what this project and plug-ins registered."""
+    """Short names of what this project and plug-ins offer."""
     return [short(name) for name in selectors() if family_of(name) is None]
 
 
@@ -78,13 +79,32 @@ def unambiguous(selector: str) -> str:
 
 
 def target(selector: str) -> Any:
-    """The class or function behind a full name."""
-    return gin.config._REGISTRY[selector].wrapped
+    """The class or function behind a full name, imported."""
+    return _configurable(selector).wrapped
+
+
+def _configurable(selector: str) -> Any:
+    register(selector)
+    return gin.config._REGISTRY[selector]
+
+
+def documentation(selector: str) -> str:
+    """The docstring of a class or function itself; of one of ours nothing is imported."""
+    if selector in declared():
+        return str(declared()[selector].documentation)
+    return inspect.cleandoc(target(selector).__doc__ or "")
+
+
+def parameter_names(selector: str) -> list[str]:
+    """Names of the parameters that a config may bind; of one of ours nothing is imported."""
+    if selector in declared():
+        return list(declared()[selector].parameters)
+    return list(parameters(selector))
 
 
 def parameters(selector: str) -> dict[str, Any]:
     """Parameter names -> defaults (inspect.Parameter.empty where there is none)."""
-    configurable = gin.config._REGISTRY[selector]
+    configurable = _configurable(selector)
     found: dict[str, Any] = {}
     for function in _signatures(selector, configurable.wrapped):
         for parameter in inspect.signature(function).parameters.values():
@@ -102,7 +122,7 @@ def annotation(selector: str, parameter: str) -> Any:
     """The declared type of a parameter; None where this project or a plug-in declares none."""
     if family_of(selector) is not None:
         return None
-    for function in _signatures(selector, gin.config._REGISTRY[selector].wrapped):
+    for function in _signatures(selector, target(selector)):
         declared = inspect.signature(function).parameters.get(parameter)
         if declared is not None and declared.annotation is not declared.empty:
             return declared.annotation
@@ -129,12 +149,8 @@ def _is_closed(selector: str) -> bool:
 
 def check_parameter(selector: str, parameter: str) -> None:
     """Raise UserError where the thing named has no such parameter."""
-    known = parameters(selector)
-    if parameter in known:
-        return
-    function = next(_signatures(selector, target(selector)))
-    kinds = {one.kind for one in inspect.signature(function).parameters.values()}
-    if not _is_closed(selector) and inspect.Parameter.VAR_KEYWORD in kinds:
+    known = parameter_names(selector)
+    if parameter in known or _takes_any(selector):
         return
     name = short(selector)
     elsewhere = [full for full in own_parameters() if full.endswith(f".{parameter}")]
@@ -145,11 +161,20 @@ def check_parameter(selector: str, parameter: str) -> None:
     raise UserError(f"{name} has no parameter '{parameter}'.{hint} Its parameters: {listed}.")
 
 
+def _takes_any(selector: str) -> bool:
+    """Whether parameters beyond those it lists reach it, so that a misspelt one is not noticed."""
+    if selector in declared():
+        return bool(declared()[selector].takes_any)
+    function = next(_signatures(selector, target(selector)))
+    kinds = {one.kind for one in inspect.signature(function).parameters.values()}
+    return not _is_closed(selector) and inspect.Parameter.VAR_KEYWORD in kinds
+
+
 def own_parameters() -> list[str]:
-    """`Name.parameter` of everything that this project and plug-ins registered."""
+    """`Name.parameter` of everything that this project and plug-ins offer."""
     return [
         f"{short(selector)}.{parameter}"
         for selector in selectors()
         if family_of(selector) is None
-        for parameter in parameters(selector)
+        for parameter in parameter_names(selector)
     ]

@@ -2,17 +2,42 @@
 
 import tokenize
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import gin
 from gin import config_parser
 
 from fewshot.binding import registry
+from fewshot.binding.registrations import register
 from fewshot.errors import UserError
 
 
+@dataclass(frozen=True)
+class Named:
+    """`@scopes/Name` or, to be evaluated, `@scopes/Name()`, by its full name; not yet imported."""
+
+    scopes: tuple[str, ...]
+    selector: str
+    evaluate: bool
+
+
+def with_references(value: Any) -> Any:
+    """A parsed value with gin's own references where names stand, whose modules are imported."""
+    match value:
+        case Named():
+            register(value.selector)
+            name = "/".join([*value.scopes, registry.unambiguous(value.selector)])
+            return gin.config.ConfigurableReference(name, value.evaluate)
+        case list() | tuple():
+            return type(value)(with_references(item) for item in value)
+        case dict():
+            return {with_references(key): with_references(item) for key, item in value.items()}
+    return value
+
+
 class _References(gin.config.ParserDelegate):
-    """Makes gin's references under full names, and keeps what is wrong for the loader to report.
+    """Takes names down in full, and keeps what is wrong for the loader to report.
 
     gin rewrites any exception that is raised while it parses a value, hence no raising here.
     """
@@ -22,14 +47,13 @@ class _References(gin.config.ParserDelegate):
         self.problem: UserError | None = None
 
     def configurable_reference(self, scoped_name: str, evaluate: bool) -> Any:
-        """A reference to a class or function, None where the name is unknown."""
+        """A class or function by name, None where the name is unknown."""
         *scopes, name = scoped_name.split("/")
         try:
-            known = registry.unambiguous(registry.resolve(name))
+            return Named(tuple(scopes), registry.resolve(name), evaluate)
         except UserError as error:
             self.problem = self.problem or error
             return None
-        return super().configurable_reference("/".join([*scopes, known]), evaluate)
 
 
 def statements(text: str, where: str, shows_line: bool = True) -> Iterator[tuple[int, Any]]:

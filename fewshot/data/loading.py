@@ -38,7 +38,7 @@ def load_data(
 
     Raises UserError when the validation fraction leaves nothing, or data are wrong.
     """
-    dataset = gin.get_configurable("FashionDataset")
+    dataset = gin.get_configurable(FashionDataset)
     if dry_run:
         dataset = partial(dataset, cache_dir=Storage.MEMORY)
     whole = _with_label_column(dataset())

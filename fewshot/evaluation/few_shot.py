@@ -22,6 +22,7 @@ from fewshot.evaluation.naming import checked_prefix, reported_split
 from fewshot.evaluation.novel import NovelImages, novel_images
 from fewshot.evaluation.novel_episodes import NovelEpisodes, Setting
 from fewshot.evaluation.refusals import checked_head
+from fewshot.heads.prototypes import NearestPrototype, SimpleShot
 from fewshot.interfaces import Dataset, Evaluation
 
 _BASE_ROWS = 10_000
@@ -51,8 +52,8 @@ class FewShotEvaluation:
         whiten: float | None = None,
         prefix: str = "",
     ) -> None:
-        defaults = ("NearestPrototype", "SimpleShot")
-        factories = [gin.get_configurable(name) for name in defaults] if heads is None else heads
+        defaults = (NearestPrototype, SimpleShot)
+        factories = [gin.get_configurable(head) for head in defaults] if heads is None else heads
         built = [checked_head("FewShotEvaluation.heads", factory) for factory in factories]
         self.heads = {head_name(head): head for head in built}
         if len(self.heads) < len(factories) or not factories:
@@ -63,7 +64,7 @@ class FewShotEvaluation:
             )
         self.dataset = dataset
         self.monitors = dataset is None
-        self.episodes = (episodes or gin.get_configurable("NovelEpisodes"))()
+        self.episodes = (episodes or gin.get_configurable(NovelEpisodes))()
         self.centre = centre
         self.whiten = whiten
         self.prefix = checked_prefix("FewShotEvaluation", prefix)

@@ -22,6 +22,7 @@ from fewshot.evaluation.ranking import ranked_by_head
 from fewshot.evaluation.refusals import checked_head
 from fewshot.evaluation.split_rows import SplitRows, all_rows, rows_of_classes
 from fewshot.heads.knn import KNN, check_options, check_references
+from fewshot.heads.prototypes import NearestPrototype
 from fewshot.interfaces import Dataset, Evaluation, Head
 
 Groups = Mapping[str, Sequence[str] | Callable[[], Dataset]]
@@ -54,7 +55,7 @@ class GalleryClassification:
         groups: Groups | None = None,
     ) -> None:
         owner = type(self).__name__
-        factories = head or gin.get_configurable("NearestPrototype")
+        factories = head or gin.get_configurable(NearestPrototype)
         factories = factories if isinstance(factories, list | tuple) else [factories]
         built = [checked_head(f"{owner}.head", factory) for factory in factories]
         self.heads = {head_name(one): one for one in built}

@@ -11,7 +11,7 @@ import gin
 from torch import Tensor, nn
 from torch.nn.modules import module as hooks
 
-from fewshot.binding.registrations import register_own
+from fewshot.binding.registrations import register_named
 from fewshot.encoders.encoder import Encoder
 from fewshot.encoders.recorded import Recorded
 from fewshot.encoders.state import check_fits
@@ -118,7 +118,7 @@ def configurable(name: str, *rooms: str) -> Any:
     try:
         return gin.get_configurable(name)
     except (ValueError, KeyError, LookupError):
-        register_own(rooms)
+        register_named(name, rooms)
         return gin.get_configurable(name)
 
 

@@ -7,6 +7,7 @@ import gin
 from torch import Tensor
 
 from fewshot.batch import Batch, DataSpec
+from fewshot.objectives.decoders import UpsamplingDecoder
 from fewshot.objectives.objective import Objective
 
 
@@ -27,7 +28,7 @@ class AutoEncoder(Objective):
         decoder: Callable[..., Any] | None = None,
     ) -> None:
         super().__init__(spec, encoder, inputs)
-        decoder = decoder or gin.get_configurable("UpsamplingDecoder")
+        decoder = decoder or gin.get_configurable(UpsamplingDecoder)
         self.decoder = decoder(self.encoder.num_features, self.inputs.channels, self.inputs.size)
 
     def forward(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:

@@ -55,7 +55,7 @@ class Objective(nn.Module, ABC):
         self.trained_classes: tuple[str, ...] = spec.class_names
         # digests of the images that a saved model's weights have learned from, for leaks
         self.inherited_images = no_images()
-        self.inputs: Inputs = (inputs or gin.get_configurable("Inputs"))(spec)
+        self.inputs: Inputs = (inputs or gin.get_configurable(Inputs))(spec)
         sizes = {"in_channels": self.inputs.channels, "image_size": self.inputs.size}
         built = built_encoder(name, encoder, **sizes)
         # convolutions on channels-last tensors are faster on CPUs and on tensor cores

@@ -13,7 +13,7 @@ from fewshot.models.building import build_classifier, fill
 from fewshot.models.parts import Classifier, Projection
 from fewshot.models.reuse import described
 from fewshot.models.stored import StoredModel, StoredPart
-from fewshot.objectives.classifiers import IdentityClassifier
+from fewshot.objectives.classifiers import IdentityClassifier, LinearClassifier
 
 logger = logging.getLogger("fewshot")
 
@@ -27,7 +27,7 @@ def built_classifier(
 
     Raises UserError for what is no classifier, such as a head.
     """
-    factory = bound or gin.get_configurable("LinearClassifier")
+    factory = bound or gin.get_configurable(LinearClassifier)
     wrong = UserError(
         f"{owner}.classifier is {getattr(factory, '__name__', repr(factory)[:60])}, which is no "
         f"classifier that trains: bind one without quotes and parentheses, e.g. "

@@ -89,7 +89,7 @@ def _checked(angles: Sequence[int]) -> tuple[int, ...]:
 
 def _square(inputs: Callable[..., Any] | None) -> Callable[[DataSpec], Inputs]:
     """A factory of the same inputs, cut to their central square."""
-    factory = inputs or gin.get_configurable("Inputs")
+    factory = inputs or gin.get_configurable(Inputs)
 
     def build(spec: DataSpec) -> Inputs:
         built: Inputs = factory(spec)

@@ -89,7 +89,7 @@ def report(design: LabelBudget, found: pd.DataFrame, place: Path) -> str:
 def read_design(configs: Sequence[str], bindings: Sequence[str]) -> LabelBudget:
     """The study that some configs describe, by bindings of LabelBudget that win over them."""
     config.load(list(configs), list(bindings))
-    design: LabelBudget = gin.get_configurable("LabelBudget")()
+    design: LabelBudget = gin.get_configurable(LabelBudget)()
     return design
 
 

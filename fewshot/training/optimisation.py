@@ -9,6 +9,7 @@ from torch import nn
 from torch.optim import Optimizer
 
 from fewshot.binding.filling import call_filled
+from fewshot.binding.registrations import register
 from fewshot.errors import UserError
 
 logger = logging.getLogger("fewshot")
@@ -43,6 +44,7 @@ def build_optimizer(factory: Factory | None, objective: nn.Module) -> Optimizer:
         )
     if factory is None:
         logger.info("main.optimizer is not bound: torch.optim.Adam is used")
+        register("torch.optim.Adam")
         factory = gin.get_configurable("torch.optim.Adam")
     groups: list[dict[str, Any]] = list(objective.parameter_groups())  # type: ignore[operator]
     optimizer: Optimizer = call_filled(factory, "main.optimizer", {}, groups)

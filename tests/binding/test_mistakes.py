@@ -5,7 +5,6 @@ import pytest
 
 import experiment
 from fewshot.binding import config, registry
-from fewshot.binding.registrations import register_all
 from fewshot.errors import UserError
 
 # refused when the bindings are read
@@ -370,7 +369,6 @@ def test_refused_when_it_is_built(bindings, shop, capsys):
 
 
 def test_every_name_and_parameter_misspelt_is_refused_with_what_was_meant():
-    register_all()
     for selector in registry.selectors():
         if not selector.startswith("fewshot."):
             continue

@@ -128,8 +128,8 @@ def test_a_new_module_is_registered_with_no_edit_elsewhere(tmp_path, monkeypatch
     monkeypatch.setitem(sys.modules, "fewshot.objectives", types.ModuleType("fewshot.objectives"))
     sys.modules["fewshot.objectives"].__path__ = [str(package / "objectives")]
     try:
-        registrations.register_own()
         assert registry.resolve("NewMethod") == "fewshot.objectives.new_method.NewMethod"
+        assert "fewshot.objectives.new_method" not in sys.modules
         assert registry.parameters("fewshot.objectives.new_method.NewMethod") == {"k": 1}
     finally:
         sys.modules.pop("fewshot.objectives.new_method", None)

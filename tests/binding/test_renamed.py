@@ -1,14 +1,8 @@
 import pytest
 
 from fewshot.binding import registry
-from fewshot.binding.registrations import register_own
 from fewshot.binding.renamed import _NAMES, _PARAMETERS, now_called
 from fewshot.errors import UserError
-
-
-@pytest.fixture(autouse=True, scope="module")
-def registered():
-    register_own()
 
 
 @pytest.mark.parametrize("old", sorted(_NAMES))
