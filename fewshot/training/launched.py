@@ -95,7 +95,7 @@ def _of_this_start(store: dist.Store, rank: int, ranks: int, within: timedelta) 
         name, own = store.get(f"answer/{name}").decode(), name
         store.set(f"read/{name}/{rank}", own)
         return dist.PrefixStore(name, store)
-    missing = {other: "" for other in range(1, ranks)}
+    missing = dict.fromkeys(range(1, ranks), "")
     while missing:
         for other, answered in list(missing.items()):
             if store.check([f"read/{name}/{other}"]):
