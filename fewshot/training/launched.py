@@ -9,6 +9,7 @@ from datetime import timedelta
 
 import torch
 import torch.distributed as dist
+from torch.distributed.distributed_c10d import PrefixStore, Store
 from torch.distributed.rendezvous import rendezvous
 
 from fewshot.errors import UserError
@@ -79,7 +80,7 @@ def meet(device_type: str, within: timedelta = _MEETING) -> None:
         ) from error
 
 
-def _of_this_start(store: dist.Store, rank: int, ranks: int, within: timedelta) -> dist.Store:
+def _of_this_start(store: Store, rank: int, ranks: int, within: timedelta) -> Store:
     """The store under a name that only the processes of this start know.
 
     torchrun's store outlives its restarts, and with it the addresses of processes that have ended
@@ -94,7 +95,7 @@ def _of_this_start(store: dist.Store, rank: int, ranks: int, within: timedelta) 
         store.wait([f"answer/{name}"], within)
         name, own = store.get(f"answer/{name}").decode(), name
         store.set(f"read/{name}/{rank}", own)
-        return dist.PrefixStore(name, store)
+        return PrefixStore(name, store)
     missing = dict.fromkeys(range(1, ranks), "")
     while missing:
         for other, answered in list(missing.items()):
@@ -109,4 +110,4 @@ def _of_this_start(store: dist.Store, rank: int, ranks: int, within: timedelta) 
             raise RuntimeError(f"no word from process {', '.join(map(str, missing))}")
         if missing:
             time.sleep(0.02)
-    return dist.PrefixStore(name, store)
+    return PrefixStore(name, store)
