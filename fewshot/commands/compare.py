@@ -72,16 +72,20 @@ def _episodes_alone(paths: "Sequence[Path]") -> "pd.DataFrame":
 
 
 def _whole_runs(paths: "Sequence[Path]", html: Path | None) -> "pd.DataFrame":
+    from tempfile import TemporaryDirectory
+
     from fewshot.evaluation.compare import shared_episodes
     from fewshot.reports.comparison import compare_runs
     from fewshot.reports.comparison_page import comparison_text, write_comparison
     from fewshot.reports.contents import read_run
 
     runs = [read_run(path) for path in paths]
-    found = compare_runs(runs, _bound_differently(runs), shared_episodes(paths))
-    show(comparison_text(found))
-    if html:
-        write_comparison(found, runs, html)
+    with TemporaryDirectory() as name:
+        folder = Path(name)
+        found = compare_runs(runs, _bound_differently(runs), shared_episodes(paths), folder)
+        show(comparison_text(found))
+        if html:
+            write_comparison(found, runs, html, folder)
     return found.table
 
 

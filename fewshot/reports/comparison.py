@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from string import ascii_uppercase
 from typing import Any
 
@@ -40,13 +41,13 @@ class Comparison:
 
 
 def compare_runs(
-    runs: Sequence[RunFiles], bound: pd.DataFrame, episodes: pd.DataFrame
+    runs: Sequence[RunFiles], bound: pd.DataFrame, episodes: pd.DataFrame, folder: Path
 ) -> Comparison:
     """Compare each run with the first.
 
     bound: what is bound differently, a row a name, a column a run. episodes: runs ("A, B"),
-    episodes, first, second, difference, ci95, n of those that both have. Raises UserError for more
-    runs than there are letters.
+    episodes, first, second, difference, ci95, n of those that both have. folder: where the page's
+    own pictures are written. Raises UserError for more runs than there are letters.
     """
     if len(runs) > _MOST_RUNS:
         raise UserError(f"{len(runs)} runs are given: compare {_MOST_RUNS} at most.")
@@ -57,13 +58,13 @@ def compare_runs(
         found = _significance(lettered[first], lettered[letter])
         if found is not None:
             paired.append(found.assign(second=letter))
-        apart += disagreements(first, lettered[first], letter, lettered[letter])
+        apart += disagreements(first, lettered[first], letter, lettered[letter], folder)
     tests = pd.concat(paired) if paired else pd.DataFrame()
     sections = [
         Section("Runs", [Table("runs.csv", _runs(lettered))], 5),
-        Section("Figures", [Table("figures.csv", _figures(lettered))], 10),
         _paired_section(tests, first, others),
         *_episode_sections(episodes),
+        Section("Figures", [Table("figures.csv", _figures(lettered))], 20),
         Section("Learning curves", [Picture(CURVES, "Learning curves")], 30, console=False),
         _bound_section(bound),
         *apart,
@@ -121,7 +122,7 @@ def _paired_section(tests: pd.DataFrame, first: str, others: Sequence[str]) -> S
     if missing:
         text = f"{first} and {', '.join(missing)} have no labelled test image in common."
         blocks.append(Note(text))
-    return Section("Paired on the test images of both", blocks, 15)
+    return Section("Paired on the test images of both", blocks, 10)
 
 
 def _shown_tests(tests: pd.DataFrame, first: str) -> pd.DataFrame:
@@ -145,7 +146,7 @@ def _episode_sections(episodes: pd.DataFrame) -> list[Section]:
     if episodes.empty:
         return []
     note = "second less first, episode by episode, with its 95 % confidence interval"
-    return [Section("Few-shot episodes of both", [Table("episodes.csv", episodes, note)], 20)]
+    return [Section("Few-shot episodes of both", [Table("episodes.csv", episodes, note)], 15)]
 
 
 def _bound_section(bound: pd.DataFrame) -> Section:

@@ -70,7 +70,7 @@ def test_csv_and_page_of_three_runs(runs, tmp_path, capsys):
     page = files["html"].read_text()
     assert "one &lt;1&gt; and two and three" in page
     assert page.count("data:image/png;base64,") == 1  # the curves
-    assert page.count("data:image/jpeg;base64,") == 1  # the first run's thumbnails
+    assert page.count("data:image/jpeg;base64,") == 2  # one for each two runs
     assert page.count("role=img aria-label='id0: id0'") == 2  # against either run
     assert "A says b, B says a (2)" in page
 
@@ -87,3 +87,16 @@ def test_a_run_alone_and_pages_of_episodes_are_refused(runs, tmp_path, capsys):
     assert "alone is given: name two runs or more." in capsys.readouterr().err
     assert main(["compare", str(runs[0]), str(tmp_path / "nowhere")]) == 2
     assert "does not exist" in capsys.readouterr().err
+
+
+def test_images_come_from_whichever_run_kept_them(runs, tmp_path, capsys):
+    page = tmp_path / "compared.html"
+    (runs[0] / "thumbnails.jpg").unlink()
+    assert main(["compare", str(runs[0]), str(runs[1]), "--html", str(page)]) == 0
+    assert page.read_text().count("role=img aria-label='id0: id0'") == 1  # the second run's
+    (runs[1] / "thumbnails.jpg").write_bytes(b"no picture")
+    assert main(["compare", str(runs[0]), str(runs[1])]) == 2
+    assert "thumbnails.jpg is damaged" in capsys.readouterr().err
+    (runs[1] / "thumbnails.jpg").unlink()
+    assert main(["compare", str(runs[0]), str(runs[1]), "--html", str(page)]) == 0
+    assert "Images where" not in page.read_text()
