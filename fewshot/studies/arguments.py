@@ -2,6 +2,8 @@
 
 import argparse
 
+from fewshot.studies.engines.options import EngineOptions, read_resources
+
 
 def add_run_arguments(
     parser: argparse.ArgumentParser,
@@ -25,15 +27,30 @@ def add_run_arguments(
 
 
 def add_engine_arguments(parser: argparse.ArgumentParser) -> None:
-    """Where runs are computed, and how many at a time: --engine, --jobs."""
+    """Where runs are computed, and how many at a time: --engine, --address, --resources, --jobs."""
     parser.add_argument(
         "--engine", metavar="NAME", default="local",
-        help="where the runs are computed: local, processes of this machine (default)",
+        help="where the runs are computed: local, processes of this machine (default); ray, the "
+        "machines of a Ray cluster, which share the file system",
     )  # fmt: skip
     parser.add_argument(
         "--jobs", type=int, default=1, metavar="N",
         help="runs side by side, each with its share of the cores (default: 1)",
     )  # fmt: skip
+
+    parser.add_argument(
+        "--address", metavar="HOST:PORT",
+        help="of the Ray cluster, or 'auto' (default: one is started on this machine)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--resources", metavar="NAME=AMOUNT", action="append", default=[],
+        help="what each run takes of a cluster, such as GPU=1; repeatable (default: CPU=1)",
+    )  # fmt: skip
+
+
+def options_of(given: argparse.Namespace) -> EngineOptions:
+    """What the command line says of the engine; raises UserError for what cannot be."""
+    return EngineOptions(given.jobs, given.address, read_resources(given.resources))
 
 
 def add_choice_arguments(parser: argparse.ArgumentParser) -> None:

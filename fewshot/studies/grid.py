@@ -19,6 +19,7 @@ from fewshot.errors import UserError
 from fewshot.experiment.artifacts import ExperimentFolder
 from fewshot.reports.tables import console, markdown
 from fewshot.spreadsheet import write_csv
+from fewshot.studies.arguments import options_of
 from fewshot.studies.engines.engine import build_engine
 from fewshot.studies.plan import PlannedRun
 from fewshot.studies.runs import figure, is_completed
@@ -106,7 +107,7 @@ def run_study(given: argparse.Namespace) -> None:
     runs = planned(given.experiment, given.config, given.vary, given.parameter, given.seeds)
     name = given.name or f"grid-{Path(given.experiment).stem}"
     place = Path(given.output_dir).expanduser().absolute() / name
-    failed = build_engine(given.engine, given.jobs).complete(runs, place)
+    failed = build_engine(given.engine, options_of(given)).complete(runs, place)
     tell(runs, place, given, failed)
 
 

@@ -18,6 +18,7 @@ from fewshot.errors import UserError
 from fewshot.experiment.artifacts import ExperimentFolder
 from fewshot.reports.tables import markdown
 from fewshot.spreadsheet import read_csv, write_csv
+from fewshot.studies.arguments import options_of
 from fewshot.studies.budget_curves import draw_curves
 from fewshot.studies.designs.label_budget import SCRATCH, LabelBudget
 from fewshot.studies.engines.engine import build_engine
@@ -103,7 +104,7 @@ def run_study(given: argparse.Namespace) -> None:
     design = read_design(configs, own)
     runs = list(design.runs([binding for binding in given.parameter if binding not in own]))
     place = Path(given.output_dir).expanduser().absolute() / name
-    engine = build_engine(given.engine, given.jobs)
+    engine = build_engine(given.engine, options_of(given))
     failed = [] if given.show else engine.complete(runs, place)
     found = collected(runs, place, design.figure)
     if found.empty:

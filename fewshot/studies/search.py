@@ -14,6 +14,7 @@ from typing import Any
 from fewshot import seeding
 from fewshot.errors import UserError
 from fewshot.experiment.artifacts import ExperimentFolder
+from fewshot.studies.arguments import options_of
 from fewshot.studies.engines.engine import Engine, build_engine
 from fewshot.studies.grid import tell
 from fewshot.studies.plan import PlannedRun
@@ -138,7 +139,7 @@ def run_study(given: argparse.Namespace) -> None:
     over = space(given.over, given.choice)
     name = given.name or f"search-{Path(given.experiment).stem}"
     place = Path(given.output_dir).expanduser().absolute() / name
-    engine = build_engine(given.engine, given.jobs)
+    engine = build_engine(given.engine, options_of(given))
     runs, failed = search(RunOf(given, place), over, given.trials, engine, given.jobs)
     tell(runs, place, given, failed)
 

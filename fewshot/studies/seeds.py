@@ -21,6 +21,7 @@ from fewshot.console import show
 from fewshot.errors import UserError
 from fewshot.experiment.artifacts import ExperimentFolder
 from fewshot.reports.tables import console, markdown
+from fewshot.studies.arguments import options_of
 from fewshot.studies.engines.engine import build_engine
 from fewshot.studies.plan import PlannedRun
 from fewshot.studies.runs import figure
@@ -99,7 +100,7 @@ def run_study(given: argparse.Namespace) -> None:
         for seed in given.seeds
     }
     once = {run.name: run for several in runs.values() for run in several}
-    failed = build_engine(given.engine, given.jobs).complete(list(once.values()), place)
+    failed = build_engine(given.engine, options_of(given)).complete(list(once.values()), place)
     if failed:
         raise UserError(f"not completed, for the reasons above: {', '.join(failed)}.")
     found = {

@@ -17,6 +17,7 @@ from fewshot.console import show
 from fewshot.errors import UserError
 from fewshot.experiment.artifacts import ExperimentFolder
 from fewshot.reports.tables import console, markdown
+from fewshot.studies.arguments import options_of
 from fewshot.studies.engines.engine import build_engine
 from fewshot.studies.plan import Plan, read_plan
 from fewshot.studies.runs import figure, is_completed
@@ -47,7 +48,7 @@ def run_study(given: argparse.Namespace) -> None:
         raise UserError(f"--only {' '.join(given.only)} names no run of: {', '.join(plan.runs)}.")
     wanted = [] if given.show else plan.with_needed(names)
     runs = [run.with_more(given.config, given.parameter) for run in wanted]
-    failed = build_engine(given.engine, given.jobs).complete(runs, place)
+    failed = build_engine(given.engine, options_of(given)).complete(runs, place)
     found = table(plan, place)
     if not given.show:
         place.mkdir(parents=True, exist_ok=True)

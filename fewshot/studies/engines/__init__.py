@@ -1,1 +1,1 @@
-"""Where the runs of a study are computed, one module each; `build(jobs)` of it makes the engine."""
+"""Where the runs of a study are computed, one module each, whose `build` makes the engine."""

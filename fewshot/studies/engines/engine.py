@@ -8,9 +8,11 @@ from typing import Protocol
 
 from fewshot.binding.suggestions import did_you_mean
 from fewshot.errors import UserError
+from fewshot.studies.engines.options import EngineOptions
 from fewshot.studies.plan import PlannedRun
 
 _PACKAGE = "fewshot.studies.engines"
+_OTHERS = ("engine", "options")  # the modules beside the engines
 
 
 class Engine(Protocol):
@@ -29,21 +31,16 @@ class Engine(Protocol):
 def names() -> list[str]:
     """The engines there are, one a module beside this one."""
     folder = str(Path(__file__).parent)
-    return [module.name for module in iter_modules([folder]) if module.name != "engine"]
+    return [module.name for module in iter_modules([folder]) if module.name not in _OTHERS]
 
 
-def build_engine(name: str, jobs: int) -> Engine:
-    """The engine of that name, for so many runs at a time.
-
-    Raises UserError for a name that is none, and for fewer than one run.
-    """
+def build_engine(name: str, options: EngineOptions) -> Engine:
+    """The engine of that name; raises UserError for a name that is none."""
     known = names()
     if name not in known:
         raise UserError(
             f"--engine {name}: there is none of that name.{did_you_mean(name, known)} "
             f"There are: {', '.join(known)}."
         )
-    if jobs < 1:
-        raise UserError(f"--jobs is {jobs}: give 1 or more.")
-    built: Engine = importlib.import_module(f"{_PACKAGE}.{name}").build(jobs)
+    built: Engine = importlib.import_module(f"{_PACKAGE}.{name}").build(options)
     return built

@@ -3,6 +3,7 @@
 import logging
 import os
 import time
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,18 +13,26 @@ from fewshot.errors import UserError
 from fewshot.experiment.artifacts import ExperimentFolder
 from fewshot.studies import runs
 from fewshot.studies.chain import model_of
+from fewshot.studies.engines.options import EngineOptions
 from fewshot.studies.plan import PlannedRun
 from fewshot.studies.progress import Progress
 
 logger = logging.getLogger("fewshot")
 
+LOST = -1000  # the exit code of a run whose worker is gone
+_RETRIES = 5  # of a run that is lost
 _POLL_SECONDS = 0.1
 _TOLD = 6  # lines of a failed run's log that are shown
 
 
-def build(jobs: int) -> "LocalEngine":
-    """The engine for so many runs at a time."""
-    return LocalEngine(jobs)
+def build(options: EngineOptions) -> "LocalEngine":
+    """The engine for so many runs at a time; raises UserError for what a cluster alone has."""
+    if options.address is not None or options.resources:
+        raise UserError(
+            "--address and --resources are of a cluster, and --engine is local: add --engine ray, "
+            "or leave them out."
+        )
+    return LocalEngine(options)
 
 
 @dataclass(frozen=True)
@@ -40,8 +49,8 @@ class _Going:
 class LocalEngine:
     """See engine.Engine; what each run writes goes to logs/<run>.log in the study's folder."""
 
-    def __init__(self, jobs: int = 1) -> None:
-        self.jobs = jobs
+    def __init__(self, options: EngineOptions | None = None) -> None:
+        self.jobs = jobs = (options or EngineOptions()).jobs
         # each run takes all cores for itself unless it is told its share
         self.environment = dict(os.environ)
         if jobs > 1:
@@ -85,8 +94,12 @@ class LocalEngine:
             return None
         log = place / "logs" / f"{run.name}.log"
         log.parent.mkdir(parents=True, exist_ok=True)
-        process = runs.start(command, log, self.environment)
+        process = self.start(command, log)
         return _Going(run, queue.folder(run.name), process, log, time.monotonic())
+
+    def start(self, command: list[str], log: Path) -> runs.Process:
+        """The process of a command, whose output goes to the end of the file."""
+        return runs.start(command, log, self.environment)
 
 
 class _Queue:
@@ -98,6 +111,15 @@ class _Queue:
         self.failed: list[str] = []
         self._runs = {run.name: run for run in planned}
         self._done: set[str] = set()
+        self._losses: Counter[str] = Counter()
+
+    def retried(self, run: PlannedRun) -> bool:
+        """Whether a run that was lost, which is no fault of its own, waits again."""
+        self._losses[run.name] += 1
+        if self._losses[run.name] > _RETRIES:
+            return False
+        self.waiting.insert(0, run)
+        return True
 
     def take(self) -> PlannedRun | None:
         """The first run that can start, which then waits no more; None where all have to wait."""
@@ -130,6 +152,9 @@ def _ended(one: _Going, queue: _Queue, progress: Progress, others: int) -> bool:
         return False
     if code == 130:
         raise KeyboardInterrupt("go on with the same command")
+    if code == LOST and queue.retried(one.planned):
+        logger.warning("%s was lost with its worker, and starts again", one.planned.name)
+        return True
     completed = code == 0 and runs.is_completed(one.folder)
     queue.end(one.planned, failed=not completed)
     progress.end(one.planned.alike, time.monotonic() - one.since)

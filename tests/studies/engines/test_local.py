@@ -13,7 +13,8 @@ import pytest
 from fewshot.errors import UserError
 from fewshot.studies import runs
 from fewshot.studies.engines.engine import build_engine, names
-from fewshot.studies.engines.local import LocalEngine
+from fewshot.studies.engines.local import LOST, LocalEngine
+from fewshot.studies.engines.options import EngineOptions, read_resources
 from fewshot.studies.plan import PlannedRun
 from tests.studies.conftest import Ended
 
@@ -85,7 +86,7 @@ def test_a_shared_run_stands_beside_the_study(started, config, tmp_path):
 @pytest.mark.parametrize("jobs", [1, 2, 3])
 def test_so_many_go_side_by_side_and_no_more(started, config, tmp_path, jobs):
     started.polls = 3
-    LocalEngine(jobs).complete(planned(config, *"abcdefg"), tmp_path)
+    LocalEngine(EngineOptions(jobs)).complete(planned(config, *"abcdefg"), tmp_path)
     assert started.most == jobs
     assert sorted(started.names) == list("abcdefg")
 
@@ -94,10 +95,10 @@ def test_cores_are_shared_among_them(started, config, tmp_path, monkeypatch):
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(8)))
     for jobs in (1, 3):
-        LocalEngine(jobs).complete(planned(config, f"run{jobs}"), tmp_path)
+        LocalEngine(EngineOptions(jobs)).complete(planned(config, f"run{jobs}"), tmp_path)
     assert [e.get("OMP_NUM_THREADS") for e in started.environments] == [None, "2"]
     monkeypatch.setenv("OMP_NUM_THREADS", "5")
-    LocalEngine(3).complete(planned(config, "asked"), tmp_path)
+    LocalEngine(EngineOptions(3)).complete(planned(config, "asked"), tmp_path)
     assert started.environments[-1]["OMP_NUM_THREADS"] == "5", "what the user says holds"
 
 
@@ -106,7 +107,9 @@ def test_a_failed_run_keeps_only_those_from_running_that_need_it(
     started, config, tmp_path, code, caplog
 ):
     started.codes["a"] = code
-    failed = LocalEngine(2).complete(planned(config, "a", "b<a", "c", "d<c"), tmp_path)
+    failed = LocalEngine(EngineOptions(2)).complete(
+        planned(config, "a", "b<a", "c", "d<c"), tmp_path
+    )
     assert failed == ["a", "b"]
     assert started.names == ["a", "c", "d"]
     assert f"a ended with exit code {code}, see {tmp_path}/logs/a.log:" in caplog.text
@@ -131,7 +134,7 @@ def test_an_interrupt_stops_all_that_go(started, config, tmp_path):
     started.codes["c"] = 130
     with pytest.raises(KeyboardInterrupt, match="same command"):
         started.polls = 5
-        LocalEngine(3).complete(planned(config, *"abcd"), tmp_path)
+        LocalEngine(EngineOptions(3)).complete(planned(config, *"abcd"), tmp_path)
     assert "d" not in started.names
     assert all(one.polls <= 0 for one in started.going), "each was waited for"
 
@@ -171,10 +174,11 @@ def test_a_stopped_study_stops_its_processes_and_waits_for_them(tmp_path):
         from fewshot.console import exit_code
         from fewshot.studies import runs
         from fewshot.studies.engines.local import LocalEngine
+        from fewshot.studies.engines.options import EngineOptions
         from fewshot.studies.plan import PlannedRun
         runs.command = lambda run, parent: [sys.executable, "-c", {child!r}, run.name]
         plan = [PlannedRun(name, []) for name in ("1", "2", "3")]
-        study = lambda: LocalEngine(2).complete(plan, Path({str(tmp_path)!r}))
+        study = lambda: LocalEngine(EngineOptions(2)).complete(plan, Path({str(tmp_path)!r}))
         sys.exit(exit_code(study))
         """
     )
@@ -192,8 +196,30 @@ def test_a_stopped_study_stops_its_processes_and_waits_for_them(tmp_path):
 
 
 def test_engines_are_the_modules_there_are():
-    assert "local" in names()
-    with pytest.raises(UserError, match=r"--engine locl: .* Did you mean local\? There are: local"):
-        build_engine("locl", 1)
+    assert names() == ["local", "ray"]
+    with pytest.raises(UserError, match=r"locl: .* Did you mean local\? There are: local, ray"):
+        build_engine("locl", EngineOptions())
     with pytest.raises(UserError, match="--jobs is 0: give 1 or more"):
-        build_engine("local", 0)
+        EngineOptions(0)
+    with pytest.raises(UserError, match="--address and --resources are of a cluster"):
+        build_engine("local", EngineOptions(address="auto"))
+
+
+def test_a_run_that_is_lost_starts_again_and_not_for_ever(started, config, tmp_path, caplog):
+    started.codes["a"] = LOST
+    assert LocalEngine().complete(planned(config, "a", "b"), tmp_path) == ["a"]
+    assert started.names == ["a"] * 6 + ["b"]
+    assert "a was lost with its worker, and starts again" in caplog.text
+
+
+def test_resources_are_names_and_amounts():
+    assert read_resources(["CPU=2", "GPU=0.5"]) == {"CPU": 2.0, "GPU": 0.5}
+    for wrong in ("GPU", "GPU=many", "=1", "GPU=-1", "GPU=nan"):
+        with pytest.raises(UserError, match=f"--resources {wrong}: give a name and an amount"):
+            read_resources([wrong])
+
+
+def test_ray_is_asked_for_where_it_is_missing(monkeypatch):
+    monkeypatch.setitem(sys.modules, "ray", None)
+    with pytest.raises(UserError, match=r"pip install -r requirements-ray\.txt"):
+        build_engine("ray", EngineOptions())
