@@ -12,7 +12,7 @@ from fewshot.studies.engines.options import EngineOptions
 from fewshot.studies.plan import PlannedRun
 
 _PACKAGE = "fewshot.studies.engines"
-_OTHERS = ("engine", "options")  # the modules beside the engines
+_OTHERS = ("engine", "options", "worker")  # the modules beside the engines
 
 
 class Engine(Protocol):

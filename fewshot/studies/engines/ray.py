@@ -1,30 +1,42 @@
 """Runs as tasks of a Ray cluster, whose machines share the file system of the study's folder."""
 
-import ctypes
 import logging
 import os
-import signal
-import subprocess
-import sys
-from collections.abc import Mapping
+import socket
+import time
 from pathlib import Path
 from typing import Any
 
 from fewshot.errors import UserError
 from fewshot.studies.engines.local import LOST, LocalEngine
 from fewshot.studies.engines.options import EngineOptions
+from fewshot.studies.engines.worker import compute
 from fewshot.studies.runs import Process
 
 logger = logging.getLogger("fewshot")
 
-_DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG of linux/prctl.h
+# Read when Ray is imported. Without the second, an address at which something else listens is
+# asked for a quarter of an hour.
+_ENVIRONMENT = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "1",
+}
+_TRIES = {"RAY_NUM_REDIS_GET_RETRIES": "2"}
+_OWN = {"CPU": "num_cpus", "GPU": "num_gpus", "memory": "memory"}  # as Ray's options call them
+_CONNECT_SECONDS = 10
+_LOOK_SECONDS = 10  # between looks at whether some machine still has room for a run
+_STOP_SECONDS = 60  # for a run that is asked to stop to save
 
 
 def build(options: EngineOptions) -> "RayEngine":
     """The engine on the cluster at the options' address, or on one that it starts here.
 
-    Raises UserError without Ray, and where there is no such cluster.
+    Raises UserError without Ray, where no cluster answers, and where no machine of it has what a
+    run asks for.
     """
+    address = options.address or os.environ.get("RAY_ADDRESS")
+    for name, value in (_ENVIRONMENT | (_TRIES if address else {})).items():
+        os.environ.setdefault(name, value)
     try:
         import ray
     except ImportError as error:
@@ -32,79 +44,110 @@ def build(options: EngineOptions) -> "RayEngine":
             "--engine ray needs Ray, which is not installed: pip install -r requirements-ray.txt"
         ) from error
     if not ray.is_initialized():
-        try:
-            ray.init(address=options.address, log_to_driver=False, logging_level=logging.ERROR)
-        except (ConnectionError, RuntimeError, ValueError) as error:
-            raise UserError(
-                f"--address {options.address}: there is no Ray cluster ({error}). Start one with "
-                "ray start --head, or leave --address out to start one on this machine."
-            ) from error
+        _join(ray, address)
     return RayEngine(ray, options)
 
 
+def _join(ray: Any, address: str | None) -> None:
+    """Become a driver of the cluster at the address; None starts one, which ends with us."""
+    remedy = "Start one with ray start --head, or leave --address out to start one on this machine."
+    if address is not None and address != "auto":
+        _check_listens(address, remedy)
+    own: dict[str, Any] = {} if address else {"include_dashboard": False}
+    try:
+        ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR, **own)
+    except (OSError, RuntimeError, ValueError) as error:
+        told = f"--address {address}: no Ray cluster answers there" if address else "no cluster"
+        raise UserError(f"{told} ({str(error).partition(chr(10))[0]}). {remedy}") from error
+
+
+def _check_listens(address: str, remedy: str) -> None:
+    """Raises UserError for an address of another form, and where nobody listens, at once."""
+    host, _, port = address.rpartition(":")
+    if not host or "/" in host or not port.isdecimal():
+        raise UserError(f"--address {address}: give HOST:PORT of a Ray cluster, or 'auto'.")
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), _CONNECT_SECONDS).close()
+    except (OSError, OverflowError) as error:
+        raise UserError(
+            f"--address {address}: no Ray cluster answers there ({error}). {remedy}"
+        ) from error
+
+
 class RayEngine(LocalEngine):
-    """See engine.Engine; a run whose worker or machine is lost is started again, and goes on."""
+    """See engine.Engine; a run whose worker or machine is lost is started again, and goes on.
+
+    Raises UserError where no machine has what a run asks for, also when that comes to be so.
+    """
 
     def __init__(self, ray: Any, options: EngineOptions) -> None:
         super().__init__(options)
         self._ray = ray
-        asked = {"CPU": 1.0, **options.resources}
-        task = ray.remote(num_cpus=asked.pop("CPU"), num_gpus=asked.pop("GPU", 0), max_retries=0)
-        self._task = task(_compute).options(resources=asked)
+        self._asked = asked = {"CPU": 1.0, **options.resources}
+        own = {_OWN[name]: amount for name, amount in asked.items() if name in _OWN}
+        others = {name: amount for name, amount in asked.items() if name not in _OWN}
+        try:
+            self._task = ray.remote(compute).options(**own, resources=others, max_retries=0)
+        except ValueError as error:
+            raise UserError(f"--resources: {str(error).partition(chr(10))[0]}") from error
+        self.check_room()
 
     def start(self, command: list[str], log: Path) -> Process:
         """The run as a task, which writes its output to the file."""
         told = {name: value for name, value in os.environ.items() if name.startswith("FEWSHOT_")}
-        reference = self._task.remote(command, str(log), str(Path.cwd()), told)
-        return _Task(self._ray, reference)
+        return _Task(self, self._task.remote(command, str(log), str(Path.cwd()), told))
 
+    def check_room(self) -> None:
+        """Raises UserError where a run would wait for ever."""
+        self._looked = time.monotonic()
+        machines = [node["Resources"] for node in self._ray.nodes() if node["Alive"]]
+        if any(all(m.get(k, 0) >= v for k, v in self._asked.items()) for m in machines):
+            return
+        names = [*self._asked, *(name for name in ("CPU", "GPU") if name not in self._asked)]
+        there = "; ".join(", ".join(f"{k}={m.get(k, 0):g}" for k in names) for m in machines)
+        asked = ", ".join(f"{name}={amount:g}" for name, amount in self._asked.items())
+        raise UserError(
+            f"no machine of the Ray cluster has {asked}, which each run asks for; they have: "
+            f"{there or 'none is left'}. Change --resources, or add a machine; the same command "
+            "goes on."
+        )
 
-class _Task:
-    """A run on some machine of the cluster, seen as a process."""
-
-    def __init__(self, ray: Any, reference: Any) -> None:
-        self._ray, self._reference = ray, reference
-
-    def poll(self) -> int | None:
-        """Its exit code, LOST where its worker is gone, None while it has none."""
-        done, _ = self._ray.wait([self._reference], timeout=0)
-        return self.wait() if done else None
-
-    def terminate(self) -> None:
-        """Ask it to stop."""
-        self._ray.cancel(self._reference)
-
-    def wait(self) -> int:
-        """Its exit code, once it has one."""
+    def exit_code(self, task: Any, seconds: float) -> int | None:
+        """Of the task's run; LOST where its worker is gone, None where it still goes on then."""
         errors = self._ray.exceptions
+        done, _ = self._ray.wait([task], timeout=seconds)
+        if not done:
+            if time.monotonic() - self._looked > _LOOK_SECONDS:
+                self.check_room()
+            return None
         try:
-            return int(self._ray.get(self._reference))
+            return int(self._ray.get(task, timeout=_CONNECT_SECONDS))
         except errors.TaskCancelledError:
             return 130
         except errors.RayError as error:
             logger.warning("a worker of the cluster is lost: %s", str(error).partition("\n")[0])
             return LOST
 
-
-def _compute(command: list[str], log: str, folder: str, environment: Mapping[str, str]) -> int:
-    """On the worker: the exit code of the command, which ends when the worker does."""
-    with Path(log).open("ab") as file:
-        process = subprocess.Popen(
-            [sys.executable, *command[1:]],
-            stdout=file,
-            stderr=file,
-            cwd=folder,
-            env={**os.environ, **environment},
-            preexec_fn=_die_with_parent,
-        )
-    try:
-        return process.wait()
-    except KeyboardInterrupt:
-        process.terminate()
-        return process.wait()
+    def cancel(self, task: Any) -> None:
+        """Ask its run to stop."""
+        self._ray.cancel(task)
 
 
-def _die_with_parent() -> None:
-    """Else a run would go on in its folder beside the one that takes its place."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_DIE_WITH_PARENT, signal.SIGKILL)
+class _Task:
+    """A run on some machine of the cluster, seen as a process."""
+
+    def __init__(self, engine: RayEngine, task: Any) -> None:
+        self._engine, self._task = engine, task
+
+    def poll(self) -> int | None:
+        """Its exit code, LOST where its worker is gone, None while it has none."""
+        return self._engine.exit_code(self._task, 0)
+
+    def terminate(self) -> None:
+        """Ask it to stop."""
+        self._engine.cancel(self._task)
+
+    def wait(self) -> int:
+        """Its exit code; LOST where it has none within a minute of being asked to stop."""
+        code = self._engine.exit_code(self._task, _STOP_SECONDS)
+        return LOST if code is None else code

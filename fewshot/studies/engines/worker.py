@@ -1,0 +1,43 @@
+"""What a worker of a cluster does: one run, as a process that ends when the worker does."""
+
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+_DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG of linux/prctl.h
+_POLL_SECONDS = 0.1
+
+
+def compute(command: list[str], log: str, folder: str, environment: Mapping[str, str]) -> int:
+    """The exit code of the command, run in the folder by this machine's Python.
+
+    Its output goes to the end of the log; an interrupt lets it save and stop.
+    """
+    with Path(log).open("ab") as file:
+        process = subprocess.Popen(
+            [sys.executable, *command[1:]],
+            stdout=file,
+            stderr=file,
+            cwd=folder,
+            env={**os.environ, **environment},
+            preexec_fn=_die_with_parent,
+            start_new_session=True,
+        )
+    try:
+        # an interrupt of a cancelled task is only seen between two lines of Python
+        while process.poll() is None:
+            time.sleep(_POLL_SECONDS)
+    except KeyboardInterrupt:
+        process.terminate()
+    return process.wait()
+
+
+def _die_with_parent() -> None:
+    """Else a run would go on in its folder beside the one that takes its place."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_DIE_WITH_PARENT, signal.SIGKILL)
