@@ -16,3 +16,8 @@ def first_few(items: Iterable[object], limit: int = 5) -> str:
 def visible(text: str) -> str:
     """Text for a terminal: control characters, which could move its cursor, as their codes."""
     return "".join(ascii(c)[1:-1] if unicodedata.category(c) in _CONTROL else c for c in text)
+
+
+def counted(number: int, thing: str) -> str:
+    """A count in words: `1 photo`, `1,000 photos`."""
+    return f"{number:,} {thing}" if number == 1 else f"{number:,} {thing}s"

@@ -28,7 +28,7 @@ def run(given: argparse.Namespace) -> None:
     from fewshot.console import show
     from fewshot.models.prediction.adding import add_classes, read_classes, remove_classes
     from fewshot.models.prediction.predictor import load
-    from fewshot.wording import visible
+    from fewshot.wording import counted, visible
 
     model = load(given.model, given.photos)
     if given.list:
@@ -48,7 +48,7 @@ def run(given: argparse.Namespace) -> None:
         classes = read_classes(model, folder)
         model = add_classes(model, classes)
         for name, images in classes.items():
-            show(visible(f"{name}: {len(images)} photos"))
+            show(visible(f"{name}: {counted(len(images), 'photo')}"))
     model.save(out)
     added = len(model.class_names) - before
     show(visible(f"{out}: {len(model.class_names)} classes, {added} added now"))

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 
 from fewshot.models.prediction.prediction import UNKNOWN, Prediction
+from fewshot.wording import counted
 
 
 class Counted:
@@ -22,7 +23,7 @@ class Counted:
 
     def summary(self, left_out: Counter[str]) -> str:
         """In words: `8 photos, 1 unknown, 2 could not be read; in folders left out: 1 hidden`."""
-        text = f"{self.all:,} photos"
+        text = counted(self.all, "photo")
         if self.unknown:
             text += f", {self.unknown:,} unknown"
         if self.all > self.read:

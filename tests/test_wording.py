@@ -1,0 +1,14 @@
+from fewshot.wording import counted, first_few, visible
+
+
+def test_one_is_singular():
+    assert [counted(n, "photo") for n in (0, 1, 1000)] == ["0 photos", "1 photo", "1,000 photos"]
+
+
+def test_a_long_list_says_how_many_are_left_out():
+    assert first_few("abc", 2) == "a, b and 1 more"
+    assert first_few("ab", 2) == "a, b"
+
+
+def test_what_moves_a_cursor_is_shown_as_its_code():
+    assert visible("red\x1b[31m\u2028é") == "red\\x1b[31m\\u2028é"
