@@ -5,7 +5,7 @@ import shlex
 import sys
 from pathlib import Path
 
-from fewshot.console import exit_code, show
+from fewshot.console import exit_code, show, uncollected
 
 
 def parse(argv: list[str]) -> argparse.Namespace:
@@ -33,21 +33,22 @@ def parse(argv: list[str]) -> argparse.Namespace:
 
 def start(args: argparse.Namespace) -> None:
     """List names, or run; an interrupt of a run that has begun says how to go on."""
-    from fewshot.binding import config  # takes seconds, so not before the arguments are right
-    from fewshot.binding.explaining import explanation
-    from fewshot.binding.listing import listing
+    with uncollected():  # what is imported takes seconds, so not before the arguments are right
+        from fewshot.binding import config
+        from fewshot.binding.explaining import explanation
+        from fewshot.binding.listing import listing
 
-    if args.list is not None or args.explain is not None:
-        config.load(args.config or [], args.parameter or [])
-        show(listing(args.list) if args.list is not None else explanation(args.explain))
-        return
-    if args.resume is not None:
-        request = config.resumed_run(args.resume, args.dry_run)
-    else:
-        parent = args.output_dir or "experiments"
-        request = config.new_run(args.config, args.parameter or [], args.name, parent, args.dry_run)
-    from fewshot.binding.refused import refusals_named
-    from fewshot.main import main
+        if args.list is not None or args.explain is not None:
+            config.load(args.config or [], args.parameter or [])
+            show(listing(args.list) if args.list is not None else explanation(args.explain))
+            return
+        given, parent = args.parameter or [], args.output_dir or "experiments"
+        if args.resume is not None:
+            request = config.resumed_run(args.resume, args.dry_run)
+        else:
+            request = config.new_run(args.config, given, args.name, parent, args.dry_run)
+        from fewshot.binding.refused import refusals_named
+        from fewshot.main import main
 
     try:
         with refusals_named():

@@ -1,13 +1,15 @@
 """What the command line writes: answers to stdout; the log and messages to stderr."""
 
+import contextlib
 import errno
+import gc
 import io
 import logging
 import os
 import signal
 import sys
 import sysconfig
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -151,6 +153,18 @@ def _machine_fault(error: BaseException) -> str | None:
     if isinstance(error, RuntimeError) and "home directory" in text:
         return "there is no home folder to read ~ as: set HOME, or bind paths without ~."
     return None
+
+
+@contextlib.contextmanager
+def uncollected() -> Iterator[None]:
+    """Inside, no garbage is collected: among what is imported there is none, only time to lose."""
+    collects = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collects:
+            gc.enable()
 
 
 def exit_code(work: Callable[[], int | None]) -> int:

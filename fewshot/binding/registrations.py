@@ -9,40 +9,40 @@ import importlib
 
 import gin
 
-from fewshot.binding.sources import declared
+from fewshot.binding.sources import modules
 from fewshot.binding.third_party import FAMILIES, family_of
 
 
 def register(selector: str) -> None:
     """Import what makes a full name known to gin; changes nothing where it is known already."""
-    family = family_of(selector)
-    if family is not None:
-        register_family(family)
-    elif selector not in gin.config._REGISTRY and selector in declared():
-        importlib.import_module(declared()[selector].module)
+    if selector in gin.config._REGISTRY:
+        return
+    prefix = family_of(selector)
+    if prefix is not None:
+        name = selector.removeprefix(f"{prefix}.")
+        sources = map(importlib.import_module, FAMILIES[prefix].modules)
+        source = next(module for module in sources if hasattr(module, name))
+        gin.external_configurable(getattr(source, name), name=name, module=prefix)
+    elif selector in modules():
+        importlib.import_module(modules()[selector])
 
 
 def register_family(prefix: str) -> None:
     """Import a family and make its names known to gin; a second call changes nothing."""
-    family = FAMILIES[prefix]
-    if f"{prefix}.{family.names[0]}" in gin.config._REGISTRY:
-        return
-    modules = [importlib.import_module(module) for module in family.modules]
-    for name in family.names:
-        source = next(module for module in modules if hasattr(module, name))
-        gin.external_configurable(getattr(source, name), name=name, module=prefix)
+    for name in FAMILIES[prefix].names:
+        register(f"{prefix}.{name}")
 
 
 def register_named(name: str, rooms: tuple[str, ...]) -> None:
     """Import what these packages register under a name, if anything."""
-    for selector in declared().matching_selectors(name):
+    for selector in modules().matching_selectors(name):
         if selector.startswith(rooms):
             register(selector)
 
 
 def register_all() -> None:
     """Register all of ours and torch's own; the other families follow when they are named."""
-    for selector, _ in declared().items():
+    for selector, _ in modules().items():
         register(selector)
     for prefix in FAMILIES:
         if prefix.startswith("torch."):

@@ -13,7 +13,7 @@ import gin
 
 from fewshot.binding.registrations import register
 from fewshot.binding.renamed import now_called
-from fewshot.binding.sources import declared
+from fewshot.binding.sources import declared, modules
 from fewshot.binding.suggestions import closest, did_you_mean
 from fewshot.binding.third_party import FAMILIES, family_of, third_party_names
 from fewshot.errors import UserError
@@ -38,7 +38,7 @@ def resolve(name: str) -> str:
 
 
 def _own_matches(name: str) -> list[str]:
-    matches = {*gin.config._REGISTRY.matching_selectors(name), *declared().matching_selectors(name)}
+    matches = {*gin.config._REGISTRY.matching_selectors(name), *modules().matching_selectors(name)}
     return sorted(match for match in matches if family_of(match) is None)
 
 
@@ -50,7 +50,7 @@ def _third_party_matches(name: str) -> list[str]:
 def selectors() -> list[str]:
     """Full names of all of ours and of everything registered, gin's own machinery left out."""
     names = {
-        selector for known in (gin.config._REGISTRY, declared()) for selector, _ in known.items()
+        selector for known in (gin.config._REGISTRY, modules()) for selector, _ in known.items()
     }
     return sorted(name for name in names if not name.startswith("gin."))
 
@@ -90,15 +90,15 @@ def _configurable(selector: str) -> Any:
 
 def documentation(selector: str) -> str:
     """The docstring of a class or function itself; of one of ours nothing is imported."""
-    if selector in declared():
-        return str(declared()[selector].documentation)
+    if selector in modules():
+        return str(declared(selector).documentation)
     return inspect.cleandoc(target(selector).__doc__ or "")
 
 
 def parameter_names(selector: str) -> list[str]:
     """Names of the parameters that a config may bind; of one of ours nothing is imported."""
-    if selector in declared():
-        return list(declared()[selector].parameters)
+    if selector in modules():
+        return list(declared(selector).parameters)
     return list(parameters(selector))
 
 
@@ -163,8 +163,8 @@ def check_parameter(selector: str, parameter: str) -> None:
 
 def _takes_any(selector: str) -> bool:
     """Whether parameters beyond those it lists reach it, so that a misspelt one is not noticed."""
-    if selector in declared():
-        return bool(declared()[selector].takes_any)
+    if selector in modules():
+        return bool(declared(selector).takes_any)
     function = next(_signatures(selector, target(selector)))
     kinds = {one.kind for one in inspect.signature(function).parameters.values()}
     return not _is_closed(selector) and inspect.Parameter.VAR_KEYWORD in kinds

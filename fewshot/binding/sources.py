@@ -2,7 +2,7 @@
 
 import ast
 import functools
-from collections.abc import Iterator
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,7 +10,9 @@ from gin.selector_map import SelectorMap
 
 import fewshot
 
-_DECORATORS = ("gin.register", "gin.configurable")
+_REGISTERED = re.compile(
+    r"^@gin\.(?:register|configurable)\b.*\n(?:@.*\n)*(?:async )?(?:class|def) (\w+)", re.MULTILINE
+)
 Functions = ast.FunctionDef | ast.AsyncFunctionDef
 
 
@@ -18,11 +20,10 @@ Functions = ast.FunctionDef | ast.AsyncFunctionDef
 class Declared:
     """One `@gin.register` of a source file.
 
-    module: where it stands; documentation: its own docstring; parameters: names that a config may
-    bind, in order; takes_any: whether it has **kwargs for others.
+    documentation: its own docstring; parameters: names that a config may bind, in order; takes_any:
+    whether it has **kwargs for others.
     """
 
-    module: str
     documentation: str
     parameters: tuple[str, ...]
     takes_any: bool
@@ -47,24 +48,37 @@ class _Source:
         return None
 
 
-def declared() -> SelectorMap:
-    """Full name -> Declared, of all modules of this project, with gin's ways to shorten names."""
-    return _declared(tuple(fewshot.__path__))
+def modules() -> SelectorMap:
+    """Full name -> the module that registers it, with gin's ways to shorten names."""
+    return _modules(tuple(fewshot.__path__))
 
 
 @functools.cache
-def _declared(folders: tuple[str, ...]) -> SelectorMap:
+def _modules(folders: tuple[str, ...]) -> SelectorMap:
     found = SelectorMap()
     for folder in map(Path, folders):
         for path in sorted(folder.rglob("*.py")):
-            text = path.read_text(encoding="utf-8")
-            if any(f"\n@{decorator}" in text for decorator in _DECORATORS):
-                parts = path.relative_to(folder).with_suffix("").parts
-                module = ".".join(("fewshot", *parts)).removesuffix(".__init__")
-                for name, one in _declarations(_Source(module, ast.parse(text).body)):
-                    found[f"{module}.{name}"] = one
-    _source.cache_clear()
+            parts = path.relative_to(folder).with_suffix("").parts
+            module = ".".join(("fewshot", *parts))
+            for name in _REGISTERED.findall(path.read_text(encoding="utf-8")):
+                found[f"{module}.{name}"] = module
     return found
+
+
+@functools.cache
+def declared(selector: str) -> Declared:
+    """What the source says of a full name of `modules`."""
+    module, _, name = selector.rpartition(".")
+    source = _source(module) or _Source(module, [])
+    owner = next(
+        node
+        for node in source.body
+        if isinstance(node, ast.ClassDef | Functions) and node.name == name
+    )
+    parameters, takes_any = _constructor(source, owner) or ((), True)
+    left_out = _denied(owner.decorator_list)
+    taken = tuple(parameter for parameter in parameters if parameter not in left_out)
+    return Declared(ast.get_docstring(owner) or "", taken, takes_any)
 
 
 @functools.cache
@@ -77,30 +91,13 @@ def _source(module: str) -> _Source | None:
     return None
 
 
-def _declarations(source: _Source) -> Iterator[tuple[str, Declared]]:
-    for node in source.body:
-        if not isinstance(node, ast.ClassDef | Functions):
-            continue
-        registering = [one for one in node.decorator_list if _name_of(one) in _DECORATORS]
-        if not registering:
-            continue
-        parameters, takes_any = _constructor(source, node) or ((), True)
-        left_out = _denied(registering[0])
-        parameters = tuple(name for name in parameters if name not in left_out)
-        documentation = ast.get_docstring(node) or ""
-        yield node.name, Declared(source.module, documentation, parameters, takes_any)
-
-
-def _name_of(decorator: ast.expr) -> str:
-    return ast.unparse(decorator.func if isinstance(decorator, ast.Call) else decorator)
-
-
-def _denied(decorator: ast.expr) -> list[str]:
-    """Parameters that the decorator's denylist takes away."""
-    options = decorator.keywords if isinstance(decorator, ast.Call) else []
+def _denied(decorators: list[ast.expr]) -> list[str]:
+    """Parameters that gin's decorator takes away by its denylist."""
     return [
         name
-        for option in options
+        for decorator in decorators
+        if isinstance(decorator, ast.Call)
+        for option in decorator.keywords
         if option.arg == "denylist"
         for name in ast.literal_eval(option.value)
     ]
@@ -114,7 +111,7 @@ def _constructor(
         taken = [*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs]
         names = [argument.arg for argument in taken[len(node.args.posonlyargs) :]]
         return tuple(name for name in names if name != "self"), node.args.kwarg is not None
-    if any(_name_of(one).endswith("dataclass") for one in node.decorator_list):
+    if any("dataclass" in ast.unparse(one) for one in node.decorator_list):
         fields = (
             ast.unparse(one.target)
             for one in node.body

@@ -11,7 +11,6 @@ from fewshot.experiment.files import write_atomically
 from fewshot.reports.contents import read_run
 from fewshot.reports.markdown_report import markdown_report
 from fewshot.reports.page import html_page
-from fewshot.reports.plots import learning_curves
 
 
 def write_report(folder: Path) -> None:
@@ -21,6 +20,8 @@ def write_report(folder: Path) -> None:
     """
     run = read_run(folder)
     if run.history:
+        from fewshot.reports.plots import learning_curves  # matplotlib is slow to import
+
         selected = run.results.get("best_epoch") or None
         write_atomically(
             folder / "curves.png", lambda path: learning_curves(run.history, path, selected)

@@ -9,11 +9,10 @@ from collections.abc import Iterator
 from typing import Any, Literal, cast, get_args
 
 import torch
-from lightning_fabric import Fabric
-from lightning_fabric.utilities.exceptions import MisconfigurationException
 from torch import nn
 
 from fewshot.errors import UserError
+from fewshot.training.fabric import Fabric, MisconfigurationException
 from fewshot.training.launched import launch_of, meet
 
 Precision = Literal["32-true", "16-mixed", "bf16-mixed"]

@@ -9,9 +9,9 @@ from typing import Any
 
 import torch
 import torch.distributed as dist
-from lightning_fabric import Fabric
 
 from fewshot.errors import UserError
+from fewshot.training.fabric import Fabric
 
 _STOPS = (signal.SIGTERM, signal.SIGUSR1)  # what cluster managers send before they end a job
 _EVERY = 20  # steps between two looks at the others where a look stalls a GPU

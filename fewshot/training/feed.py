@@ -8,13 +8,13 @@ from dataclasses import replace
 
 import numpy as np
 import torch
-from lightning_fabric import Fabric
 from torch import Tensor
 
 from fewshot.batch import Batch, IntArray
 from fewshot.errors import UserError
 from fewshot.interfaces import Dataset, Sampler
 from fewshot.sharing import Share
+from fewshot.training.fabric import Fabric
 from fewshot.training.fit import Fit
 from fewshot.training.resident import is_to_reside, resident_images
 

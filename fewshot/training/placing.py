@@ -3,11 +3,11 @@
 import logging
 
 import torch
-from lightning_fabric import Fabric
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from fewshot.errors import UserError
+from fewshot.training.fabric import Fabric
 from fewshot.training.shared_norms import share_norms
 
 logger = logging.getLogger("fewshot")

@@ -11,6 +11,7 @@ from torch.optim import Optimizer
 
 from fewshot.batch import Batch
 from fewshot.errors import UserError
+from fewshot.training.fabric import compiler_idle
 
 logger = logging.getLogger("fewshot")
 
@@ -43,7 +44,8 @@ def stepped_state(optimizer: Optimizer) -> Mapping[Any, Any] | None:
         for group in copied.param_groups:
             for parameter in group["params"]:
                 parameter.grad = torch.zeros_like(parameter)
-        copied.step()
+        with compiler_idle(copied):
+            copied.step()
         state = copied.state_dict()["state"]
     except Exception as error:  # a third party's, of any kind
         logger.debug("%s takes no step on zeros: %s", type(optimizer).__name__, error)

@@ -7,13 +7,13 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol, cast
 
 import torch
-from lightning_fabric import Fabric
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from fewshot.errors import UserError
 from fewshot.training.alike import check_alike, check_stepped
 from fewshot.training.averaging import WeightAverage
+from fewshot.training.fabric import Fabric
 from fewshot.training.fit import Summary
 from fewshot.training.monitor import Monitor
 from fewshot.training.rehearsal import stepped_state

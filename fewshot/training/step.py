@@ -1,13 +1,13 @@
 """One optimiser step: forward, backward, clip, move."""
 
 import torch
-from lightning_fabric import Fabric
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from fewshot.batch import Batch
 from fewshot.errors import UserError
 from fewshot.sharing import Share
+from fewshot.training.fabric import Fabric, compiler_idle
 
 
 class BatchForward(nn.Module):
@@ -85,7 +85,8 @@ class TrainingStep:
                 max_norm=self._clip_norm,
                 error_if_nonfinite=False,  # with 16-mixed the scaler skips such a step by itself
             )
-        self._optimizer.step()
+        with compiler_idle(self.optimizer):
+            self._optimizer.step()
         self._optimizer.zero_grad(set_to_none=True)
 
     def after(self) -> None:

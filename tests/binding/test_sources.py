@@ -8,10 +8,10 @@ import pytest
 
 from fewshot.binding import registry
 from fewshot.binding.registrations import register_all
-from fewshot.binding.sources import declared
+from fewshot.binding.sources import declared, modules
 from fewshot.binding.third_party import family_of
 
-OWN = sorted(selector for selector, _ in declared().items())
+OWN = sorted(selector for selector, _ in modules().items())
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -28,13 +28,13 @@ def test_every_registered_name_is_read_and_no_other():
 
 @pytest.mark.parametrize("selector", OWN)
 def test_parameters_and_documentation_are_those_of_the_thing_itself(selector):
-    one, thing = declared()[selector], registry.target(selector)
+    one, thing = declared(selector), registry.target(selector)
     assert list(one.parameters) == list(registry.parameters(selector))
     signature = inspect.signature(next(registry._signatures(selector, thing)))
     kinds = {parameter.kind for parameter in signature.parameters.values()}
     assert one.takes_any == (inspect.Parameter.VAR_KEYWORD in kinds)
     assert one.documentation == inspect.cleandoc(thing.__doc__ or "")
-    assert one.module == thing.__module__
+    assert modules()[selector] == thing.__module__
 
 
 QUICK = """

@@ -6,7 +6,7 @@ import pytest
 from scipy.special import softmax
 
 import fewshot
-from fewshot.binding.registrations import register_own
+from fewshot.binding.registrations import register_all
 from fewshot.models.prediction.photos import Photos
 from fewshot.objectives.objective import Objective
 from fewshot.spreadsheet import read_csv
@@ -59,7 +59,7 @@ def test_the_file_alone_predicts_as_the_run_did(shop, tmp_path, name):
 
 
 def test_no_other_objective_scores_or_embeds_in_a_way_of_its_own():
-    register_own(("fewshot.objectives",))
+    register_all()
     ours = [
         kind
         for kind in Objective.__subclasses__()
