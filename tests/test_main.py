@@ -370,6 +370,7 @@ def test_a_saved_classifier_predicts_a_wholly_unlabelled_csv(transfer, shop, tmp
             "is 'validation/top5', which",
         ),
         ("transfer", ["main.select_by = 'valid/top1'"], "is 'valid/top1', which"),
+        ("transfer", ["main.select_by = 'train_evaluated/top1'"], "_evaluated/top1', which"),
         ("rotation", ["main.select_by = 'validation/top1'"], "/knn_top1, .*/rotation_top1"),
         ("transfer", ["main.evaluators = [@Reconstructions]"], "TransferNet rebuilds no images"),
         ("transfer", ["main.evaluators = [@PretextTask]"], "TransferNet has no pretext task"),

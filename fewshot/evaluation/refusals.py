@@ -50,7 +50,7 @@ def check_selection(
     Where an evaluator does not say what it reports, that is found out after the first epoch.
     """
     split, _, name = select_by.partition("/")
-    of_training = split in ("last", "train", "train_evaluated")
+    of_training = split in ("last", "train")
     if of_training or "validation" not in datasets or not monitors:
         return
     known: set[str] = set()
