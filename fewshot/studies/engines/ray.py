@@ -2,6 +2,7 @@
 
 import logging
 import os
+import signal
 import socket
 import time
 from pathlib import Path
@@ -54,8 +55,10 @@ def _join(ray: Any, address: str | None) -> None:
     if address is not None and address != "auto":
         _check_listens(address, remedy)
     own: dict[str, Any] = {} if address else {"include_dashboard": False}
+    stop = signal.getsignal(signal.SIGTERM)
     try:
         ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR, **own)
+        signal.signal(signal.SIGTERM, stop)  # Ray's own aborts, and no run would be asked to save
     except (OSError, RuntimeError, ValueError) as error:
         told = f"--address {address}: no Ray cluster answers there" if address else "no cluster"
         raise UserError(f"{told} ({str(error).partition(chr(10))[0]}). {remedy}") from error

@@ -18,6 +18,8 @@ def compute(command: list[str], log: str, folder: str, environment: Mapping[str,
 
     Its output goes to the end of the log; an interrupt lets it save and stop.
     """
+    # else a cluster that was started in a script's background ignores that a run is cancelled
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     with Path(log).open("ab") as file:
         process = subprocess.Popen(
             [sys.executable, *command[1:]],
@@ -25,7 +27,7 @@ def compute(command: list[str], log: str, folder: str, environment: Mapping[str,
             stderr=file,
             cwd=folder,
             env={**os.environ, **environment},
-            preexec_fn=_die_with_parent,
+            preexec_fn=_as_a_process_of_its_own,
             start_new_session=True,
         )
     try:
@@ -37,7 +39,10 @@ def compute(command: list[str], log: str, folder: str, environment: Mapping[str,
     return process.wait()
 
 
-def _die_with_parent() -> None:
-    """Else a run would go on in its folder beside the one that takes its place."""
+def _as_a_process_of_its_own() -> None:
+    """Heeds signals, which Ray blocks, and ends with the worker: else a run would go on in its
+    folder beside the one that takes its place.
+    """
+    signal.pthread_sigmask(signal.SIG_SETMASK, [])
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_DIE_WITH_PARENT, signal.SIGKILL)
