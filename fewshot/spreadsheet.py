@@ -45,13 +45,16 @@ def read_csv(path: Path, texts: tuple[str, ...] = ()) -> pd.DataFrame:
 
     Names such as NA stay names; n_train stays whole where some are missing.
     """
-    table = pd.read_csv(
-        path,
-        keep_default_na=False,
-        na_values=[""],
-        dtype=dict.fromkeys(texts, str) | {"n_train": "Int64"},
-        encoding="utf-8",
-    )
+    try:
+        table = pd.read_csv(
+            path,
+            keep_default_na=False,
+            na_values=[""],
+            dtype=dict.fromkeys(texts, str) | {"n_train": "Int64"},
+            encoding="utf-8",
+        )
+    except OverflowError as error:  # a count of thirty digits
+        raise ValueError(str(error)) from None
     for place, kind in enumerate(table.dtypes):
         if not pd.api.types.is_numeric_dtype(kind):
             column = table.iloc[:, place].map(restored, na_action="ignore")

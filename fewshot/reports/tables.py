@@ -15,6 +15,7 @@ from fewshot.wording import visible
 
 UNSEEN_NOTE = "* not a class of the model: never predicted, always counted wrong."
 MISSING = "–"
+_MOST = 2**40  # images a class; beyond, a file is damaged
 _MARKDOWN_SPECIAL = str.maketrans({c: f"\\{c}" for c in "\\`*_|[]#~"} | {"<": "&lt;", "&": "&amp;"})
 
 
@@ -111,8 +112,10 @@ def _unknown(frame: pd.DataFrame) -> list[bool]:
 
 
 def is_per_class(frame: pd.DataFrame) -> bool:
-    """Whether the table has one row a class, with its n."""
-    return {"class", "n"} <= set(frame.columns) and not frame["class"].duplicated().any()
+    """Whether the table has one row a class, with its n, a count that has a sum."""
+    if not {"class", "n"} <= set(frame.columns) or frame["class"].duplicated().any():
+        return False
+    return pd.api.types.is_numeric_dtype(frame["n"]) and bool((frame["n"].abs() < _MOST).all())
 
 
 def with_totals(frame: pd.DataFrame, totals: pd.DataFrame | None) -> pd.DataFrame:

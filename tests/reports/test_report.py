@@ -279,6 +279,7 @@ def test_command_line(folder, tmp_path_factory, capsys):
         ("metrics.jsonl", "3\n", r"metrics\.jsonl, line 1, is damaged \(split is None\)"),
         ("metrics.jsonl", "{\n{}\n", r"metrics\.jsonl, line 1, is damaged .*: remove the line"),
         ("per_class.csv", 'class,n\n"a,1\n', r"per_class\.csv is damaged"),
+        ("per_class.csv", f"class,n,n_train\na,1,{'9' * 30}\n", r"per_class\.csv is damaged"),
     ],
 )
 def test_a_damaged_file_is_named_and_nothing_half_written_stays(folder, name, text, message):

@@ -129,6 +129,12 @@ def test_a_table_of_several_rows_a_class_is_not_averaged():
     assert not is_per_class(pd.DataFrame({"n": [3], "top1": [1]}))
 
 
+@pytest.mark.parametrize("count", [1e30, "many"])
+def test_a_table_whose_counts_have_no_sum_is_not_averaged(count):
+    frame = pd.DataFrame({"class": ["a", "b"], "n": [count, 1], "top1": [0.5, 1.0]})
+    assert shown(Table("tables/a.csv", frame)).totals is None
+
+
 def test_of_thousands_of_rows_the_first_are_shown_and_the_rest_is_named():
     frame = pd.DataFrame({"class": [f"c{i:04}" for i in range(8000)], "n": 1, "top1": 0.25})
     table = shown(Table("per_class.csv", frame))
