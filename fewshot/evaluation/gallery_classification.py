@@ -21,7 +21,7 @@ from fewshot.evaluation.pictured import Source
 from fewshot.evaluation.ranking import ranked_by_head
 from fewshot.evaluation.refusals import checked_head
 from fewshot.evaluation.split_rows import SplitRows, all_rows, rows_of_classes
-from fewshot.heads.knn import KNN, check_options, check_references
+from fewshot.heads.knn import EXACT_ROWS, KNN, check_options, check_references
 from fewshot.heads.prototypes import NearestPrototype
 from fewshot.interfaces import Dataset, Evaluation, Head
 
@@ -157,8 +157,8 @@ class GalleryClassification:
 class KNNClassification(GalleryClassification):
     """k nearest neighbours over embeddings, the training split being the gallery.
 
-    k, weights ('uniform' or 'distance'), metric ('euclidean' or 'cosine') and class_balanced are
-    those of the `KNN` head; the rest as in `GalleryClassification`.
+    k, weights ('uniform' or 'distance'), metric ('euclidean' or 'cosine'), class_balanced and
+    exact_rows are those of the `KNN` head; the rest as in `GalleryClassification`.
     """
 
     owner = "KNNClassification"
@@ -172,9 +172,9 @@ class KNNClassification(GalleryClassification):
         max_references: int | None = None,
         prefix: str = "",
         groups: Groups | None = None,
+        exact_rows: int = EXACT_ROWS,
     ) -> None:
         check_options(self.owner, k, weights, metric)
-        super().__init__(
-            lambda: KNN(k, weights, metric, class_balanced), max_references, prefix, groups
-        )
+        head = KNN(k, weights, metric, class_balanced, exact_rows)
+        super().__init__(lambda: head, max_references, prefix, groups)
         self.title = "k-NN, per class"

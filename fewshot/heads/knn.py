@@ -1,4 +1,4 @@
-"""Exact k nearest neighbours in bounded memory."""
+"""k nearest neighbours in bounded memory: exact up to a number of references, by an index above."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,11 +10,13 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from fewshot.errors import UserError
+from fewshot.heads.approximate import index_of, search_index
 from fewshot.heads.geometry import check_float64, full_precision
 from fewshot.heads.nearest import Nearest, search, search_episodes
 
 WEIGHTS = ("uniform", "distance")
 METRICS = ("euclidean", "cosine")
+EXACT_ROWS = 1_000_000
 
 # Classes of equal votes are parted by less than one unit in the ninth decimal of the vote share.
 _TIE_BREAK = 1e-9
@@ -29,6 +31,7 @@ def knn(
     weights: str = "uniform",
     metric: str = "euclidean",
     class_balanced: bool = False,
+    exact_rows: int = EXACT_ROWS,
 ) -> Tensor:
     """The share of the k nearest references' votes that each class gets.
 
@@ -39,25 +42,37 @@ def knn(
     distance; references at distance 0 outvote all others). class_balanced: a vote also counts 1 /
     number of references of its class. The result is exact, see heads/nearest.py; beyond its
     arguments and the scores, an unbatched call takes about 300 MB however many references there
-    are, and however wide. Raises UserError for an unknown option or k above S.
+    are, and however wide. exact_rows: above so many references an index is searched, whose recall
+    is logged, see heads/vector_index.py. Raises UserError for an unknown option or k above S.
     """
     check_options("KNN", k, weights, metric)
     check_references("KNN", k, support.shape[-2])
     check_float64("KNN", query.device)
     with full_precision(support):
-        find = search_episodes if support.ndim == 3 else search
-        found = find(support, labels, query, n_classes, k, metric)
+        if support.ndim == 2 and len(support) > exact_rows:
+            found = search_index(index_of(support, metric), labels, query, n_classes, k)
+        else:
+            find = search_episodes if support.ndim == 3 else search
+            found = find(support, labels, query, n_classes, k, metric)
+    return votes(found, labels, weights, metric, class_balanced)
+
+
+def votes(
+    found: Nearest, labels: Tensor, weights: str, metric: str, class_balanced: bool
+) -> Tensor:
+    """Scores float64 [..., Q, C] of what was found among references with these labels [..., S]."""
+    n_classes = found.of_class.shape[-1]
     squared = found.squared.double()
-    votes = _vote_weights(squared / 2 if metric == "cosine" else squared.sqrt(), weights)
+    cast = _vote_weights(squared / 2 if metric == "cosine" else squared.sqrt(), weights)
     classes = labels[found.rows] if labels.ndim == 1 else _take(labels, found.rows)
     if class_balanced:
         counts = F.one_hot(labels, n_classes).sum(-2) if labels.ndim == 2 else None
         if counts is None:
-            votes = votes / torch.bincount(labels, minlength=n_classes)[classes]
+            cast = cast / torch.bincount(labels, minlength=n_classes)[classes]
         else:
-            votes = votes / _take(counts, classes)
-    votes = votes / votes.sum(-1, keepdim=True)
-    share = votes.new_zeros(found.of_class.shape).scatter_add_(-1, classes, votes)
+            cast = cast / _take(counts, classes)
+    cast = cast / cast.sum(-1, keepdim=True)
+    share = cast.new_zeros(found.of_class.shape).scatter_add_(-1, classes, cast)
     return _break_ties(share, found)
 
 
@@ -111,6 +126,7 @@ class KNN:
     weights: str = "uniform"
     metric: str = "euclidean"
     class_balanced: bool = False
+    exact_rows: int = EXACT_ROWS
     transductive: ClassVar[bool] = False
     shares: ClassVar[bool] = True  # its scores are shares of votes, no logits
 
@@ -119,7 +135,7 @@ class KNN:
 
     def __call__(self, support: Tensor, labels: Tensor, query: Tensor, n_classes: int) -> Tensor:
         """Scores [..., Q, n_classes]; see `knn`."""
-        options = (self.k, self.weights, self.metric, self.class_balanced)
+        options = (self.k, self.weights, self.metric, self.class_balanced, self.exact_rows)
         return knn(support, labels, query, n_classes, *options)
 
     def fitted(self, support: Tensor, labels: Tensor, n_classes: int) -> Callable[[Tensor], Tensor]:

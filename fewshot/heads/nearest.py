@@ -20,7 +20,7 @@ _QUERY_CHUNK = 1024
 # Where there are more classes, those beyond so many nearest ones rank by distances as they were
 # sorted out: nobody looks at their order, and with thousands of classes it costs most.
 _RANKED_CLASSES = 16
-_NO_ROW = torch.iinfo(torch.int64).max
+NO_ROW = torch.iinfo(torch.int64).max  # where a class has no reference
 
 
 @dataclass
@@ -96,7 +96,7 @@ class _Search:
         for rows in blocks:
             self._look_at(rows)
         found = self.found
-        unranked = found.class_row == _NO_ROW
+        unranked = found.class_row == NO_ROW
         found.of_class = torch.where(unranked, self.worst_of_class + self.lengths, found.of_class)
         return found
 
@@ -134,7 +134,7 @@ class _Search:
         cells = queries * self.n_classes + self.labels[rows]
         of_class, class_row = found.of_class.view(-1), found.class_row.view(-1)
         of_class.scatter_reduce_(0, cells, squared, "amin")
-        first = torch.where(squared == of_class[cells], rows, _NO_ROW)
+        first = torch.where(squared == of_class[cells], rows, NO_ROW)
         class_row.scatter_reduce_(0, cells, first, "amin")
         counts = torch.bincount(queries, minlength=len(self.query))
         place = (
@@ -143,11 +143,11 @@ class _Search:
         shape = (len(self.query), max(self.k, int(counts.max())))
         distances = squared.new_full(shape, torch.inf)
         distances[queries, place] = squared
-        known = rows.new_full(shape, _NO_ROW)
+        known = rows.new_full(shape, NO_ROW)
         known[queries, place] = rows
         last = distances.topk(self.k, 1, False).values[:, -1:]
         # whatever is nearer than the k-th, and of those as far as it the lowest rows
-        key = torch.where(distances < last, -1, known).masked_fill(distances > last, _NO_ROW)
+        key = torch.where(distances < last, -1, known).masked_fill(distances > last, NO_ROW)
         columns = key.topk(self.k, 1, False).indices
         found.squared, found.rows = distances.gather(1, columns), known.gather(1, columns)
         return found
@@ -173,9 +173,9 @@ class _Search:
         best = (len(self.query), self.k)
         return Nearest(
             far(best, torch.inf),
-            no_row(best, _NO_ROW),
+            no_row(best, NO_ROW),
             far(shape, torch.inf),
-            no_row(shape, _NO_ROW),
+            no_row(shape, NO_ROW),
         )
 
 
@@ -193,8 +193,8 @@ def search_episodes(
     classes = labels.unsqueeze(1).expand(squared.shape)
     of_class.scatter_reduce_(2, classes, squared, "amin")
     rows = torch.arange(squared.shape[2], device=labels.device)
-    rows = torch.where(squared == of_class.gather(2, classes), rows, _NO_ROW)
-    class_row = labels.new_full(of_class.shape, _NO_ROW)
+    rows = torch.where(squared == of_class.gather(2, classes), rows, NO_ROW)
+    class_row = labels.new_full(of_class.shape, NO_ROW)
     class_row.scatter_reduce_(2, classes, rows, "amin")
     distances, neighbours = squared.sort(dim=2, stable=True)
     return Nearest(distances[..., :k], neighbours[..., :k], of_class, class_row)

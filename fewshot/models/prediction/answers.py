@@ -10,11 +10,13 @@ from torch import Tensor
 
 from fewshot.augmentation.test_time import averaged
 from fewshot.errors import UserError
+from fewshot.heads.knn import KNN, check_references, votes
 from fewshot.heads.probabilities import probabilities
 from fewshot.models.extras import Extras
 from fewshot.models.heads import Head, rebuilt_head
 from fewshot.models.load import SavedModel
 from fewshot.models.prediction.beside import Beside
+from fewshot.models.prediction.gallery_folder import GalleryFolder
 from fewshot.models.references import Gallery
 
 Own = Callable[[Tensor, Tensor], Tensor]
@@ -23,14 +25,17 @@ Own = Callable[[Tensor, Tensor], Tensor]
 class Answers:
     """A model's own classes, and those that were added to it.
 
-    The own ones are told apart by the classifier, or by the stored head over the gallery. Classes
+    The own ones are told apart by the classifier, or by the stored head over the gallery; k-NN
+    votes among the gallery beside the file, `large`, where all images of that have classes. Classes
     that were added are told apart as `beside.Beside` says; what these leave is shared among the own
     ones. So the own ones keep their order among themselves, and the added ones that of SimpleShot.
     Raises UserError for a head that cannot be built again.
     """
 
-    def __init__(self, model: SavedModel, extras: Extras) -> None:
-        self.model, self.extras = model, extras
+    def __init__(
+        self, model: SavedModel, extras: Extras, large: GalleryFolder | None = None
+    ) -> None:
+        self.model, self.extras, self.large = model, extras, large
         self.own, self._own = self._of_training()
         self.added = () if extras.added is None else extras.added.class_names
         self.class_names = (*self.own, *self.added)
@@ -60,6 +65,9 @@ class Answers:
         if gallery is None or gallery.head is None:
             return (), lambda _, features: features.new_zeros(len(features), 0).double()
         head = rebuilt_head(gallery.head, str(self.model.stored.path))
+        large = self.large
+        if large is not None and isinstance(head, KNN) and large.votes_by(head.metric):
+            return large.class_names, partial(_by_votes, head, large, temperature)
         return gallery.class_names, partial(_by_head, head, gallery, temperature)
 
     def traceable(self) -> "Answers":
@@ -92,3 +100,12 @@ def _by_head(
     support, labels = (part.to(features.device) for part in (gallery.features, gallery.labels))
     scores = head(support, labels, features, len(gallery.class_names))
     return probabilities(scores, temperature, getattr(head, "shares", False))
+
+
+def _by_votes(
+    head: KNN, large: GalleryFolder, temperature: float, _images: Tensor, features: Tensor
+) -> Tensor:
+    check_references("KNN", head.k, len(large))
+    found = large.voters(features.cpu(), head.k, head.metric)
+    scores = votes(found, large.labels, head.weights, head.metric, head.class_balanced)
+    return probabilities(scores.to(features.device), temperature, shares=True)

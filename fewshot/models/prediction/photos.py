@@ -2,9 +2,10 @@
 
 import glob
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
+from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING
 from unicodedata import normalize
@@ -20,10 +21,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Photo:
-    """A photo by the name it is shown under; read raises for one that is broken or not there."""
+    """A photo by the name it is shown under; read raises for one that is broken or not there.
+
+    label: what a CSV's label column says of it.
+    """
 
     name: str
     read: Callable[[ImageFormat], UInt8Array]
+    label: str = ""
 
 
 class Photos:
@@ -32,9 +37,10 @@ class Photos:
     A place is a file, a folder (with all below it), a pattern such as `new/*.jpg`, or a CSV with a
     column `path` (relative to root, default its own folder; nothing outside of it is read) or `id`
     (an image of root, laid out as a FashionDataset's). lines: further files and folders, found as
-    they are read. left_out: how often something in a folder was no photo, for which reason; total:
-    how many photos there are, None where that is not known beforehand. Raises UserError for a CSV
-    that cannot be read.
+    they are read. label_column: of a CSV, where photos are to have labels. left_out: how often
+    something in a folder was no photo, for which reason; total: how many photos there are, None
+    where that is not known beforehand. Raises UserError for a CSV that cannot be
+    read.
     """
 
     def __init__(
@@ -42,9 +48,10 @@ class Photos:
         places: Iterable[str | Path],
         root: Path | None = None,
         lines: Iterable[str] | None = None,
+        label_column: str | None = None,
     ) -> None:
         self.left_out: Counter[str] = Counter()
-        self._lines = lines
+        self._lines, self._label_column = lines, label_column
         self._found = [self._of_place(str(place), root) for place in places]
         self.total = None if lines is not None else sum(len(part) for part in self._found)
 
@@ -58,7 +65,7 @@ class Photos:
     def _of_place(self, place: str, root: Path | None) -> "_Part":
         path = Path(place).expanduser()
         if path.suffix.lower() == ".csv" and path.is_file():
-            return _listed(path, root)
+            return _listed(path, root, self._label_column)
         matched = [] if path.exists() else sorted(glob.glob(str(path), recursive=True))  # noqa: PTH207
         if len(matched) > 1 or (matched and matched[0] != str(path)):
             parts = [self._of_file(Path(match)) for match in matched]
@@ -79,27 +86,31 @@ class _Part:
 
     items: list[str]
     photo: Callable[[str], Photo]
+    labels: Sequence[str] = ()
 
     def __len__(self) -> int:
         return len(self.items)
 
     def __iter__(self) -> Iterator[Photo]:
-        return map(self.photo, self.items)
+        for item, label in zip_longest(self.items, self.labels, fillvalue=""):
+            yield replace(self.photo(item), label=label)
 
 
 def _file(name: str) -> Photo:
     return Photo(name, partial(decode_file, Path(name)))
 
 
-def _listed(csv: Path, root: Path | None) -> _Part:
+def _listed(csv: Path, root: Path | None, label_column: str | None) -> _Part:
     # pandas takes a second
     from fewshot.data.images.store import open_store
     from fewshot.data.tables.table import read_rows
 
     table = read_rows(csv, id_column=None)
+    labels = table[label_column].str.strip().tolist() if label_column in table else ()
     if "path" in table:
         roots = Roots(csv.parent if root is None else root)
-        return _Part(table["path"].str.strip().tolist(), lambda name: _contained(roots, name))
+        paths = table["path"].str.strip().tolist()
+        return _Part(paths, lambda name: _contained(roots, name), labels)
     if "id" not in table:
         raise UserError(
             f"'{csv}' has neither a column 'path' nor 'id'; its columns are: "
@@ -112,7 +123,9 @@ def _listed(csv: Path, root: Path | None) -> _Part:
     store = open_store(root.expanduser())
     ids = [normalize("NFC", image_id.strip()) for image_id in table["id"]]
     there = store.find(ids)
-    return _Part(ids, lambda name: Photo(name, partial(_of_store, store, name, name in there)))
+    return _Part(
+        ids, lambda name: Photo(name, partial(_of_store, store, name, name in there)), labels
+    )
 
 
 def _contained(roots: Roots, name: str) -> Photo:

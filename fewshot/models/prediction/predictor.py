@@ -12,16 +12,17 @@ from torch import Tensor
 
 from fewshot.data.images.decode import UInt8Array
 from fewshot.errors import UserError
-from fewshot.heads.nearest import search
 from fewshot.models.extras import Extras, as_plain, extras_of
 from fewshot.models.load import SavedModel
 from fewshot.models.load import load as load_module
 from fewshot.models.model_file import write
+from fewshot.models.prediction.alike import Alike
 from fewshot.models.prediction.answers import Answers
 from fewshot.models.prediction.decoded import BATCH, Decoded, decoded
+from fewshot.models.prediction.gallery_folder import GalleryFolder, folder_of
 from fewshot.models.prediction.input_format import input_format
 from fewshot.models.prediction.photos import Photos
-from fewshot.models.prediction.prediction import UNKNOWN, Neighbour, Prediction, frame
+from fewshot.models.prediction.prediction import UNKNOWN, Prediction, frame
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -35,19 +36,26 @@ class Predictor:
     """A model file ready to use, on a GPU where there is one.
 
     module: the network, an nn.Module; extras: the rest of what the file holds; answers: what turns
-    images into features and probabilities. class_names: what it can answer, the classes it was
-    trained on and those that were added; image_format: of the images that the network takes, and
-    how photos are turned into them; photos: see `load`. Raises UserError for a model that cannot
-    be built.
+    images into features and probabilities; alike: what finds neighbours. class_names: what it can
+    answer, the classes it was trained on and those that were added; image_format: of the images
+    that the network takes, and how photos are turned into them; photos: see `load`; beside: the
+    gallery that takes the place of the file's own. Raises UserError for a model that cannot be
+    built.
     """
 
     def __init__(
-        self, module: SavedModel, extras: Extras | None = None, photos: str = "auto"
+        self,
+        module: SavedModel,
+        extras: Extras | None = None,
+        photos: str = "auto",
+        beside: GalleryFolder | None = None,
     ) -> None:
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self.module = module.to(self.device)
         self.extras = extras_of(module.stored) if extras is None else extras
-        self.answers = Answers(self.module, self.extras)
+        self.beside = beside
+        self.answers = Answers(self.module, self.extras, beside)
+        self.alike = Alike(self.extras.gallery, beside)
         self.image_format = input_format(module, self.extras, photos)
 
     @property
@@ -111,7 +119,7 @@ class Predictor:
     def with_extras(self, extras: Extras) -> "Predictor":
         """The same network with other extras, such as one class more."""
         photos = "on-black" if self.image_format.items_on_black else "as-they-are"
-        return Predictor(self.module, extras, photos)
+        return Predictor(self.module, extras, photos, self.beside)
 
     def save(self, path: Path | str) -> None:
         """Write the model, with all that was added to it, as one file."""
@@ -128,7 +136,7 @@ class Predictor:
                 "configs/finetune.gin, or add classes from a few photos of each: "
                 "python -m fewshot add"
             )
-        rows = 0 if self.extras.gallery is None else len(self.extras.gallery.ids)
+        rows = len(self.alike)
         if neighbours < 0 or neighbours > rows:
             raise UserError(
                 f"{neighbours} neighbours cannot be shown: '{self.path}' keeps {rows} labelled "
@@ -154,7 +162,7 @@ class Predictor:
         with torch.inference_mode():
             features, likely = self.answers(torch.from_numpy(images).to(self.device))
             scores, order = likely.cpu().sort(dim=1, descending=True, stable=True)
-        alike = self._alike(features, neighbours)
+        alike = self.alike(features, neighbours)
         found = []
         for values, places, near in zip(
             scores[:, : self.top].tolist(), order[:, : self.top].tolist(), alike, strict=True
@@ -165,32 +173,20 @@ class Predictor:
             found.append(Prediction("", UNKNOWN if below else names[0], classes, near))
         return found
 
-    def _alike(self, features: Tensor, neighbours: int) -> list[list[Neighbour]]:
-        """By cosine similarity, the most alike first."""
-        gallery = self.extras.gallery
-        if gallery is None or neighbours == 0:
-            return [[] for _ in features]
-        support = gallery.features.to(features.device)
-        one_class = torch.zeros(len(support), dtype=torch.int64, device=features.device)
-        near = search(support, one_class, features, 1, neighbours, "cosine")
-        return [
-            [
-                Neighbour(gallery.ids[i], gallery.class_names[gallery.labels[i]], 1 - squared / 2)
-                for i, squared in zip(rows, distances, strict=True)
-            ]
-            for rows, distances in zip(near.rows.tolist(), near.squared.tolist(), strict=True)
-        ]
-
 
 def load(path: Path | str, photos: str = "auto") -> Predictor:
     """The model of a file, ready to use; reading it executes nothing.
 
     photos: "on-black" turns photos into grey items on black, as Fashion-MNIST shows them;
     "as-they-are" does not; "auto" does where the model was trained on such images.
-    Encoders, classifiers and heads of plug-ins must have been imported. Raises UserError for a file
-    that is missing, damaged, newer than the program, or of a part that is not registered.
+    A gallery beside the file is searched in place of its own. Encoders, classifiers and heads of
+    plug-ins must have been imported. Raises UserError for a file that is missing, damaged, newer
+    than the program, or of a part that is not registered, and for a gallery of another model.
     """
-    return Predictor(load_module(path), photos=photos)
+    module = load_module(path)
+    place = folder_of(module.stored.path)
+    beside = GalleryFolder(module.stored, place) if place.is_dir() else None
+    return Predictor(module, photos=photos, beside=beside)
 
 
 def _tensor(images: UInt8Array | Tensor) -> Tensor:

@@ -1,0 +1,188 @@
+"""Nearest neighbours among more vectors than can be compared one by one: faiss, 8 bits a number.
+
+The vectors stand in lists, each around a centre of k-means; a query is compared with those of the
+lists whose centres are nearest. How many lists, is chosen when the index is made: as few as find
+95 in 100 of the 10 nearest neighbours of a sample of its own vectors.
+"""
+
+import ctypes
+import logging
+import mmap
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional as F
+
+from fewshot.errors import UserError
+from fewshot.progress import ProgressBar
+
+logger = logging.getLogger("fewshot")
+
+REQUIREMENTS = "requirements-index.txt"
+Rows = NDArray[np.float32]
+
+_RECALL = 0.95
+_NEIGHBOURS = 10
+_SAMPLE = 500  # vectors whose neighbours are looked up to tell the recall
+_BLOCK = 1 << 16  # vectors added, or compared one by one, at a time
+_TRAINED = 48  # vectors of which each centre is the mean; faiss warns below 39
+_ROUNDS = 6  # of k-means
+_MAPPED = 1 << 28  # bytes of a mapped file that may be in memory when its pages are given back
+
+
+@dataclass(frozen=True)
+class VectorIndex:
+    """index: faiss'; metric: 'euclidean' or 'cosine'; recall: share of the 10 nearest neighbours
+    that it found of each of a sample of its vectors.
+    """
+
+    index: Any
+    metric: str
+    recall: float
+
+    def search(self, query: Tensor, k: int) -> tuple[Tensor, Tensor]:
+        """query [Q, D] -> squared distances float32 [Q, k], nearest first, and rows int64 [Q, k].
+
+        Of unit vectors where the metric is 'cosine'. Fewer than k found: distance inf, row -1.
+        """
+        lists = self.index.invlists
+        mapped = imported("faiss").downcast_InvertedLists(lists)
+        of_query = self.index.nprobe * self.index.ntotal / self.index.nlist * lists.code_size
+        parts = []
+        for part in query.split(max(1, int(_MAPPED / of_query))):
+            parts.append(self.index.search(prepared(part, self.metric), k))
+            if hasattr(mapped, "ptr"):
+                _give_back(mapped)
+        squared, rows = (
+            torch.from_numpy(np.concatenate(some)) for some in zip(*parts, strict=True)
+        )
+        squared = squared.masked_fill(rows < 0, torch.inf)
+        return squared.to(query.device), rows.to(query.device)
+
+    def told(self) -> str:
+        """For the reader: what was found of the exact neighbours, by what."""
+        return (
+            f"an index of {self.index.ntotal:,} vectors finds {self.recall:.3f} of the "
+            f"{_NEIGHBOURS} nearest neighbours that comparing with all finds (recall@"
+            f"{_NEIGHBOURS}, {_SAMPLE} of its own vectors)"
+        )
+
+    def write(self, path: Path) -> None:
+        """The index as faiss' file, which `opened` maps."""
+        imported("faiss").write_index(self.index, str(path))
+
+
+def opened(path: Path, metric: str, recall: float) -> VectorIndex:
+    """The index of a file, of which only what queries need comes to memory.
+
+    Raises UserError for a file that faiss cannot read, and without faiss.
+    """
+    faiss = imported("faiss")
+    try:
+        index = faiss.read_index(str(path), faiss.IO_FLAG_MMAP | faiss.IO_FLAG_READ_ONLY)
+    except RuntimeError as error:
+        raise UserError(f"the index '{path}' cannot be read: make it again.") from error
+    faiss.downcast_InvertedLists(index.invlists).prefetch_nthread = 0  # they would read it all
+    return VectorIndex(index, metric, recall)
+
+
+def built(features: Rows, metric: str) -> VectorIndex:
+    """The index of features [N, D], which may be a mapped file; raises UserError without faiss."""
+    faiss = imported("faiss")
+    faiss.omp_set_num_threads(torch.get_num_threads())
+    count, width = features.shape
+    lists = 1 << int(np.log2(max(1.0, min(4 * count**0.5, count / _TRAINED))))
+    index = faiss.index_factory(width, f"IVF{lists},SQ8", faiss.METRIC_L2)
+    index.cp.niter, index.cp.max_points_per_centroid = _ROUNDS, _TRAINED
+    index.train(prepared(features[_evenly(count, _TRAINED * lists)], metric))
+    with ProgressBar("indexing", count, "vectors") as bar:
+        for start in range(0, count, _BLOCK):
+            part = features[start : start + _BLOCK]
+            index.add(prepared(part, metric))
+            bar.update(len(part))
+    found = VectorIndex(index, metric, _recall_of(index, features, metric))
+    logger.info("%s", found.told())
+    return found
+
+
+def exact(features: Rows, query: Rows, k: int, metric: str) -> tuple[Rows, NDArray[np.int64]]:
+    """The same by comparing with all, a block of features [N, D] at a time; faiss' brute force."""
+    faiss = imported("faiss")
+    query = prepared(query, metric)
+    best = np.full((len(query), k), np.inf, np.float32)
+    rows = np.full((len(query), k), -1, np.int64)
+    for start in range(0, len(features), _BLOCK):
+        part = prepared(features[start : start + _BLOCK], metric)
+        near, where = faiss.knn(query, part, min(k, len(part)), faiss.METRIC_L2)
+        near, where = np.hstack([best, near]), np.hstack([rows, where + start])
+        order = np.argsort(near, axis=1, kind="stable")[:, :k]
+        best, rows = np.take_along_axis(near, order, 1), np.take_along_axis(where, order, 1)
+    return best, rows
+
+
+def recall(found: NDArray[np.int64], true: NDArray[np.int64]) -> float:
+    """The share of the true neighbours [Q, k] that are among those found [Q, k]."""
+    return float((found[:, :, None] == true[:, None, :]).any(1).mean())
+
+
+def imported(name: str) -> Any:
+    """faiss, which is no part of the core; raises UserError where it is not installed."""
+    import importlib
+
+    try:
+        return importlib.import_module(name)
+    except ImportError as error:
+        raise UserError(
+            f"so many vectors are searched by {name}, which is not installed: "
+            f"python -m pip install -r {REQUIREMENTS}"
+        ) from error
+
+
+def prepared(features: Rows | Tensor, metric: str) -> Rows:
+    """Float32 [N, D] as faiss takes them, of length 1 where the metric is 'cosine'."""
+    exact = torch.as_tensor(np.array(features) if isinstance(features, np.ndarray) else features)
+    exact = exact.detach().cpu().float()
+    return np.ascontiguousarray(
+        (F.normalize(exact, dim=1) if metric == "cosine" else exact).numpy()
+    )
+
+
+def _recall_of(index: Any, features: Rows, metric: str) -> float:
+    """Of a sample of its vectors, searching as few lists as reach what is wanted, if any do."""
+    own = _evenly(len(features), _SAMPLE)
+    asked = prepared(features[own], metric)
+    k = min(_NEIGHBOURS, len(features) - 1)
+    true = _without(own, exact(features, asked, k + 1, metric)[1])
+    reached = 0.0
+    index.nprobe = 4
+    while True:
+        reached = recall(_without(own, index.search(asked, k + 1)[1]), true)
+        if reached >= _RECALL or index.nprobe >= index.nlist:
+            return reached
+        index.nprobe *= 2
+
+
+def _without(own: NDArray[np.int64], rows: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Rows [Q, k + 1] without the query itself, or the last where it is not among them."""
+    itself = rows == own[:, None]
+    itself[~itself.any(1), -1] = True
+    others: NDArray[np.int64] = rows[~itself].reshape(len(rows), -1)
+    return others
+
+
+def _evenly(count: int, wanted: int) -> NDArray[np.int64]:
+    """So many rows at most, spread over all."""
+    return np.unique(np.linspace(0, count - 1, min(count, wanted)).astype(np.int64))
+
+
+def _give_back(lists: Any) -> None:
+    """The pages of a mapped file, which stay with the system's cache as long as it has room."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    libc.madvise(
+        ctypes.c_void_p(int(lists.ptr)), ctypes.c_size_t(lists.totsize), mmap.MADV_DONTNEED
+    )

@@ -1,0 +1,127 @@
+"""A gallery beside a model file, for more images than the file holds: mapped from disk.
+
+`x.gallery` beside `x.mdl` holds gallery.json (format, which model, sizes), names.txt and ends.i64
+(a line an image, and where each ends), labels.i32 (-1: none), and features.f32 up to a number of
+rows, above it cosine.faiss, and euclidean.faiss where the model's head votes by that distance.
+"""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from fewshot.errors import UserError
+from fewshot.heads.approximate import search_index
+from fewshot.heads.nearest import Nearest, search
+from fewshot.heads.vector_index import VectorIndex, opened
+from fewshot.models.digest import digest_of
+from fewshot.models.stored import StoredModel
+
+FORMAT, VERSION = "fewshot gallery", 1
+FEATURES = "features.f32"
+
+
+def folder_of(model: Path) -> Path:
+    """Where the gallery of a model file is."""
+    return model.with_suffix(".gallery")
+
+
+def embedding_digest(stored: StoredModel) -> str:
+    """Of all that makes a model's features; classes that are added later do not change it."""
+    parts = [stored.encoder, stored.projection]
+    plain = [None if part is None else vars(part) for part in parts]
+    return digest_of([plain, vars(stored.inputs), vars(stored.images)])
+
+
+class GalleryFolder:
+    """A gallery that was written beside a model; opened by its file names, mapped from disk.
+
+    class_names: of its images; labels: int64 [rows] into them, -1 where an image has none;
+    indexes: by metric, none where all images are compared with. Raises UserError for one of another
+    model, and for one that is cut short or of another kind.
+    """
+
+    def __init__(self, model: StoredModel, place: Path) -> None:
+        self.place, about = place, _about(place)
+        if about["model"] != embedding_digest(model):
+            raise UserError(
+                f"the gallery '{place}' was made by another model than '{model.path}': make it "
+                f"again (python -m fewshot index {model.path} PHOTOS), or remove that folder."
+            )
+        self.class_names = tuple(about["class_names"])
+        rows, width = about["rows"], about["width"]
+        self._ends = np.memmap(place / "ends.i64", np.int64, "r", shape=(rows,))
+        self._names = np.memmap(place / "names.txt", np.uint8, "r")
+        self.labels = torch.from_numpy(np.fromfile(place / "labels.i32", np.int32)).long()
+        self.indexes: dict[str, VectorIndex] = {
+            metric: opened(place / f"{metric}.faiss", metric, reached)
+            for metric, reached in about.get("recall", {}).items()
+        }
+        if not self.indexes:  # copied where written to, which it never is: torch wants it so
+            mapped = np.memmap(place / FEATURES, np.float32, "c", shape=(rows, width))
+            self._features = torch.from_numpy(mapped)
+
+    def __len__(self) -> int:
+        return len(self._ends)
+
+    def told(self) -> str:
+        """For the reader: what is compared with, and how exactly."""
+        if self.indexes:
+            return self.indexes["cosine"].told()
+        return f"{len(self):,} images of the gallery beside the model are compared with, each"
+
+    def name(self, row: int) -> str:
+        """What an image is called."""
+        start = int(self._ends[row - 1]) if row else 0
+        return bytes(self._names[start : int(self._ends[row]) - 1]).decode("utf-8", "replace")
+
+    def nearest(self, query: Tensor, k: int) -> tuple[Tensor, Tensor]:
+        """query [Q, D] -> squared distances of unit vectors [Q, k], and rows int64 [Q, k]."""
+        if self.indexes:
+            return self.indexes["cosine"].search(query, k)
+        one_class = torch.zeros(len(self), dtype=torch.int64)
+        found = search(self._features, one_class, query.cpu(), 1, k, "cosine")
+        return found.squared.to(query.device), found.rows.to(query.device)
+
+    def votes_by(self, metric: str) -> bool:
+        """Whether each image has a class, and can be found by this metric."""
+        return bool((self.labels >= 0).all()) and (not self.indexes or metric in self.indexes)
+
+    def voters(self, query: Tensor, k: int, metric: str) -> Nearest:
+        """query [Q, D], on the CPU: the nearest images, and of each class, which all must have."""
+        classes = len(self.class_names)
+        if self.indexes:
+            return search_index(self.indexes[metric], self.labels, query, classes, k)
+        return search(self._features, self.labels, query, classes, k, metric)
+
+
+def _about(place: Path) -> Mapping[str, Any]:
+    """gallery.json, where it and the files fit together."""
+    remedy = "make it again (python -m fewshot index MODEL PHOTOS), or remove that folder."
+    try:
+        about: dict[str, Any] = json.loads((place / "gallery.json").read_text(encoding="utf-8"))
+        kind, version, sizes = about["format"], about["version"], dict(about["bytes"])
+        rows, width = int(about["rows"]), int(about["width"])
+        wanted = {"ends.i64": rows * 8, "labels.i32": rows * 4, "names.txt": sizes["names.txt"]}
+        if "recall" in about:
+            recalls = {"cosine": 0.0} | {key: float(v) for key, v in about["recall"].items()}
+            wanted |= {name: sizes[name] for name in (f"{metric}.faiss" for metric in recalls)}
+        else:
+            wanted[FEATURES] = rows * width * 4
+        if not isinstance(about["class_names"], list) or not isinstance(about["model"], str):
+            raise TypeError("of other kinds")
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+        raise UserError(f"'{place}' is no gallery that can be read: {remedy}") from error
+    if kind != FORMAT or version != VERSION:
+        raise UserError(f"'{place}' is of another version ({version}): {remedy}")
+    for name, size in wanted.items():
+        found = (place / name).stat().st_size if (place / name).is_file() else 0
+        if found != size:
+            raise UserError(
+                f"'{place}' is cut short: {name} has {found:,} of {size:,} bytes; {remedy}"
+            )
+    return about
