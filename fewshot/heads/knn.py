@@ -12,7 +12,8 @@ from torch.nn import functional as F
 from fewshot.errors import UserError
 from fewshot.heads.approximate import index_of, search_index
 from fewshot.heads.geometry import check_float64, full_precision
-from fewshot.heads.nearest import Nearest, search, search_episodes
+from fewshot.heads.nearest import Nearest, search
+from fewshot.heads.nearest_in_episodes import search_episodes
 
 WEIGHTS = ("uniform", "distance")
 METRICS = ("euclidean", "cosine")

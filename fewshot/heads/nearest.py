@@ -11,16 +11,23 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from fewshot.heads.screening import Block, Pairs, References, Screen
 from fewshot.progress import ProgressBar
 
-# Numbers in a block of references, of distances, or of differences: 64 MB in float32, of which a
-# few are alive at a time.
-_BLOCK = 2**24
+# Numbers in a block of references, of distances, or of differences: on a processor 16 MB in
+# float32, which stay near it.
+_BLOCK = 2**22
+_DEVICE_BLOCK = 2**24
 _QUERY_CHUNK = 1024
+# Queries whose findings are kept at a time, and pairs found before they are settled.
+_QUERIES = 2**12
+_PAIRS = 2**20
+# Pairs whose differences are taken at a time.
+_DIFFERENCES = 2**17
 # Where there are more classes, those beyond so many nearest ones rank by distances as they were
 # sorted out: nobody looks at their order, and with thousands of classes it costs most.
 _RANKED_CLASSES = 16
-NO_ROW = torch.iinfo(torch.int64).max  # where a class has no reference
+NO_ROW = torch.iinfo(torch.int64).max
 
 
 @dataclass
@@ -50,122 +57,134 @@ class Nearest:
         self.class_row = torch.where(nearer, found.class_row, self.class_row)
 
 
+@torch.no_grad()
 def search(
     support: Tensor, labels: Tensor, query: Tensor, n_classes: int, k: int, metric: str
 ) -> Nearest:
     """support [S, D], labels int64 [S], query [Q, D]; metric: 'euclidean' or 'cosine' (half the
     squared distance of unit vectors). A class without references is at infinity.
     """
-    # In order of class, so that the nearest of each class is the minimum of a slice.
-    blocks = labels.argsort(stable=True).split(_rows_of_a_block(support.shape[1]))
+    references = References(support, labels, n_classes, k, metric)
     parts = []
     with ProgressBar("nearest neighbours", len(query), "queries") as bar:
-        for part in query.split(_QUERY_CHUNK):
-            parts.append(_Search(support, labels, part, n_classes, k, metric).through(blocks))
+        for part in query.split(_QUERIES):
+            parts.append(_Search(references, labels, part, n_classes, k).through())
             bar.update(len(part))
     columns = ("squared", "rows", "of_class", "class_row")
     return Nearest(*(torch.cat([getattr(part, name) for part in parts]) for name in columns))
 
 
-def _rows_of_a_block(width: int) -> int:
-    """How many references make a block, their distances to a part of the queries, too."""
-    return max(1, _BLOCK // max(_QUERY_CHUNK, width))
+def _rows_of_a_block(features: Tensor, n_classes: int) -> int:
+    """How many references make a block, their distances to a chunk of the queries, too."""
+    most = _DEVICE_BLOCK if features.is_cuda else _BLOCK
+    chunk = max(_QUERY_CHUNK, features.shape[1])
+    # limits of thousands of classes are not worth it for fewer references than that
+    return max(1, most // chunk, min(4 * n_classes, _DEVICE_BLOCK // chunk))
 
 
 class _Search:
-    """Of a few queries, through blocks of references."""
+    """Of some queries, through blocks of references."""
 
     def __init__(
-        self, support: Tensor, labels: Tensor, query: Tensor, n_classes: int, k: int, metric: str
+        self, references: References, labels: Tensor, query: Tensor, n_classes: int, k: int
     ) -> None:
-        self.support, self.labels, self.query = support, labels, query
-        self.n_classes, self.k, self.cosine = n_classes, k, metric == "cosine"
-        # Distances do not change with the origin; near it, the products they come from are exact.
-        self.centre = 0 if self.cosine else support.mean(0)
-        self.moved = self._moved(query)
-        self.lengths = self.moved.square().sum(1, keepdim=True)
-        # Of a product of D terms and of moving the origin: twice Higham's bound, relative to the
-        # lengths of both.
-        self.slack = (2 * support.shape[1] + 32) * torch.finfo(support.dtype).eps
-        shape = (len(query), n_classes)
+        self.references, self.labels, self.query = references, labels, query
+        self.n_classes, self.k, self.slack = n_classes, k, references.slack
+        moved = references.moved(query)
+        self.lengths = moved.square().sum(1, keepdim=True)
+        self.twice = torch.cat([-2 * moved, torch.ones_like(self.lengths)], 1)
         self.worst_of_k = query.new_full((len(query), k), torch.inf)
-        self.worst_of_class = query.new_full(shape, torch.inf)
+        self.worst_of_class = query.new_full((len(query), n_classes), torch.inf)
         self.found = self._nothing()
+        self.pairs: list[Pairs] = []
 
-    def through(self, blocks: tuple[Tensor, ...]) -> Nearest:
-        for rows in blocks:
-            self._look_at(rows)
+    def through(self) -> Nearest:
+        """What is nearest, once all blocks have been looked at."""
+        rows = _rows_of_a_block(self.query, self.n_classes)
+        screen = Screen(self.references, min(_QUERY_CHUNK, len(self.query)), rows)
+        for block in self.references.blocks(rows):
+            for first in range(0, len(self.query), _QUERY_CHUNK):
+                self._look_at(screen, block, first)
+        self._settle()
         found = self.found
         unranked = found.class_row == NO_ROW
         found.of_class = torch.where(unranked, self.worst_of_class + self.lengths, found.of_class)
         return found
 
-    def _look_at(self, rows: Tensor) -> None:
-        references = self._moved(self.support[rows])
-        lengths = references.square().sum(1)
-        present, sizes = self.labels[rows].unique_consecutive(return_counts=True)
-        # The query's own squared length is left out: it changes no order within a row.
-        at_most = torch.addmm(lengths * (1 + self.slack), self.moved, references.T, alpha=-2)
-        nearest = at_most.topk(min(self.k, len(rows)), 1, False, False).values
-        self.worst_of_k = torch.cat([self.worst_of_k, nearest], 1).topk(self.k, 1, False).values
-        slices = list(zip(present.tolist(), at_most.split(sizes.tolist(), 1), strict=True))
-        for label, block in slices:
-            column = self.worst_of_class[:, label]
-            torch.minimum(column, block.amin(1), out=column)
-        at_most.sub_(2 * self.slack * lengths)  # now what they are at least
-        limit = self._limit() + 2 * self.slack * self.lengths
-        near = torch.cat([block <= limit[:, label, None] for label, block in slices], 1)
-        places = near.nonzero()
-        self.found.take(self._exactly(places[:, 0], rows[places[:, 1]]))
+    def _look_at(self, screen: Screen, block: Block, first: int) -> None:
+        some = slice(first, first + _QUERY_CHUNK)
+        members, least = screen.look(self.twice[some], block)
+        # the least of four groups are fewer to sort, and are as good a bound
+        coarse = least.unflatten(1, (-1, 4)).amin(2) if least.shape[1] % 4 == 0 else least
+        nearest = torch.cat([self.worst_of_k[some], coarse], 1)
+        self.worst_of_k[some] = nearest.topk(self.k, 1, False, False).values
+        for label, start, end in block.spans:
+            column = self.worst_of_class[some, label]
+            torch.minimum(column, least[:, start:end].amin(1), out=column)
+        found = screen.pairs(members, least, self._limits(some)[1], block)
+        self.pairs.append(found._replace(queries=found.queries + first))
+        if sum(len(pairs.rows) for pairs in self.pairs) > _PAIRS:
+            self._settle()
 
-    def _limit(self) -> Tensor:
-        """[q, C]: how far a reference of the class may be and still matter."""
-        of_class = self.worst_of_class
+    def _limits(self, some: slice) -> tuple[Tensor, Tensor]:
+        """[q, 1] and [q, C]: how far a reference may be and still be a neighbour, or matter."""
+        of_class = self.worst_of_class[some]
+        room = 2 * self.slack * self.lengths[some]
         if self.n_classes > _RANKED_CLASSES:
             last = of_class.topk(_RANKED_CLASSES, 1, False).values[:, -1:]
-            last = last + 2 * self.slack * self.lengths
-            of_class = of_class.masked_fill(of_class > last, -torch.inf)
-        return torch.maximum(of_class, self.worst_of_k.amax(1, keepdim=True))
+            of_class = of_class.masked_fill(of_class > last + room, -torch.inf)
+        of_k = self.worst_of_k[some].amax(1, keepdim=True)
+        return of_k + room, torch.maximum(of_class, of_k) + room
 
-    def _exactly(self, queries: Tensor, rows: Tensor) -> Nearest:
-        """The nearest among pairs of a query (ascending) and a row of the support."""
-        squared = self._by_subtraction(queries, rows)
+    def _settle(self) -> None:
+        """Of the pairs that still matter, take the nearest by their exact distances."""
+        if not self.pairs:
+            return
+        pairs = Pairs(*(torch.cat(columns) for columns in zip(*self.pairs, strict=True)))
+        self.pairs = []
+        of_k, limit = self._limits(slice(None))
+        kept = pairs.at_least <= limit[pairs.queries, pairs.classes]
+        pairs = Pairs(*(column[kept] for column in pairs))
+        squared = self._by_subtraction(pairs.queries, pairs.rows)
         found = self._nothing()
-        cells = queries * self.n_classes + self.labels[rows]
+        cells = pairs.queries * self.n_classes + pairs.classes
         of_class, class_row = found.of_class.view(-1), found.class_row.view(-1)
         of_class.scatter_reduce_(0, cells, squared, "amin")
-        first = torch.where(squared == of_class[cells], rows, NO_ROW)
+        first = torch.where(squared == of_class[cells], pairs.rows, NO_ROW)
         class_row.scatter_reduce_(0, cells, first, "amin")
-        counts = torch.bincount(queries, minlength=len(self.query))
-        place = (
-            torch.arange(len(queries), device=rows.device) - (counts.cumsum(0) - counts)[queries]
+        close = pairs.at_least <= of_k[pairs.queries, 0]
+        found.squared, found.rows = self._first(
+            pairs.queries[close], pairs.rows[close], squared[close]
         )
-        shape = (len(self.query), max(self.k, int(counts.max())))
-        distances = squared.new_full(shape, torch.inf)
-        distances[queries, place] = squared
-        known = rows.new_full(shape, NO_ROW)
-        known[queries, place] = rows
-        last = distances.topk(self.k, 1, False).values[:, -1:]
-        # whatever is nearer than the k-th, and of those as far as it the lowest rows
-        key = torch.where(distances < last, -1, known).masked_fill(distances > last, NO_ROW)
-        columns = key.topk(self.k, 1, False).indices
-        found.squared, found.rows = distances.gather(1, columns), known.gather(1, columns)
-        return found
+        self.found.take(found)
+
+    def _first(self, queries: Tensor, rows: Tensor, squared: Tensor) -> tuple[Tensor, Tensor]:
+        """[q, k] distances and rows of the nearest pairs of each query, of equals the lowest."""
+        order = rows.argsort()
+        order = order[squared[order].argsort(stable=True)]
+        order = order[queries[order].argsort(stable=True)]
+        queries = queries[order]
+        counts = torch.bincount(queries, minlength=len(self.query))
+        before = (counts.cumsum(0) - counts)[queries]
+        place = torch.arange(len(queries), device=rows.device) - before
+        kept = place < self.k
+        found = self._nothing()
+        cell = (queries[kept], place[kept])
+        found.squared[cell], found.rows[cell] = squared[order[kept]], rows[order[kept]]
+        return found.squared, found.rows
 
     def _by_subtraction(self, queries: Tensor, rows: Tensor) -> Tensor:
         """Squared distances [n] of pairs."""
-        step = max(1, _BLOCK // 8 // self.support.shape[1])
+        support = self.references.support
+        step = max(1, _DIFFERENCES // support.shape[1])
         parts = []
         for some, others in zip(queries.split(step), rows.split(step), strict=True):
-            a, b = self.query[some].double(), self.support[others].double()
-            if self.cosine:
+            a = self.query.index_select(0, some).double()
+            b = support.index_select(0, others).double()
+            if self.references.cosine:
                 a, b = F.normalize(a, dim=1), F.normalize(b, dim=1)
             parts.append(a.sub_(b).square_().sum(1).to(self.query.dtype))
         return torch.cat(parts)
-
-    def _moved(self, features: Tensor) -> Tensor:
-        # Of unit vectors, the cosine distance is half the squared Euclidean one.
-        return F.normalize(features, dim=1) if self.cosine else features - self.centre
 
     def _nothing(self) -> Nearest:
         shape = (len(self.query), self.n_classes)
@@ -177,24 +196,3 @@ class _Search:
             far(shape, torch.inf),
             no_row(shape, NO_ROW),
         )
-
-
-def search_episodes(
-    support: Tensor, labels: Tensor, query: Tensor, n_classes: int, k: int, metric: str
-) -> Nearest:
-    """As `search`, a leading dimension of episodes, each small enough for one distance matrix."""
-    dtype = query.dtype
-    support, query = support.double(), query.double()
-    if metric == "cosine":
-        support, query = F.normalize(support, dim=-1), F.normalize(query, dim=-1)
-    exact = "donot_use_mm_for_euclid_dist"
-    squared = torch.cdist(query, support, compute_mode=exact).square().to(dtype)
-    of_class = squared.new_full((*squared.shape[:2], n_classes), torch.inf)
-    classes = labels.unsqueeze(1).expand(squared.shape)
-    of_class.scatter_reduce_(2, classes, squared, "amin")
-    rows = torch.arange(squared.shape[2], device=labels.device)
-    rows = torch.where(squared == of_class.gather(2, classes), rows, NO_ROW)
-    class_row = labels.new_full(of_class.shape, NO_ROW)
-    class_row.scatter_reduce_(2, classes, rows, "amin")
-    distances, neighbours = squared.sort(dim=2, stable=True)
-    return Nearest(distances[..., :k], neighbours[..., :k], of_class, class_row)

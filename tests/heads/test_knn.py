@@ -10,6 +10,7 @@ from sklearn.neighbors import KNeighborsClassifier
 
 from fewshot.errors import UserError
 from fewshot.heads import nearest as nearest_module
+from fewshot.heads import screening
 from fewshot.heads.knn import KNN, knn
 
 
@@ -104,8 +105,10 @@ TIES = {
     seed=st.integers(0, 10_000),
     k=st.sampled_from([1, 3, 5, 20]),
     sizes=st.tuples(st.integers(1, 40), st.integers(1, 60)),
+    group=st.sampled_from([1, 2, 4, 16]),
+    pairs=st.sampled_from([1, 50, 10**6]),
 )
-def test_the_rule_holds_among_any_ties_and_blocks(ties, metric, seed, k, sizes):
+def test_the_rule_holds_among_any_ties_and_blocks(ties, metric, seed, k, sizes, group, pairs):
     generator = torch.Generator().manual_seed(seed)
     support, query = (TIES[ties](generator, n, 6) for n in (60, 11))
     labels = torch.cat([torch.arange(5), torch.randint(5, (55,), generator=generator)])
@@ -113,6 +116,9 @@ def test_the_rule_holds_among_any_ties_and_blocks(ties, metric, seed, k, sizes):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(nearest_module, "_QUERY_CHUNK", sizes[0])
         patch.setattr(nearest_module, "_BLOCK", sizes[1] * max(sizes[0], 6))
+        patch.setattr(nearest_module, "_QUERIES", 2 * sizes[0])
+        patch.setattr(nearest_module, "_PAIRS", pairs)
+        patch.setattr(screening, "group_size", lambda *_: group)
         found = knn(support, labels, query, 5, k, metric=metric)
     expected = by_brute_force(support, labels, query, 5, k, metric)
     assert found.argsort(dim=1, descending=True).tolist() == expected
@@ -133,6 +139,15 @@ def test_of_many_classes_the_first_ranks_are_exact(seed, rows):
         ranking[:5] for ranking in by_brute_force(support, labels, query, 60, 5, "euclidean")
     ]
     assert found.argsort(dim=1, descending=True)[:, :5].tolist() == expected
+
+
+def test_few_references_stand_in_groups_of_one_and_many_in_large_ones():
+    assert [screening.group_size(n, 10) for n in (5, 100, 400, 2_000, 60_000)] == [1, 1, 4, 16, 32]
+
+
+def test_no_query_at_all():
+    support, labels, query = data()
+    assert knn(support, labels, query[:0], 6).shape == (0, 6)
 
 
 def test_a_device_without_float64_is_refused():
