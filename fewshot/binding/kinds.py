@@ -19,7 +19,7 @@ _ROOMS = {
     "importer": ("an importer", ("fewshot.data.importers.",)),
     "inputs": ("Inputs", ("fewshot.objectives.inputs.",)),
     "loss": ("a loss", ("pml.", "torch.nn.", "fewshot.objectives.")),
-    "miner": ("a miner", ("pml.",)),
+    "miner": ("a miner", ("pml.", "fewshot.objectives.miners.")),
     "objective": ("an objective", ("fewshot.objectives.",)),
     "optimizer": ("an optimiser", ("torch.optim.", "pytorch_optimizer.", "fewshot.training.")),
     "sampler": ("a sampler", ("fewshot.data.samplers.",)),

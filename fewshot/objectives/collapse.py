@@ -104,8 +104,7 @@ class CollapseGuard(nn.Module):
                 "embedding, as happens with too high a learning rate or with the hardest "
                 "negatives from the start. Lower the optimizer's lr, train on semi-hard triplets "
                 "(main.sampler = @BalancedBatches, TripletNet.loss = @pml.TripletMarginLoss, "
-                "TripletNet.miner = @pml.TripletMarginMiner, "
-                "pml.TripletMarginMiner.type_of_triplets = 'semihard'), or use a smaller margin."
+                "TripletNet.miner = @SemiHard), or use a smaller margin."
             )
         return (
             f"the loss sits at the margin: {figures}. Positives are as far from their anchors as "

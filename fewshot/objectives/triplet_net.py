@@ -41,7 +41,7 @@ class TripletNet(Objective):
     one of pytorch-metric-learning on labelled batches, such as @pml.MultiSimilarityLoss, whose
     number of classes and embedding size are filled in; how its proxies learn is bound on `Proxies`.
     The loss says which batches it needs (`layout`). miner: factory of a miner that chooses the
-    pairs or triplets of a labelled batch, such as @pml.BatchHardMiner. saved_model_path: a
+    pairs or triplets of a labelled batch, such as @BatchHard. saved_model_path: a
     model.mdl of any objective, whose encoder and input format are taken, and of a TripletNet the
     projection, too; encoder None rebuilds the stored one. new_projection: True always makes a new
     one, False requires the stored one, to evaluate.

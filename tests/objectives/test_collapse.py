@@ -60,7 +60,7 @@ def test_collapse_is_named_with_figures_and_remedy(caplog):
         "spread of the embedding 0.001, its effective rank "
     )
     assert "Lower the optimizer's lr" in message
-    assert "TripletMarginMiner.type_of_triplets = 'semihard'" in message
+    assert "TripletNet.miner = @SemiHard" in message
 
 
 def test_a_loss_at_the_margin_is_named_though_the_embedding_is_spread(caplog):
