@@ -14,8 +14,9 @@ from fewshot.data.run_data import RunData
 from fewshot.data.samplers.unstructured import ShuffledBatches
 from fewshot.errors import UserError
 from fewshot.evaluation import refusals
+from fewshot.evaluation.crew import shared
 from fewshot.evaluation.kept import kept
-from fewshot.evaluation.outputs import evaluated, findings
+from fewshot.evaluation.outputs import findings
 from fewshot.experiment.artifacts import ExperimentFolder
 from fewshot.experiment.beginning import begin, held
 from fewshot.experiment.environment import environment
@@ -101,8 +102,7 @@ def main(
         with parts.hardware.inference(parts.objective, final=False):
             refusals.check(parts.evaluators, parts.objective, data.evaluated)
             if num_epochs > 0:
-                monitored = (parts.monitors, parts.objective, data.monitored)
-                refusals.check_selection(select_by, *monitored)
+                refusals.check_selection(select_by, parts.monitors, parts.objective, data.monitored)
                 advise(parts.objective)
         report_unused(["FashionDataset.cache_dir"] if request.dry_run else [])
         if request.dry_run:
@@ -111,12 +111,10 @@ def main(
         facts = data.facts(data.count_trained_on(parts.objective.inherited_images))
         origin = _start(folder, request, seed, parts)
         summary = train()
-        if not parts.hardware.is_main_process:
-            return
         found = _evaluate(parts, folder, summary)
-        metrics = merge_metrics([facts, *found])
-        contents = results(folder.name, origin, seed, summary.facts(), metrics)
-        _write(folder, contents, found)
+        if parts.hardware.is_main_process:
+            metrics = merge_metrics([facts, *found])
+            _write(folder, results(folder.name, origin, seed, summary.facts(), metrics), found)
 
 
 def _start(
@@ -169,21 +167,22 @@ def _validation(parts: Parts) -> Callable[[], Mapping[str, Mapping[str, Any]]] |
         return None
 
     def validate() -> dict[str, dict[str, Any]]:
-        with parts.hardware.inference(parts.objective, final=False):
-            splits = evaluated(parts.objective, parts.data.monitored)
-            return merge_metrics([watch(parts.objective, splits) for watch in parts.monitors])
+        together = shared(parts.objective, parts.data.monitored)
+        with parts.hardware.inference(parts.objective, final=False), together as splits:
+            watching = parts.monitors if splits else ()
+            return merge_metrics([watch(parts.objective, splits or {}) for watch in watching])
 
     return validate
 
 
 def _evaluate(parts: Parts, folder: ExperimentFolder, summary: Summary) -> Sequence[Evaluation]:
     """Every evaluator on every split, by the model the run chose, which keeps what it needs."""
-    if summary.epochs > 0:
+    if summary.epochs > 0 and parts.hardware.is_main_process:
         restore(parts.objective, load_model(folder.model))
-    with parts.hardware.inference(parts.objective):
-        splits = evaluated(parts.objective, parts.data.evaluated)
-        found = findings(parts.evaluators, parts.objective, splits)
-        if summary.epochs > 0 and parts.objective.embeds_by_parts:
+    together = shared(parts.objective, parts.data.evaluated)
+    with parts.hardware.inference(parts.objective), together as splits:
+        found = findings(parts.evaluators, parts.objective, splits) if splits else []
+        if splits and summary.epochs > 0 and parts.objective.embeds_by_parts:
             add_extras(folder.model, kept(parts.objective, splits, parts.evaluators, found))
     return found
 

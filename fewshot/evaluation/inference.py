@@ -10,7 +10,7 @@ from torch import Tensor
 from fewshot.augmentation.test_time import averaged
 from fewshot.batch import IntArray
 from fewshot.errors import UserError
-from fewshot.evaluation.outputs import EvaluatedSplit
+from fewshot.evaluation.outputs import EvaluatedSplit, Output
 from fewshot.heads.geometry import has_float64
 from fewshot.interfaces import Dataset
 from fewshot.progress import ProgressBar
@@ -31,7 +31,7 @@ def embed(
     Of an EvaluatedSplit, each image is embedded once, however often it is asked for. Raises
     UserError when an embedding is not finite.
     """
-    return _through(objective.embed, objective, dataset, chunk, rows, "embedding")
+    return _kept(objective, dataset, chunk, rows, "embedding")
 
 
 def score(
@@ -57,9 +57,7 @@ def score(
             parts = [of_features(part.to(device)).float() for part in features.split(chunk)]
             parts = [part.to(features.device) for part in parts]
         return _finite(torch.cat(parts), "scoring")
-    function = averaged(objective.scores, mirrored, shift)
-    output = ("scoring", mirrored, shift)
-    return _through(function, objective, dataset, chunk, rows, output)
+    return _kept(objective, dataset, chunk, rows, ("scoring", mirrored, shift))
 
 
 def refuse_no_scores(objective: Any) -> None:
@@ -71,45 +69,59 @@ def refuse_no_scores(objective: Any) -> None:
         )
 
 
-def _through(
-    function: Callable[[Tensor], Tensor],
-    objective: Any,
-    dataset: Dataset,
-    chunk: int,
-    rows: IntArray | None,
-    output: str | tuple[str, bool, int],
+def function_of(objective: Any, output: Output) -> Callable[[Tensor], Tensor]:
+    """What makes an output of images: embeddings, or scores over variants of them."""
+    if isinstance(output, str):
+        embedding: Callable[[Tensor], Tensor] = objective.embed
+        return embedding
+    _, mirrored, shift = output
+    return averaged(objective.scores, mirrored, shift)
+
+
+def _kept(
+    objective: Any, dataset: Dataset, chunk: int, rows: IntArray | None, output: Output
 ) -> Tensor:
-    """The function of the rows' images; output: under what an EvaluatedSplit keeps it."""
-    verb = output if isinstance(output, str) else output[0]
+    """An output of the rows' images, as an EvaluatedSplit keeps it."""
     rows = np.arange(len(dataset)) if rows is None else rows
     if len(rows) == 0:
-        raise UserError(f"{verb}: the dataset has no rows.")
+        raise UserError(f"{_verb(output)}: the dataset has no rows.")
+    function = function_of(objective, output)
     if isinstance(dataset, EvaluatedSplit) and dataset.objective is objective:
         source = dataset.dataset
-        return dataset.take(
-            output, rows, lambda some: _computed(function, objective, source, chunk, some, verb)
-        )
-    return _computed(function, objective, dataset, chunk, rows, verb)
+
+        def compute(some: IntArray) -> Tensor:
+            return through(function, objective, source, chunk, some, output)
+
+        return dataset.take(output, rows, compute, chunk)
+    return through(function, objective, dataset, chunk, rows, output)
 
 
-def _computed(
+def through(
     function: Callable[[Tensor], Tensor],
     objective: Any,
     dataset: Dataset,
     chunk: int,
     rows: IntArray,
-    verb: str,
+    output: Output,
 ) -> Tensor:
+    """The function of the rows' images float32 [N, D], so many at a time, in one process.
+
+    Raises UserError where something is not finite.
+    """
     device = device_of(objective)
     # heads and metrics are exact in float64
     home = device if has_float64(device) else torch.device("cpu")
-    outputs = []
+    verb, outputs = _verb(output), []
     with torch.inference_mode(), ProgressBar(verb, len(rows)) as bar:
         for start in range(0, len(rows), chunk):
             images = dataset.images(rows[start : start + chunk])
             outputs.append(function(images.to(device)).float().to(home))
             bar.update(len(images))
     return _finite(torch.cat(outputs), verb)
+
+
+def _verb(output: Output) -> str:
+    return output if isinstance(output, str) else output[0]
 
 
 def _finite(outputs: Tensor, verb: str) -> Tensor:

@@ -13,6 +13,9 @@ from fewshot.interfaces import Dataset, Evaluation, Evaluator
 from fewshot.progress import followed
 
 Compute = Callable[[IntArray], Tensor]
+Output = str | tuple[str, bool, int]  # of an objective: "embedding", or scores of which variants
+# (split, output, rows in a batch, what computes rows alone) -> what computes them
+Lead = Callable[[str, Output, int, Compute], Compute]
 
 
 class KeptRows:
@@ -44,11 +47,14 @@ class EvaluatedSplit:
     """A dataset whose embeddings and scores by one objective are shared by all evaluators.
 
     It is a Dataset itself: `inference.embed` and `inference.score` find what is kept here. What is
-    kept is float32 [N, D] on the objective's device, released with this object.
+    kept is float32 [N, D] on the objective's device, released with this object. name: of the split;
+    lead: has several processes compute what is missing.
     """
 
-    def __init__(self, objective: Any, dataset: Dataset) -> None:
-        self.objective = objective
+    def __init__(
+        self, objective: Any, dataset: Dataset, name: str = "", lead: Lead | None = None
+    ) -> None:
+        self.objective, self._name, self._lead = objective, name, lead
         self.dataset = dataset
         self.ids, self.labels, self.class_names = dataset.ids, dataset.labels, dataset.class_names
         self.image_size, self.channels = dataset.image_size, dataset.channels
@@ -70,14 +76,18 @@ class EvaluatedSplit:
         """What a further column of the CSV says, a string a row, '' where it is blank."""
         return self.dataset.column(name)
 
-    def take(self, output: Any, rows: IntArray, compute: Compute) -> Tensor:
-        """Rows of one of the objective's outputs, named by any hashable key; see KeptRows.take."""
+    def take(self, output: Output, rows: IntArray, compute: Compute, chunk: int) -> Tensor:
+        """Rows of one of the objective's outputs, computed in batches of so many; see KeptRows."""
+        if self._lead is not None:
+            compute = self._lead(self._name, output, chunk, compute)
         return self._kept.setdefault(output, KeptRows(len(self))).take(rows, compute)
 
 
-def evaluated(objective: Any, datasets: Mapping[str, Dataset]) -> dict[str, EvaluatedSplit]:
+def evaluated(
+    objective: Any, datasets: Mapping[str, Dataset], lead: Lead | None = None
+) -> dict[str, EvaluatedSplit]:
     """The splits of one evaluation by one state of the objective, which must not change within."""
-    return {name: EvaluatedSplit(objective, dataset) for name, dataset in datasets.items()}
+    return {name: EvaluatedSplit(objective, data, name, lead) for name, data in datasets.items()}
 
 
 def findings(

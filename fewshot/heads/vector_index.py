@@ -97,7 +97,9 @@ def built(features: Rows, metric: str) -> VectorIndex:
     faiss.omp_set_num_threads(torch.get_num_threads())
     count, width = features.shape
     lists = 1 << int(np.log2(max(1.0, min(4 * count**0.5, count / _TRAINED))))
-    index = faiss.index_factory(width, f"IVF{lists},SQ8", faiss.METRIC_L2)
+    # which list a vector belongs to is looked up in a graph of the centres: with 8,192 of them,
+    # comparing with each would take most of the time
+    index = faiss.index_factory(width, f"IVF{lists}_HNSW32,SQ8", faiss.METRIC_L2)
     index.cp.niter, index.cp.max_points_per_centroid = _ROUNDS, _TRAINED
     index.train(prepared(features[_evenly(count, _TRAINED * lists)], metric))
     with ProgressBar("indexing", count, "vectors") as bar:
@@ -160,7 +162,9 @@ def _recall_of(index: Any, features: Rows, metric: str) -> float:
     true = _without(own, exact(features, asked, k + 1, metric)[1])
     reached = 0.0
     index.nprobe = 4
+    centres = imported("faiss").downcast_index(index.quantizer).hnsw
     while True:
+        centres.efSearch = max(64, 2 * index.nprobe)
         reached = recall(_without(own, index.search(asked, k + 1)[1]), true)
         if reached >= _RECALL or index.nprobe >= index.nlist:
             return reached

@@ -43,12 +43,15 @@ def _difference(one: str, other: str) -> str:
     return " there, ".join(repr(line[:80]) for line in reversed(first)) + " here"
 
 
-def from_main(fabric: Fabric, made: Callable[[], Any]) -> Any:
-    """What the main process makes, in all of them; its UserError is raised in all of them."""
+def from_main(fabric: Fabric, made: Callable[[], Any], helped: bool = False) -> Any:
+    """What the main process makes, in all of them; its UserError is raised in all of them.
+
+    helped: the others call it, too, and what they make of it is dropped.
+    """
     if fabric.world_size == 1:
         return made()
     value, told = None, None
-    if fabric.is_global_zero:
+    if fabric.is_global_zero or helped:
         try:
             value = made()
         except UserError as error:

@@ -20,7 +20,8 @@ class Fit:
 
     sampler: may be None when num_epochs is 0, which trains nothing. optimizer, schedule:
     factories, None for torch.optim.Adam and for a fixed rate. schedule_every: 'step' or 'epoch'.
-    validate: gives {split: {name: figure}}, called in training mode. select_by: "split/name" of
+    validate: gives {split: {name: figure}}, called in training mode by all processes, of which the
+    main one's figures count. select_by: "split/name" of
     the figure that chooses the model, or 'last'. save_model: writes the objective as model.mdl at
     a path. digests: of the data, by the name a user knows them under; a resumed run refuses others.
     config_text: all that is bound, which must be the same in all processes of a run.

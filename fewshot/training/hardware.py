@@ -14,6 +14,7 @@ from fewshot.training.accelerator import (
     evaluating,
     launch_fabric,
 )
+from fewshot.training.agreement import others_may_be_lost
 
 
 @gin.register
@@ -56,5 +57,6 @@ class Hardware:
         final: in the precision of the chosen model's figures, else in that of training.
         """
         precision = self.evaluation_precision if final else self.precision
-        with evaluating(objective, self.device), computing_in(precision, self.device):
+        lost = others_may_be_lost("Go on with --resume.")
+        with lost, evaluating(objective, self.device), computing_in(precision, self.device):
             yield

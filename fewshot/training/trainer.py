@@ -155,7 +155,7 @@ class TrainingRun:
         rate = float(self.state.optimizer.param_groups[0]["lr"])
         figures: dict[str, dict[str, Any]] = {"train": means | {"lr": rate}}
         if self._validates() and self.fit.validate is not None:
-            for split, named in from_main(fabric, self.fit.validate).items():
+            for split, named in from_main(fabric, self.fit.validate, True).items():
                 # what an evaluator finds on the training rows is not the mean over the steps
                 figures["train_evaluated" if split == "train" else split] = dict(named)
         progress.seconds = time.monotonic() - self.began

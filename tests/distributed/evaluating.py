@@ -1,0 +1,86 @@
+"""One process of an evaluation by several: python -m tests.distributed.evaluating FOLDER ROWS."""
+
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.distributed as dist
+
+from fewshot.errors import UserError
+from fewshot.evaluation.crew import shared
+from fewshot.evaluation.inference import embed, score
+
+
+class Split:
+    """Images of random pixels that notes which of them were asked for."""
+
+    image_size, channels, class_names, further = (4, 4), 1, ("a", "b"), {}
+
+    def __init__(self, rows: int, broken: int = -1) -> None:
+        self.ids, self.labels = np.arange(rows), np.arange(rows) % 2
+        self.pixels = torch.randint(0, 256, (rows, 1, 4, 4), generator=torch.Generator())
+        self.broken, self.seen = broken, []
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def images(self, rows: np.ndarray) -> torch.Tensor:
+        if self.broken in rows:
+            raise UserError(f"row {self.broken} cannot be read")
+        self.seen += rows.tolist()
+        return self.pixels[torch.from_numpy(rows)].to(torch.uint8)
+
+
+class Net(torch.nn.Module):
+    """An embedding whose weights differ in every process until they are shared."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        seed = dist.get_rank() if dist.is_initialized() else 0
+        draw = torch.Generator().manual_seed(seed)
+        self.layer = torch.nn.Conv2d(1, 6, 3).to(memory_format=torch.channels_last)
+        self.norm = torch.nn.BatchNorm2d(6)
+        with torch.no_grad():
+            for tensor in (self.layer.weight, self.layer.bias, self.norm.running_mean):
+                tensor.normal_(generator=draw)
+        self.register_buffer("flags", torch.tensor([True, False]))
+        self.eval()
+
+    def embed(self, images: torch.Tensor) -> torch.Tensor:
+        return self.norm(self.layer(images.float())).flatten(1)
+
+    def scores(self, images: torch.Tensor) -> torch.Tensor:
+        return self.embed(images)[:, :2]
+
+
+def evaluate(place: Path, rows: int) -> None:
+    """Evaluate, and leave what came of it in the folder: results.pt, and rank<N>.json of each."""
+    rank, net = dist.get_rank() if dist.is_initialized() else 0, Net()
+    before = {name: value.clone() for name, value in net.state_dict().items()}
+    splits = {"test": Split(rows), "broken": Split(40, broken=17)}
+    refused = None
+    with torch.inference_mode(), shared(net, splits) as found:
+        if found:
+            results = [
+                embed(net, found["test"], chunk=8),
+                embed(net, found["test"], chunk=8),  # kept: nobody computes it again
+                embed(net, found["test"], chunk=8, rows=np.array([3, 1])),
+                score(net, found["test"], chunk=8, mirrored=True, rows=np.arange(1, rows, 2)),
+            ]
+            try:
+                embed(net, found["broken"], chunk=8)
+            except UserError as error:
+                refused = str(error)
+            torch.save(results, place / "results.pt")
+    same = all(torch.equal(value, before[name]) for name, value in net.state_dict().items())
+    told = {"seen": splits["test"].seen, "refused": refused, "same": same}
+    (place / f"rank{rank}.json").write_text(json.dumps(told))
+
+
+if __name__ == "__main__":
+    torch.set_num_threads(1)
+    dist.init_process_group("gloo")
+    evaluate(Path(sys.argv[1]), int(sys.argv[2]))
+    dist.destroy_process_group()
