@@ -66,7 +66,7 @@ def meet(device_type: str, within: timedelta = _MEETING) -> None:
             torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
         dist.init_process_group(
             "nccl" if device_type == "cuda" else "gloo",
-            store=_of_this_start(store, rank, ranks, within),
+            store=store_of_this_start(store, rank, ranks, within),
             rank=rank,
             world_size=ranks,
             timeout=_PATIENCE,
@@ -80,8 +80,10 @@ def meet(device_type: str, within: timedelta = _MEETING) -> None:
         ) from error
 
 
-def _of_this_start(store: Store, rank: int, ranks: int, within: timedelta) -> Store:
+def store_of_this_start(store: Store, rank: int, ranks: int, within: timedelta) -> Store:
     """The store under a name that only the processes of this start know.
+
+    rank, ranks: of this process, and how many. Raises RuntimeError where others do not come.
 
     torchrun's store outlives its restarts, and with it the addresses of processes that have ended
     (and the count of restarts differs between machines): whoever comes first would call those.

@@ -1,15 +1,13 @@
-import os
 import socket
-import subprocess
-import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
 import torch.distributed as dist
 
 from fewshot.errors import UserError
-from fewshot.training.launched import Launch, launch_of, meet
+from fewshot.training.launched import Launch, launch_of, meet, store_of_this_start
 
 STARTED = {
     "RANK": "1",
@@ -55,45 +53,30 @@ def test_others_that_do_not_come_are_not_waited_for_without_end(monkeypatch):
     assert f"process 1 of 4 could not meet the others at 127.0.0.1:{port}" in str(caught.value)
 
 
-WORKER = """
-import os, time, torch, torch.distributed as dist
-from datetime import timedelta
-from fewshot.training.launched import meet
-time.sleep(float(os.environ["LATE"]))
-meet("cpu", within=timedelta(seconds=30))
-one = torch.ones(1)
-dist.all_reduce(one)
-print(int(one))
-os._exit(0)
-"""
-
-
 def test_a_restart_does_not_take_the_addresses_of_processes_that_have_ended():
     # torchrun's store outlives a restart; the first process is late, so that the second one finds
-    # what the one before it had written there
+    # what those before had written there
+    server = dist.TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)
+    for start, late in ("one", 0.0), ("two", 0.5):
+        with ThreadPoolExecutor(3) as threads:
+            waits = (late, 0.0, late / 2)
+            meetings = [threads.submit(_meet, server.port, rank, waits[rank]) for rank in range(3)]
+            stores = [meeting.result(20) for meeting in meetings]
+        for rank, store in enumerate(stores):
+            assert not store.check(["address/0"]) or rank, "what another start has written"
+            store.set(f"address/{rank}", f"{start} {rank}")
+        for store in stores:
+            found = [store.get(f"address/{rank}").decode() for rank in range(3)]
+            assert found == [f"{start} 0", f"{start} 1", f"{start} 2"]
+
+
+def _meet(port: int, rank: int, late: float) -> dist.Store:
+    time.sleep(late)
+    store = dist.TCPStore("127.0.0.1", port, is_master=False, wait_for_workers=False)
+    return store_of_this_start(store, rank, 3, timedelta(seconds=10))
+
+
+def test_who_does_not_come_to_this_start_is_named():
     store = dist.TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)
-    for late in (0.0, 3.0):
-        processes = [_worker(rank, store.port, late if rank == 0 else 0.0) for rank in (0, 1)]
-        ends = time.monotonic() + 60
-        try:
-            said = [p.communicate(timeout=ends - time.monotonic())[0] for p in processes]
-        finally:
-            for process in processes:
-                process.kill()
-        assert said == ["2\n", "2\n"]
-
-
-def _worker(rank: int, port: int, late: float) -> "subprocess.Popen[str]":
-    started = {
-        "RANK": str(rank),
-        "LOCAL_RANK": str(rank),
-        "WORLD_SIZE": "2",
-        "LOCAL_WORLD_SIZE": "2",
-        "MASTER_ADDR": "127.0.0.1",
-        "MASTER_PORT": str(port),
-        "TORCHELASTIC_USE_AGENT_STORE": "True",
-        "LATE": str(late),
-    }
-    command = [sys.executable, "-c", WORKER]
-    environment = os.environ | started
-    return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
+    with pytest.raises(RuntimeError, match="no word from process 1, 2"):
+        store_of_this_start(store, 0, 3, timedelta(seconds=0.1))
