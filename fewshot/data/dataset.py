@@ -77,7 +77,9 @@ class FashionDataset:
         readable, self._pixels, broken = open_pixels(store, stamps, wanted, cache_dir)
         self.skipped = _unreadable(table, stamps, broken)
         self._report_skipped(table, store)
-        self.table = table[~table["id"].isin(self.skipped["id"])].reset_index(drop=True)
+        if len(self.skipped):
+            table = table[~table["id"].isin(self.skipped["id"])].reset_index(drop=True)
+        self.table = table
         self._positions = np.arange(len(readable), dtype=np.int64)
         self._digests = self._pixels.digests(self._positions)
         self.ids = self.table["id"].to_numpy(dtype=str)
@@ -185,7 +187,7 @@ def _unreadable(
 ) -> pd.DataFrame:
     reasons = [
         (image_id, broken.get(image_id, "no image"))
-        for image_id in table["id"]
+        for image_id in table["id"].tolist()
         if image_id not in stamps or image_id in broken
     ]
     return pd.DataFrame(reasons, columns=["id", "reason"], dtype=str)
@@ -194,6 +196,7 @@ def _unreadable(
 def _labels(table: pd.DataFrame, label_column: str | None) -> tuple[tuple[str, ...], IntArray]:
     if label_column is None or label_column not in table.columns:
         return (), np.full(len(table), -1, dtype=np.int64)
-    names = sorted(set(table[label_column]) - {""})
+    labels = table[label_column].tolist()
+    names = sorted({*labels} - {""})
     index = {"": -1} | {name: number for number, name in enumerate(names)}
-    return tuple(names), np.array([index[n] for n in table[label_column]], dtype=np.int64)
+    return tuple(names), np.array([index[name] for name in labels], dtype=np.int64)

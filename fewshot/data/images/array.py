@@ -84,7 +84,8 @@ class ArrayImages:
 
 
 def _plain(image_id: str) -> str:
-    return unicodedata.normalize("NFC", image_id.strip())
+    name = image_id.strip()
+    return name if name.isascii() else unicodedata.normalize("NFC", name)
 
 
 def _from_array(pixels: UInt8Array) -> Image.Image:

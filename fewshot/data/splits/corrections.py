@@ -21,6 +21,8 @@ def corrected(
     label leaves the row out. Raises UserError for ids that the table does not have, and where two
     files correct a row differently.
     """
+    if not files:
+        return table, [], []
     labels = dict(zip(table["id"], table[label_column], strict=True))
     changes: dict[str, str] = {}
     notes = []

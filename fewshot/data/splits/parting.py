@@ -64,7 +64,7 @@ def part_rows(
 
 def parse_years(column: pd.Series) -> pd.Series:
     """The years as int64, -1 where there is none; "2012.0" is 2012."""
-    return column.map(_year).astype("int64")
+    return column.map({text: _year(text) for text in column.unique()}).astype("int64")
 
 
 def _year(text: str) -> int:

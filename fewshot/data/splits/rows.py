@@ -67,7 +67,7 @@ def split(table: pd.DataFrame, plan: SplitPlan) -> Splits:
     else:
         tables, more, notes = _row_splits(rows, plan)
         reasons |= more
-    dropped = [(row_id, reasons[row_id]) for row_id in table["id"] if row_id in reasons]
+    dropped = [(row_id, reasons[row_id]) for row_id in table["id"].tolist() if row_id in reasons]
     names = tuple(sorted(set(labels) - {""}))
     return Splits(tables, names, dropped, [note for note in notes if note])
 

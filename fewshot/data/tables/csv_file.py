@@ -54,11 +54,35 @@ def read_sheet(path: Path, required: Mapping[str, str], labels: Sequence[str] = 
     columns = [normalize("NFC", name.strip()) for name in header]
     sheet = Sheet(path, [asked.get(name, name) for name in columns], [], [])
     _check_columns(path, sheet.columns, required, labels)
-    surplus = _read_rows(sheet, lines, at, {*required, *labels})
+    surplus = (
+        {} if _read_whole(sheet, lines, at) else _read_rows(sheet, lines, at, {*required, *labels})
+    )
     if not sheet.rows:
         raise UserError(f"{path} has a header but no rows: it needs a row for each image.")
     _mend(sheet, surplus, [sheet.columns.index(name) for name in labels if name in sheet.columns])
     return sheet
+
+
+def _read_whole(sheet: Sheet, lines: list[str], at: int) -> bool:
+    """Fill the sheet at once where every row fits the header; else leave it, for `_read_rows`."""
+    reader = csv.reader(lines[at:], strict=True)
+    rows: list[list[str]] = []
+    starts: list[int] = []
+    width, line = len(sheet.columns), at + 1
+    try:
+        for cells in reader:
+            # a line of one cell may be one of spaces, which is none
+            if (len(cells) != width and cells) or width == 1:
+                return False
+            if cells:
+                rows.append(cells)
+                starts.append(line)
+            line = at + reader.line_num + 1
+    except csv.Error:
+        return False
+    sheet.rows.extend(rows)
+    sheet.lines.extend(starts)
+    return True
 
 
 def _read_rows(sheet: Sheet, lines: list[str], at: int, checked: set[str]) -> dict[int, str]:

@@ -9,7 +9,8 @@ from unicodedata import normalize
 
 import pandas as pd
 
-from fewshot.data.tables.csv_file import read_bytes, read_sheet
+from fewshot.console import uncollected
+from fewshot.data.tables.csv_file import Sheet, read_bytes, read_sheet
 from fewshot.errors import UserError
 from fewshot.experiment.files import write_atomically
 from fewshot.wording import first_few
@@ -47,20 +48,20 @@ def read_rows(
 def _read(
     paths: Paths, required: Mapping[str, str], labels: Sequence[str], id_column: str | None
 ) -> pd.DataFrame:
-    sheets = [read_sheet(path, required, labels) for path in as_paths(paths)]
-    frames = [pd.DataFrame(sheet.rows, columns=sheet.columns, dtype=str) for sheet in sheets]
+    with uncollected():  # a list for every row, none of them garbage
+        sheets = [read_sheet(path, required, labels) for path in as_paths(paths)]
+        frames = [pd.DataFrame(sheet.rows, columns=sheet.columns, dtype=str) for sheet in sheets]
     table = pd.concat(frames, ignore_index=True).fillna("") if len(frames) > 1 else frames[0]
     for column in {*required, *labels} & set(table.columns):
-        table[column] = table[column].map(_name)
+        table[column] = list(map(_name, table[column].tolist()))
     if id_column is not None:
-        places = [f"{sheet.path.name} line {line}" for sheet in sheets for line in sheet.lines]
-        _check_ids(table[id_column].tolist(), places)
+        _check_ids(table[id_column].tolist(), sheets)
     return table
 
 
 def _name(text: str) -> str:
     """A name as it is compared: without spaces around it, accents composed."""
-    return normalize("NFC", text.strip())
+    return text.strip() if text.isascii() else normalize("NFC", text.strip())
 
 
 def write_table(table: pd.DataFrame, path: str | Path) -> None:
@@ -71,11 +72,11 @@ def write_table(table: pd.DataFrame, path: str | Path) -> None:
     """
     lines: list[str] = []
     # rows that end in "\r\n" make the writer quote cells that hold either; the file's end in "\n"
-    keep = SimpleNamespace(write=lambda row: lines.append(row.removesuffix("\r\n") + "\n"))
-    writer = csv.writer(keep, lineterminator="\r\n")
+    writer = csv.writer(SimpleNamespace(write=lines.append), lineterminator="\r\n")
     writer.writerow(table.columns)
-    writer.writerows(table.astype(object).where(table.notna(), "").itertuples(index=False))
-    write_text("".join(lines), path)
+    cells = table.astype(object).where(table.notna(), "")
+    writer.writerows(cells.itertuples(index=False, name=None))
+    write_text("".join([f"{line[:-2]}\n" for line in lines]), path)
 
 
 def write_text(text: str, path: str | Path) -> None:
@@ -105,7 +106,11 @@ def as_paths(paths: Paths) -> list[Path]:
     return [Path(path).expanduser() for path in found]
 
 
-def _check_ids(ids: list[str], places: list[str]) -> None:
+def _check_ids(ids: list[str], sheets: Sequence[Sheet]) -> None:
+    together = "\n".join(ids)
+    if not any(part in together for part in ("/", "\\", "..")) and len({*ids, ""}) == len(ids) + 1:
+        return
+    places = [f"{sheet.path.name} line {line}" for sheet in sheets for line in sheet.lines]
     for name, place in zip(ids, places, strict=True):
         if not name:
             raise UserError(f"{place} has an empty id: an id names the image images/<id>.jpg.")
@@ -114,12 +119,11 @@ def _check_ids(ids: list[str], places: list[str]) -> None:
                 f"{place} has the id {name!r}: an id is a file name without its ending, "
                 "and must not hold '/', '\\' or '..'."
             )
-    if len(set(ids)) == len(ids):
-        return
     where: dict[str, list[str]] = {}
     for name, place in zip(ids, places, strict=True):
         where.setdefault(name, []).append(place)
     twice = [f"{name} ({first_few(at)})" for name, at in where.items() if len(at) > 1]
-    raise UserError(
-        f"duplicate ids: {first_few(twice)}. Each image needs one row: remove the others."
-    )
+    if twice:
+        raise UserError(
+            f"duplicate ids: {first_few(twice)}. Each image needs one row: remove the others."
+        )

@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from fewshot.data.tables import csv_file
 from fewshot.data.tables.table import digest, read_rows, read_table, write_table, write_text
 from fewshot.errors import UserError
 
@@ -305,3 +306,14 @@ def test_a_surplus_comma_that_would_move_a_number_is_refused(tmp_path):
     path.write_text("\n".join([header, *rows, "9,a nice, warm thing,Hats,2017,Hat\n"]))
     with pytest.raises(UserError, match="line 6 has 6 cells, the header has 5"):
         read_table(path)
+
+
+def test_a_table_read_at_once_is_that_read_row_by_row(tmp_path, monkeypatch):
+    path = tmp_path / "t.csv"
+    path.write_text('id,name,articleType\r\n\r\n1,"a, ""b""\nc",Hats\r\n2, d ,Bags\n\n3,"",Hats')
+    at_once = csv_file.read_sheet(path, {"id": ""})
+    monkeypatch.setattr(csv_file, "_read_whole", lambda *_: False)
+    row_by_row = csv_file.read_sheet(path, {"id": ""})
+    assert (at_once.rows, at_once.lines) == (row_by_row.rows, row_by_row.lines)
+    assert at_once.rows == [["1", 'a, "b"\nc', "Hats"], ["2", " d ", "Bags"], ["3", "", "Hats"]]
+    assert at_once.lines == [3, 5, 7]
