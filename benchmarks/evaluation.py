@@ -62,7 +62,7 @@ def main() -> None:
     parser.add_argument("--profile", action="store_true")
     given = parser.parse_args()
     seen: dict[str, Any] = {}
-    evaluate, write = fewshot.main._evaluate_chosen, fewshot.main._write
+    evaluate, write = fewshot.main._evaluate, fewshot.main._write
 
     def evaluating(parts: Any, *others: Any) -> Any:
         seen.update(parts=parts, began=time.perf_counter())
@@ -77,7 +77,7 @@ def main() -> None:
         if given.profile:
             seen["profile"].disable()
 
-    fewshot.main._evaluate_chosen, fewshot.main._write = evaluating, writing
+    fewshot.main._evaluate, fewshot.main._write = evaluating, writing
     logging.getLogger("fewshot").setLevel(logging.WARNING)
     with tempfile.TemporaryDirectory() as temporary:
         place = Path(temporary)

@@ -77,9 +77,7 @@ class FashionDataset:
         readable, self._pixels, broken = open_pixels(store, stamps, wanted, cache_dir)
         self.skipped = _unreadable(table, stamps, broken)
         self._report_skipped(table, store)
-        if len(self.skipped):
-            table = table[~table["id"].isin(self.skipped["id"])].reset_index(drop=True)
-        self.table = table
+        self.table = table[~table["id"].isin(self.skipped["id"])].reset_index(drop=True)
         self._positions = np.arange(len(readable), dtype=np.int64)
         self._digests = self._pixels.digests(self._positions)
         self.ids = self.table["id"].to_numpy(dtype=str)
