@@ -46,8 +46,8 @@ def run(given: argparse.Namespace) -> int:
             "the model was trained on grey items on black: photos are turned into such "
             "(--photos as-they-are leaves them)"
         )
-    if given.neighbours and model.beside is not None:
-        say(model.beside.told())
+    if model.large is not None and (given.neighbours or model.answers.by_large):
+        say(model.large.told())
     places = [place for place in given.photos if place != "-"]
     photos = Photos(places, given.root, sys.stdin if "-" in given.photos else None)
     # a bar and a table on one terminal would run into each other

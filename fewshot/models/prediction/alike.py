@@ -14,12 +14,12 @@ from fewshot.models.references import Gallery
 class Alike:
     """Finds neighbours; its length is how many images there are."""
 
-    def __init__(self, own: Gallery | None, beside: GalleryFolder | None) -> None:
-        self._own, self._beside = own, beside
+    def __init__(self, own: Gallery | None, large: GalleryFolder | None) -> None:
+        self._own, self._large = own, large
 
     def __len__(self) -> int:
-        if self._beside is not None:
-            return len(self._beside)
+        if self._large is not None:
+            return len(self._large)
         return 0 if self._own is None else len(self._own.ids)
 
     @property
@@ -37,8 +37,8 @@ class Alike:
         return [list(self._named(distances, places)) for distances, places in both]
 
     def _found(self, features: Tensor, neighbours: int) -> tuple[Tensor, Tensor]:
-        if self._beside is not None:
-            return self._beside.nearest(features, neighbours)
+        if self._large is not None:
+            return self._large.nearest(features, neighbours)
         assert self._own is not None, "asked for no more than there are"
         support = self._own.features.to(features.device)
         one_class = torch.zeros(len(support), dtype=torch.int64, device=features.device)
@@ -51,8 +51,8 @@ class Alike:
                 yield Neighbour(*self._told(row), 1 - squared / 2)
 
     def _told(self, row: int) -> tuple[str, str]:
-        if self._beside is not None:
-            label = int(self._beside.labels[row])
-            return self._beside.name(row), self._beside.class_names[label] if label >= 0 else ""
+        if self._large is not None:
+            label = int(self._large.labels[row])
+            return self._large.name(row), self._large.class_names[label] if label >= 0 else ""
         assert self._own is not None
         return self._own.ids[row], self._own.class_names[self._own.labels[row]]

@@ -36,6 +36,7 @@ class Answers:
         self, model: SavedModel, extras: Extras, large: GalleryFolder | None = None
     ) -> None:
         self.model, self.extras, self.large = model, extras, large
+        self.by_large = False  # whether that gallery tells the own classes apart
         self.own, self._own = self._of_training()
         self.added = () if extras.added is None else extras.added.class_names
         self.class_names = (*self.own, *self.added)
@@ -67,6 +68,7 @@ class Answers:
         head = rebuilt_head(gallery.head, str(self.model.stored.path))
         large = self.large
         if large is not None and isinstance(head, KNN) and large.votes_by(head.metric):
+            self.by_large = True
             return large.class_names, partial(_by_votes, head, large, temperature)
         return gallery.class_names, partial(_by_head, head, gallery, temperature)
 

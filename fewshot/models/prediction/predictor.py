@@ -38,7 +38,7 @@ class Predictor:
     module: the network, an nn.Module; extras: the rest of what the file holds; answers: what turns
     images into features and probabilities; alike: what finds neighbours. class_names: what it can
     answer, the classes it was trained on and those that were added; image_format: of the images
-    that the network takes, and how photos are turned into them; photos: see `load`; beside: the
+    that the network takes, and how photos are turned into them; photos: see `load`; large: the
     gallery that takes the place of the file's own. Raises UserError for a model that cannot be
     built.
     """
@@ -48,14 +48,14 @@ class Predictor:
         module: SavedModel,
         extras: Extras | None = None,
         photos: str = "auto",
-        beside: GalleryFolder | None = None,
+        large: GalleryFolder | None = None,
     ) -> None:
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self.module = module.to(self.device)
         self.extras = extras_of(module.stored) if extras is None else extras
-        self.beside = beside
-        self.answers = Answers(self.module, self.extras, beside)
-        self.alike = Alike(self.extras.gallery, beside)
+        self.large = large
+        self.answers = Answers(self.module, self.extras, large)
+        self.alike = Alike(self.extras.gallery, large)
         self.image_format = input_format(module, self.extras, photos)
 
     @property
@@ -119,7 +119,7 @@ class Predictor:
     def with_extras(self, extras: Extras) -> "Predictor":
         """The same network with other extras, such as one class more."""
         photos = "on-black" if self.image_format.items_on_black else "as-they-are"
-        return Predictor(self.module, extras, photos, self.beside)
+        return Predictor(self.module, extras, photos, self.large)
 
     def save(self, path: Path | str) -> None:
         """Write the model, with all that was added to it, as one file."""
@@ -185,8 +185,8 @@ def load(path: Path | str, photos: str = "auto") -> Predictor:
     """
     module = load_module(path)
     place = folder_of(module.stored.path)
-    beside = GalleryFolder(module.stored, place) if place.is_dir() else None
-    return Predictor(module, photos=photos, beside=beside)
+    large = GalleryFolder(module.stored, place) if place.is_dir() else None
+    return Predictor(module, photos=photos, large=large)
 
 
 def _tensor(images: UInt8Array | Tensor) -> Tensor:
