@@ -26,15 +26,18 @@ def commas_in_last_column(
     is certain when the other columns hold what they hold in other rows (one of few values where
     values repeat, a number or nothing where all are), and would not with the surplus in any other
     column. Labels are asked first to be known ones, and then, for a class that only such rows have,
-    to be any text: the columns behind them tell.
+    to be any text: the columns behind them tell, unless a known class stands elsewhere in the row.
     """
     found = [_column([cells[column].strip() for cells in exact]) for column in range(columns)]
     free = [_anything if column in labels else fits for column, fits in enumerate(found)]
-    known = list(found)
+    known, of_class = list(found), [_anything] * columns
     for column in labels:
-        known[column] = frozenset(cells[column].strip() for cells in exact).__contains__
+        names = frozenset(cells[column].strip() for cells in exact) - {""}
+        known[column] = of_class[column] = names.__contains__
+    if not labels:
+        of_class = [_nothing] * columns
     texts = [line.rstrip("\r\n") for line in lines]
-    return [_read(text, columns, known) or _read(text, columns, free) for text in texts]
+    return [_read(text, known, known) or _read(text, free, of_class) for text in texts]
 
 
 def _column(values: Sequence[str]) -> _Fits:
@@ -53,8 +56,15 @@ def _anything(_: str) -> bool:
     return True
 
 
-def _read(line: str, columns: int, columns_fit: Sequence[_Fits]) -> list[str] | None:
-    pieces = _pieces(line)
+def _nothing(_: str) -> bool:
+    return False
+
+
+def _read(line: str, columns_fit: Sequence[_Fits], doubtful: Sequence[_Fits]) -> list[str] | None:
+    """The cells with the surplus in the last column; None where they do not fit, or would, or be
+    doubtful, with the surplus in another.
+    """
+    pieces, columns = _pieces(line), len(columns_fit)
     surplus, last = len(pieces) - columns, columns - 1
     if surplus < 0 or not all(well_formed for _, _, well_formed in pieces[:last]):
         return None
@@ -66,7 +76,7 @@ def _read(line: str, columns: int, columns_fit: Sequence[_Fits]) -> list[str] | 
     for column in range(last if surplus else 0):
         end = column + surplus + 1
         other = [*cells[:column], ",".join(cells[column:end]), *cells[end:]]
-        fits = fits and not _fit(other, columns_fit)
+        fits = fits and not _fit(other, columns_fit) and not _fit(other, doubtful)
     return [*cells[:last], rest] if fits else None
 
 
