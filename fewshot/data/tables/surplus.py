@@ -30,12 +30,11 @@ def commas_in_last_column(
     """
     found = [_column([cells[column].strip() for cells in exact]) for column in range(columns)]
     free = [_anything if column in labels else fits for column, fits in enumerate(found)]
-    known, of_class = list(found), [_anything] * columns
+    known = list(found)
+    of_class: list[_Fits] = [_anything if labels else _nothing] * columns
     for column in labels:
         names = frozenset(cells[column].strip() for cells in exact) - {""}
         known[column] = of_class[column] = names.__contains__
-    if not labels:
-        of_class = [_nothing] * columns
     texts = [line.rstrip("\r\n") for line in lines]
     return [_read(text, known, known) or _read(text, free, of_class) for text in texts]
 
