@@ -43,6 +43,7 @@ def test_an_experiment_is_built(path, tmp_path):
         assert path.stem in (
             "balanced",
             "base",
+            "encoder",
             "pretraining",
             "protocol",
             "quick_pretraining",

@@ -32,6 +32,7 @@ def test_a_model_that_only_embeds_keeps_all_that_its_head_compares_with():
     assert found.gallery.ids == tuple(train.ids)
     assert found.gallery.class_names == train.class_names
     options = {"k": 3, "weights": "distance", "metric": "euclidean", "class_balanced": False}
+    options["exact_rows"] = 1_000_000
     assert found.gallery.head == {"name": "KNN", "arguments": options}
 
 

@@ -16,7 +16,8 @@ def clusters(n=40, d=5):
 
 
 @pytest.mark.parametrize("method", ["pca", "tsne", "umap"])
-def test_projection_keeps_clusters_apart_and_repeats(method):
+def test_projection_keeps_clusters_apart_and_repeats(method, monkeypatch):
+    monkeypatch.setenv("NUMBA_DISABLE_JIT", "1")  # to compile umap takes a minute
     points = project(clusters(), method)
     assert points.shape == (40, 2)
     np.testing.assert_array_equal(points, project(clusters(), method))

@@ -91,7 +91,7 @@ def test_logistic_regression_agrees_with_scikit_learn(shot, d, c):
 
 
 @pytest.mark.filterwarnings("ignore:logistic regression did not converge")
-@pytest.mark.parametrize("scale", [30, 300])
+@pytest.mark.parametrize("scale", [300])
 def test_logistic_regression_of_long_features_in_single_precision(scale):
     support, labels, query, truth = episodes(1, 5, 5, 40, 300, seed=1)
     support, query = (support[0] * scale).float(), (query[0] * scale).float()
