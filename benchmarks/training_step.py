@@ -47,7 +47,7 @@ def bare(objective: torch.nn.Module, steps: int) -> float:
     objective.to(memory_format=torch.channels_last).train()
     started = time.perf_counter()
     for _ in range(steps):
-        loss = F.cross_entropy(objective.head(objective.encoder(images)), labels)
+        loss = F.cross_entropy(objective.classifier(objective.encoder(images)), labels)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         optimizer.step()
@@ -70,7 +70,8 @@ def whole(make: Callable[[], torch.nn.Module], dataset: object, folder: Path) ->
         folder=_created(folder),
         save_model=lambda path: path.write_bytes(b""),
     )
-    summary = gin.get_configurable("Trainer")().fit(fit)
+    hardware = gin.get_configurable("Hardware")()
+    summary = gin.get_configurable("Trainer")(hardware).fit(fit)
     return BATCH * len(sampler) / summary.train_seconds
 
 
