@@ -15,10 +15,12 @@ from fewshot.errors import UserError
 def explanation(word: str = "") -> str:
     """Every binding that holds (of the names that have the word), with all that led to it.
 
-    Raises UserError where nothing bound has the word.
+    A parameter that is called just so comes alone: `lr` is no part of SmallResNet there. Raises
+    UserError where nothing bound has the word.
     """
     names = {_name(key): key for key in _keys()}
-    found = {name: key for name, key in names.items() if word.lower() in name.lower()}
+    exact = {name: key for name, key in names.items() if name.rpartition(".")[2] == word}
+    found = exact or {name: key for name, key in names.items() if word.lower() in name.lower()}
     if not found:
         raise UserError(
             f"--explain {word}: nothing that is bound has '{word}' in its name."

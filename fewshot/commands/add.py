@@ -50,8 +50,11 @@ def run(given: argparse.Namespace) -> None:
         for name, images in classes.items():
             show(visible(f"{name}: {counted(len(images), 'photo')}"))
     model.save(out)
-    added = len(model.class_names) - before
-    show(visible(f"{out}: {len(model.class_names)} classes, {added} added now"))
+    if given.remove:
+        show(visible(f"removed: {', '.join(given.remove)}"))
+    added, now = len(model.added), len(model.class_names) - before
+    new = f", {now} of these now" if folder is not None else ""
+    show(visible(f"{out}: {len(model.class_names)} classes, {added} of them added{new}"))
 
 
 def _check_out(out: Path) -> None:

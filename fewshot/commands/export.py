@@ -52,7 +52,8 @@ def run(given: argparse.Namespace) -> None:
     difference = export(model, given.out, images)
     kind = "photos" if given.check else "drawn patterns"
     outputs = f"{len(model.class_names)} classes and " if model.class_names else ""
+    taken = ", ".join(map(str, shape)) + ("], RGB" if shape[0] == 3 else "]")
     show(
-        f"{given.out}: {outputs}the embedding; on {len(images)} {kind} within {difference:.1g} of "
-        "the model"
+        f"{given.out}: of uint8 images [N, {taken}, {outputs}the embedding; on {len(images)} "
+        f"{kind} within {difference:.1g} of the model"
     )

@@ -52,7 +52,7 @@ def run(given: argparse.Namespace) -> int:
     photos = Photos(places, given.root, sys.stdin if "-" in given.photos else None)
     # a bar and a table on one terminal would run into each other
     quiet = not given.csv and sys.stdout.isatty()
-    counted = Counted(model.predictions(photos, given.neighbours))
+    counted = Counted(model.predictions(photos, given.neighbours), model.threshold)
     found = followed(counted, "predicting", "photos", photos.total, shown=not quiet)
     if given.csv:
         write_csv(found, given.csv, model.top, given.neighbours)

@@ -32,7 +32,8 @@ def search_index(
     """query [Q, D], labels int64 [S] of the index's vectors; see `nearest.search`.
 
     What is found is near, but not always the nearest; distances are rounded to 8 bits a number.
-    Classes that none of the 100 nearest belong to are all equally far, behind those of others.
+    Where fewer than k are found, the rows of the others are -1, and they cast no vote. Classes
+    that none of the 100 nearest belong to are all equally far, behind those of others.
     """
     squared, rows = index.search(query, max(k, min(_CANDIDATES, len(labels))))
     known = rows >= 0
@@ -44,4 +45,4 @@ def search_index(
     hits = torch.where(squared == of_class.gather(1, classes), rows, NO_ROW)
     class_row = torch.full_like(of_class, NO_ROW, dtype=torch.int64)
     class_row.scatter_reduce_(1, classes, hits.masked_fill(~known, NO_ROW), "amin")
-    return Nearest(squared[:, :k], rows[:, :k].clamp_min(0), of_class, class_row)
+    return Nearest(squared[:, :k], rows[:, :k], of_class, class_row)

@@ -65,14 +65,16 @@ def votes(
     n_classes = found.of_class.shape[-1]
     squared = found.squared.double()
     cast = _vote_weights(squared / 2 if metric == "cosine" else squared.sqrt(), weights)
-    classes = labels[found.rows] if labels.ndim == 1 else _take(labels, found.rows)
+    cast = cast.masked_fill(found.rows < 0, 0)  # an index may find fewer than k
+    rows = found.rows.clamp_min(0)
+    classes = labels[rows] if labels.ndim == 1 else _take(labels, rows)
     if class_balanced:
         counts = F.one_hot(labels, n_classes).sum(-2) if labels.ndim == 2 else None
         if counts is None:
             cast = cast / torch.bincount(labels, minlength=n_classes)[classes]
         else:
             cast = cast / _take(counts, classes)
-    cast = cast / cast.sum(-1, keepdim=True)
+    cast = cast / cast.sum(-1, keepdim=True).clamp_min(torch.finfo(cast.dtype).tiny)
     share = cast.new_zeros(found.of_class.shape).scatter_add_(-1, classes, cast)
     return _break_ties(share, found)
 

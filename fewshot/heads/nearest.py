@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from fewshot.heads.geometry import full_precision
 from fewshot.heads.screening import Block, Pairs, References, Screen
 from fewshot.progress import ProgressBar
 
@@ -64,9 +65,10 @@ def search(
     """support [S, D], labels int64 [S], query [Q, D]; metric: 'euclidean' or 'cosine' (half the
     squared distance of unit vectors). A class without references is at infinity.
     """
-    references = References(support, labels, n_classes, k, metric)
     parts = []
-    with ProgressBar("nearest neighbours", len(query), "queries") as bar:
+    bar = ProgressBar("nearest neighbours", len(query), "queries")
+    with full_precision(support), bar:  # the bound on rounding is that of whole products
+        references = References(support, labels, n_classes, k, metric)
         for part in query.split(_QUERIES):
             parts.append(_Search(references, labels, part, n_classes, k).through())
             bar.update(len(part))

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from fewshot.data.images.decode import UInt8Array
 from fewshot.errors import UserError
 from fewshot.experiment.files import write_atomically
+from fewshot.models.prediction.answers import Answers
 from fewshot.models.prediction.predictor import Predictor
 
 REQUIREMENTS = "requirements-export.txt"
@@ -24,13 +25,15 @@ OPSET = 18
 class Exported(nn.Module):
     """Images uint8 [B, C, H, W] -> probabilities float32 [B, classes] and embeddings [B, D].
 
-    Of a model without classes, the embeddings alone.
+    Of a model without classes, the embeddings alone. A gallery beside the file is left out: the
+    classes are those of the file.
     """
 
     def __init__(self, model: Predictor) -> None:
         super().__init__()
-        self.module, self.answers = model.module, model.answers.traceable()
-        self.names = ("scores", "embedding") if model.class_names else ("embedding",)
+        self.module = model.module
+        self.answers = Answers(model.module, model.extras).traceable()
+        self.names = ("scores", "embedding") if self.answers.class_names else ("embedding",)
 
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
         """The outputs in the order of `names`."""
@@ -54,7 +57,9 @@ def export(model: Predictor, path: Path, images: UInt8Array) -> float:
     found: list[float] = []
 
     def write(part: Path) -> None:
-        _program(module, images, _metadata(model)).save(str(part), external_data=False)
+        _program(module, images, _metadata(model, module.answers)).save(
+            str(part), external_data=False
+        )
         found.append(_difference(module, part, images))
 
     write_atomically(path, write)
@@ -72,10 +77,10 @@ def _imported(name: str) -> Any:
         ) from error
 
 
-def _metadata(model: Predictor) -> dict[str, str]:
+def _metadata(model: Predictor, answers: Answers) -> dict[str, str]:
     wanted = model.image_format
     facts = {
-        "class_names": model.class_names,
+        "class_names": answers.class_names,
         "threshold": model.threshold,
         "image_size": wanted.size,
         "channels": wanted.channels,

@@ -19,13 +19,13 @@ from fewshot.sections import Block, Note, Picture, Section, Table
 CURVES = "compared_curves.png"
 _MOST_RUNS = len(ascii_uppercase)
 COLUMNS = (
-    *("first", "second", "figure", "of_first", "of_second", "difference"),
-    *("low", "high", "p", "n"),
+    *("first", "second", "figure", "of_first", "of_second", "difference", "low", "high", "p", "n"),
 )
 _PAIRED_NOTE = (
     "The difference is second less first; its interval is a bootstrap of the common images (10,000 "
     "draws, for the mean of classes within each class); p is that of McNemar's exact test: how "
-    "often so uneven a split of the images that one run alone has right would be chance."
+    "often so uneven a split of the images that one run alone has right would be chance. How much "
+    "another seed changes a model is not in it: study seeds tells that."
 )
 
 

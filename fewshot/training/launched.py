@@ -108,8 +108,7 @@ def store_of_this_start(store: Store, rank: int, ranks: int, within: timedelta) 
                 if hello != answered:
                     store.set(f"answer/{hello}", name)
                     missing[other] = hello
-        if time.monotonic() > ends:
+        if missing and time.monotonic() > ends:
             raise RuntimeError(f"no word from process {', '.join(map(str, missing))}")
-        if missing:
-            time.sleep(0.02)
+        time.sleep(0.02 if missing else 0)
     return PrefixStore(name, store)

@@ -31,6 +31,7 @@ def test_a_value_its_line_what_it_overrode_and_the_default(tmp_path):
         "  bound in run.gin:4\n"
         "  default 0.2"
     )
+    assert explanation("margin") == explanation("DummyLoss.margin"), "and not what contains it"
     assert explanation().startswith("%wide = 2\n  bound in run.gin:2\n\nDummyLoss.margin = 3")
 
 

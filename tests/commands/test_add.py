@@ -20,7 +20,7 @@ def test_added_listed_predicted_and_removed(model_path, folder, tmp_path, capsys
     assert door.main(["add", str(model_path), str(folder), str(richer)]) == 0
     assert capsys.readouterr().out.splitlines() == [
         *("Belts: 3 photos", "Caps: 3 photos"),
-        f"{richer}: 5 classes, 2 added now",
+        f"{richer}: 5 classes, 2 of them added, 2 of these now",
     ]
     door.main(["add", str(richer), "--list"])
     assert capsys.readouterr().out.splitlines() == [
@@ -29,6 +29,7 @@ def test_added_listed_predicted_and_removed(model_path, folder, tmp_path, capsys
     assert door.main(["predict", str(richer), str(folder)]) == 0
     assert "Belts" in capsys.readouterr().out
     assert door.main(["add", str(richer), str(back), "--remove", "Belts"]) == 0
+    assert capsys.readouterr().out == f"removed: Belts\n{back}: 4 classes, 1 of them added\n"
     assert load(back).added == ("Caps",)
     assert door.main(["add", str(richer), str(folder / "none"), str(back)]) == 2
     assert door.main(["add", str(back), str(back), "--remove", "Caps"]) == 0

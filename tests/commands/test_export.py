@@ -9,7 +9,8 @@ def test_a_file_checked_on_photos(model_path, shop, tmp_path, capsys):
     words = ["export", str(model_path), str(out), "--check", str(shop.root / "images")]
     assert door.main(words) == 0
     told = capsys.readouterr().out
-    assert told.startswith(f"{out}: 3 classes and the embedding; on 32 photos within ")
+    form = "uint8 images [N, 3, 16, 16], RGB"
+    assert told.startswith(f"{out}: of {form}, 3 classes and the embedding; on 32 photos within ")
     assert out.stat().st_size > 1000
 
 

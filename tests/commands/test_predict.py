@@ -43,7 +43,8 @@ def test_unknown_stands_before_the_classes(model_path, photos, capsys):
     door.main(["predict", str(model_path), str(photos / "a.jpg")])
     shown = capsys.readouterr()
     assert "  unknown:  " in shown.out
-    assert shown.err.endswith("1 photo, 1 unknown\n")
+    told = "1 photo, 1 unknown (no class has a probability of 0.990, the model's threshold)\n"
+    assert shown.err.endswith(told)
 
 
 def test_a_csv_and_json_hold_what_the_table_of_python_does(model_path, photos, tmp_path, capsys):

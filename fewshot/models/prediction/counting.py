@@ -8,10 +8,13 @@ from fewshot.wording import counted
 
 
 class Counted:
-    """Predictions passed on, and counted: all, those read, those answered "unknown"."""
+    """Predictions passed on, and counted: all, those read, those answered "unknown".
 
-    def __init__(self, found: Iterable[Prediction]) -> None:
-        self._found = found
+    threshold: below which the answer is that.
+    """
+
+    def __init__(self, found: Iterable[Prediction], threshold: float | None = None) -> None:
+        self._found, self._threshold = found, threshold
         self.all = self.read = self.unknown = 0
 
     def __iter__(self) -> Iterator[Prediction]:
@@ -26,6 +29,10 @@ class Counted:
         text = counted(self.all, "photo")
         if self.unknown:
             text += f", {self.unknown:,} unknown"
+            if self._threshold is not None:
+                text += (
+                    f" (no class has a probability of {self._threshold:.3f}, the model's threshold)"
+                )
         if self.all > self.read:
             text += f", {self.all - self.read:,} could not be read"
         if left_out:

@@ -58,6 +58,10 @@ class Predictor:
         self.alike = Alike(self.extras.gallery, large)
         self.image_format = input_format(module, self.extras, photos)
 
+    def __repr__(self) -> str:
+        known = f"{len(self.class_names)} classes, {len(self.added)} of them added"
+        return f"<{self.path.name}: {known}, threshold {self.threshold}>"
+
     @property
     def path(self) -> Path:
         """The file it was loaded from."""

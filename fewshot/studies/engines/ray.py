@@ -127,6 +127,12 @@ class RayEngine(LocalEngine):
             return int(self._ray.get(task, timeout=_CONNECT_SECONDS))
         except errors.TaskCancelledError:
             return 130
+        except errors.RayTaskError as error:  # the run could not even be started there
+            raise UserError(
+                f"a run could not be started on a machine of the cluster: "
+                f"{str(error).strip().splitlines()[-1]}. All machines need the study's folder, the "
+                "data and this environment; the same command goes on."
+            ) from error
         except errors.RayError as error:
             logger.warning("a worker of the cluster is lost: %s", str(error).partition("\n")[0])
             return LOST
