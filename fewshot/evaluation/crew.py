@@ -39,7 +39,8 @@ def shared(
         try:
             yield evaluated(objective, datasets, crew.lead)
         finally:
-            _told(None)
+            if not crew.exchanging:  # else the others wait for something else, and hear it there
+                _told(None)
         return
     own = crew.take_state()
     try:
@@ -57,6 +58,7 @@ class _Crew:
     def __init__(self, objective: Any, datasets: Mapping[str, Dataset]) -> None:
         self.objective, self.datasets = objective, datasets
         self.rank, self.ranks = dist.get_rank(), dist.get_world_size()
+        self.exchanging = False
         self.state = [tensor.detach() for tensor in objective.parameters()]
         self.state += [tensor.detach() for tensor in objective.buffers()]
 
@@ -82,6 +84,7 @@ class _Crew:
         def compute(rows: IntArray) -> Tensor:
             if len(rows) <= chunk:
                 return alone(rows)
+            self.exchanging = True
             _told((split, output, rows, chunk))
             return self.compute(split, output, rows, chunk)
 
@@ -90,23 +93,26 @@ class _Crew:
     def compute(self, split: str, output: Output, rows: IntArray, chunk: int) -> Tensor:
         """Compute this process's chunks; the first process has all of them, the others their own.
 
-        Raises UserError in the first process where any of them raises one.
+        What any of them raises is raised in the first one: a UserError, or its own error.
         """
         chunks = [rows[start : start + chunk] for start in range(0, len(rows), chunk)]
-        own, error, found = chunks[self.rank :: self.ranks], None, torch.empty(0)
+        own, found = chunks[self.rank :: self.ranks], torch.empty(0)
+        error: Exception | None = None
         try:
             if own:
                 function = function_of(self.objective, output)
                 parts = (self.objective, self.datasets[split], chunk, np.concatenate(own), output)
                 found = through(function, *parts)
-        except UserError as raised:
-            error = str(raised)
+        except Exception as raised:  # which the others must hear of before they wait for it
+            error = raised
         errors: list[str | None] = [None] * self.ranks
-        dist.all_gather_object(errors, error)
+        dist.all_gather_object(errors, None if error is None else _in_words(error))
         told = next((text for text in errors if text is not None), None)
+        whole = found if told is not None else self._together(found, chunks)
+        self.exchanging = False
         if told is not None and self.rank == 0:
-            raise UserError(told)
-        return found if told is not None else self._together(found, chunks)
+            raise UserError(told) if error is None else error
+        return whole
 
     def _together(self, found: Tensor, chunks: list[IntArray]) -> Tensor:
         """[rows, D] in order for the first process, which has the first chunk at least."""
@@ -122,6 +128,10 @@ class _Crew:
                 dist.recv(part, rank)
             whole.append(list(part.split(sizes)) if sizes else [])
         return torch.cat([whole[i % self.ranks][i // self.ranks] for i in range(len(chunks))])
+
+
+def _in_words(error: Exception) -> str:
+    return str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}"
 
 
 def _told(asked: Any = None) -> Any:

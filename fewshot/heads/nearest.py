@@ -109,8 +109,8 @@ class _Search:
                 self._look_at(screen, block, first)
         self._settle()
         found = self.found
-        unranked = found.class_row == NO_ROW
-        found.of_class = torch.where(unranked, self.worst_of_class + self.lengths, found.of_class)
+        # where a class was not, or is no more, looked into: what its nearest is at most
+        found.of_class = found.of_class.minimum(self.worst_of_class + self.lengths)
         return found
 
     def _look_at(self, screen: Screen, block: Block, first: int) -> None:
