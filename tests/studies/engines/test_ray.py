@@ -128,7 +128,9 @@ class FakeRay:
     def __init__(self, *machines):
         self.machines = list(machines)
         self.ended, self.timeouts, self.cancelled = [], [], []
-        self.exceptions = SimpleNamespace(TaskCancelledError=KeyError, RayError=LookupError)
+        self.exceptions = SimpleNamespace(
+            TaskCancelledError=KeyError, RayTaskError=IndexError, RayError=LookupError
+        )
 
     def nodes(self):
         return [{"Alive": alive, "Resources": has} for alive, has in self.machines]
@@ -176,6 +178,9 @@ def test_what_becomes_of_a_task_is_seen_as_of_a_process(tmp_path):
     for outcome, code in ((0, 0), (2, 2), (KeyError(), 130), (LookupError("gone"), LOST)):
         ray.ended = [outcome]
         assert run.poll() == code
+    ray.ended = [IndexError("no such folder")]
+    with pytest.raises(UserError, match="on a machine of the cluster: no such folder. All machin"):
+        run.poll()
     run.terminate()
     assert ray.cancelled == ["task"]
     assert run.wait() == LOST, "a worker that does not answer is not waited for for ever"
