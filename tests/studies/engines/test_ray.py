@@ -179,7 +179,7 @@ def test_what_becomes_of_a_task_is_seen_as_of_a_process(tmp_path):
         ray.ended = [outcome]
         assert run.poll() == code
     ray.ended = [IndexError("no such folder")]
-    with pytest.raises(UserError, match="on a machine of the cluster: no such folder. All machin"):
+    with pytest.raises(UserError, match="on a machine of the cluster: no such folder"):
         run.poll()
     run.terminate()
     assert ray.cancelled == ["task"]
