@@ -1,9 +1,15 @@
-"""Names and lists in messages."""
+"""Names as they are compared and shown, and lists in messages."""
 
 import unicodedata
 from collections.abc import Iterable
 
 _CONTROL = ("Cc", "Zl", "Zp")
+
+
+def compared(name: str) -> str:
+    """A name as it is compared with others: without spaces around it, accents composed."""
+    name = name.strip()
+    return name if name.isascii() else unicodedata.normalize("NFC", name)
 
 
 def first_few(items: Iterable[object], limit: int = 5) -> str:

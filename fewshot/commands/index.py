@@ -40,7 +40,7 @@ def run(given: argparse.Namespace) -> int:
     from fewshot.models.prediction.gallery_writing import write_gallery
     from fewshot.models.prediction.photos import Photos
     from fewshot.models.prediction.predictor import Predictor
-    from fewshot.wording import visible
+    from fewshot.wording import counted, visible
 
     if given.exact_rows < 0:
         raise UserError(f"--exact-rows is {given.exact_rows}: give 0 or more.")
@@ -50,8 +50,7 @@ def run(given: argparse.Namespace) -> int:
     parts = _parts(model, photos, broken)
     written = write_gallery(model.module.stored, parts, model.alike.metrics, given.exact_rows)
     if broken:
-        counted = f"{len(broken)} photo{'s' if len(broken) > 1 else ''}"
-        say(visible(f"{counted} could not be read, the first: {broken[0]}"))
+        say(visible(f"{counted(len(broken), 'photo')} could not be read, the first: {broken[0]}"))
     show(visible(f"{written.place}: {len(written):,} images, {len(written.class_names)} classes"))
     show(written.told())
     return 0

@@ -3,12 +3,15 @@
 import base64
 import io
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from fewshot.errors import UserError
 from fewshot.sections import Thumbnails
 
 THUMBNAIL_HEIGHT = 40
@@ -22,6 +25,16 @@ def thumbnail_size(height: int, width: int) -> tuple[int, int]:
     """(width, height) of the thumbnail of an image, at most 64 pixels high and 128 wide."""
     scale = min(1.0, _SHOWN_HEIGHT / height, 2 * _SHOWN_HEIGHT / width)
     return max(1, round(width * scale)), max(1, round(height * scale))
+
+
+@contextmanager
+def opened_sheet(path: Path) -> Iterator[Image.Image]:
+    """A JPEG of thumbnails that a run has kept; raises UserError where it is damaged."""
+    try:
+        with Image.open(path) as sheet:
+            yield sheet
+    except (OSError, ValueError, Image.DecompressionBombError) as error:
+        raise UserError(f"{path} is damaged ({error}): run the experiment again.") from None
 
 
 class ThumbnailWriter:

@@ -9,9 +9,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from PIL import Image
 
-from fewshot.errors import UserError
+from fewshot.reports.atlas import opened_sheet
 from fewshot.reports.confusions import Confusions
 from fewshot.sections import Images, Matrix, Thumbnails
 
@@ -43,11 +42,8 @@ class Atlases:
 
     def _rule(self, style: str, thumbnails: Thumbnails) -> str:
         path = self._folder / thumbnails.name
-        try:
-            with Image.open(path) as sheet:
-                sheet_width = sheet.width
-        except (OSError, ValueError, Image.DecompressionBombError) as error:
-            raise UserError(f"{path} is damaged ({error}): run the experiment again.") from None
+        with opened_sheet(path) as sheet:
+            sheet_width = sheet.width
         scale = max(1, round(_LEAST_HEIGHT / thumbnails.height))
         width, height = thumbnails.width * scale, thumbnails.height * scale
         data = base64.b64encode(path.read_bytes()).decode()

@@ -8,8 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from fewshot.errors import UserError
-from fewshot.reports.atlas import ThumbnailWriter
+from fewshot.reports.atlas import ThumbnailWriter, opened_sheet
 from fewshot.reports.contents import RunFiles
 from fewshot.sections import Matrix, Thumbnails
 
@@ -44,13 +43,8 @@ class KeptThumbnails:
 
     @cached_property
     def _sheet(self) -> Image.Image:
-        try:
-            with Image.open(self._path) as sheet:
-                return sheet.convert("RGB")
-        except (OSError, ValueError, Image.DecompressionBombError) as error:
-            raise UserError(
-                f"{self._path} is damaged ({error}): run the experiment again."
-            ) from None
+        with opened_sheet(self._path) as sheet:
+            return sheet.convert("RGB")
 
 
 def gathered(runs: Sequence[KeptThumbnails], ids: Sequence[str], path: Path) -> Thumbnails:

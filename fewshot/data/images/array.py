@@ -1,6 +1,5 @@
 """Images that are the rows of one array."""
 
-import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from functools import partial
@@ -18,7 +17,7 @@ from fewshot.data.images.decode import (
     file_stamp,
 )
 from fewshot.errors import UserError
-from fewshot.wording import first_few
+from fewshot.wording import compared, first_few
 
 
 class ArrayImages:
@@ -49,9 +48,11 @@ class ArrayImages:
                 f"one line an image is needed."
             )
         self._images = grey
-        self._rows = {image_id: row for row, image_id in enumerate(map(_plain, ids))}
+        self._rows = {image_id: row for row, image_id in enumerate(map(compared, ids))}
         if len(self._rows) != len(ids):
-            twice = [image_id for image_id, count in Counter(map(_plain, ids)).items() if count > 1]
+            twice = [
+                image_id for image_id, count in Counter(map(compared, ids)).items() if count > 1
+            ]
             raise UserError(
                 f"{ids_path} names {first_few(twice)} more than once: each image needs its own id."
             )
@@ -81,11 +82,6 @@ class ArrayImages:
     def picture(self, image_id: str) -> Image.Image:
         """The row."""
         return _from_array(self._images[self._rows[image_id]]).convert("RGB")
-
-
-def _plain(image_id: str) -> str:
-    name = image_id.strip()
-    return name if name.isascii() else unicodedata.normalize("NFC", name)
 
 
 def _from_array(pixels: UInt8Array) -> Image.Image:

@@ -3,14 +3,13 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from unicodedata import normalize
 
 import pandas as pd
 
 from fewshot.data.splits.draw import drawn_order
 from fewshot.data.tables.table import digest, read_rows
 from fewshot.errors import UserError
-from fewshot.wording import first_few
+from fewshot.wording import compared, first_few
 
 PARTS_OF_ROWS = ("train", "validation", "test")
 PARTS_OF_TYPES = ("base", "novel_validation", "novel")
@@ -49,7 +48,7 @@ def read_parts(path: str | Path, label_column: str, id_column: str = "id") -> Li
             f"'part'; its columns are: {', '.join(table.columns)}. Rename them."
         )
     known = PARTS_OF_TYPES if key != id_column else PARTS_OF_ROWS
-    keys = [normalize("NFC", name.strip()) for name in table[key]]
+    keys = [compared(name) for name in table[key]]
     parts = [_part(text, key != id_column) for text in table[(named or others)[0]]]
     _check(path, keys, parts, known)
     listed = dict(zip(keys, parts, strict=True))

@@ -5,7 +5,6 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import SimpleNamespace
-from unicodedata import normalize
 
 import pandas as pd
 
@@ -13,7 +12,7 @@ from fewshot.console import uncollected
 from fewshot.data.tables.csv_file import Sheet, read_bytes, read_sheet
 from fewshot.errors import UserError
 from fewshot.experiment.files import write_atomically
-from fewshot.wording import first_few
+from fewshot.wording import compared, first_few
 
 Paths = str | Path | Sequence[str | Path]
 
@@ -53,15 +52,10 @@ def _read(
         frames = [pd.DataFrame(sheet.rows, columns=sheet.columns, dtype=str) for sheet in sheets]
     table = pd.concat(frames, ignore_index=True).fillna("") if len(frames) > 1 else frames[0]
     for column in {*required, *labels} & set(table.columns):
-        table[column] = list(map(_name, table[column].tolist()))
+        table[column] = list(map(compared, table[column].tolist()))
     if id_column is not None:
         _check_ids(table[id_column].tolist(), sheets)
     return table
-
-
-def _name(text: str) -> str:
-    """A name as it is compared: without spaces around it, accents composed."""
-    return text.strip() if text.isascii() else normalize("NFC", text.strip())
 
 
 def write_table(table: pd.DataFrame, path: str | Path) -> None:

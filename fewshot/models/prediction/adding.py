@@ -4,7 +4,6 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from unicodedata import normalize
 
 import numpy as np
 import torch
@@ -17,7 +16,7 @@ from fewshot.models.prediction.photos import Photos
 from fewshot.models.prediction.prediction import UNKNOWN
 from fewshot.models.prediction.predictor import Predictor
 from fewshot.models.references import Added
-from fewshot.wording import first_few
+from fewshot.wording import compared, first_few
 
 logger = logging.getLogger("fewshot")
 
@@ -82,7 +81,7 @@ def read_classes(model: Predictor, folder: Path) -> dict[str, UInt8Array]:
             f"'{folder}' holds no folders: put the photos of each new class in a folder in it that "
             "is called as the class is."
         )
-    names = [normalize("NFC", place.name.strip()) for place in found]
+    names = [compared(place.name) for place in found]
     for name in names:  # before anything is decoded
         _check_name(model, name)
     return {name: _read(model, place) for name, place in zip(names, found, strict=True)}

@@ -8,12 +8,12 @@ from functools import partial
 from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING
-from unicodedata import normalize
 
 from fewshot.containment import Roots
 from fewshot.data.images.decode import ImageFormat, UInt8Array, decode_file
 from fewshot.data.images.walk import walk_pictures
 from fewshot.errors import UserError
+from fewshot.wording import compared
 
 if TYPE_CHECKING:
     from fewshot.data.images.store import ImageStore
@@ -121,7 +121,7 @@ def _listed(csv: Path, root: Path | None, label_column: str | None) -> _Part:
             f"'{csv}' lists ids: say where their images are, --root DIR (it holds images/<id>.jpg)."
         )
     store = open_store(root.expanduser())
-    ids = [normalize("NFC", image_id.strip()) for image_id in table["id"]]
+    ids = [compared(image_id) for image_id in table["id"]]
     there = store.find(ids)
     return _Part(
         ids, lambda name: Photo(name, partial(_of_store, store, name, name in there)), labels
