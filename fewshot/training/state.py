@@ -27,7 +27,8 @@ class Progress:
     """How far a run is; `epoch` and `step` name the next step to be done, both from 0.
 
     total_steps: optimiser steps so far; seconds: of training so far, over all resumed parts;
-    metrics_position: bytes of metrics.jsonl that belong to it.
+    metrics_position: bytes of metrics.jsonl that belong to it; metrics_crc: their CRC-32, 0 where
+    it is not known.
     """
 
     epoch: int = 0
@@ -35,6 +36,7 @@ class Progress:
     total_steps: int = 0
     seconds: float = 0.0
     metrics_position: int = 0
+    metrics_crc: int = 0
     stopped_early: bool = False
     done: bool = False
 

@@ -5,6 +5,7 @@ import logging
 import math
 import os
 import shutil
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -99,19 +100,21 @@ class MetricsLog:
         lines = self._folder.metrics.read_text(encoding="utf-8", errors="replace").split("\n")
         return [row for row in map(_row, lines) if row is not None]
 
-    def position(self) -> int:
-        """How many bytes of metrics.jsonl are safely on disk, for `cut_back`."""
+    def position(self) -> tuple[int, int]:
+        """How many bytes of metrics.jsonl are safely on disk and their CRC-32, for `cut_back`."""
         self._folder.check_there()
         if not self._folder.metrics.is_file():
-            return 0
+            return 0, 0
         with self._folder.metrics.open("rb+") as file:
             os.fsync(file.fileno())
-            return file.seek(0, os.SEEK_END)
+            content = file.read()
+        return len(content), zlib.crc32(content)
 
-    def cut_back(self, position: int) -> None:
+    def cut_back(self, position: int, crc: int = 0) -> None:
         """Drop the rows written after `position` and make TensorBoard anew from those left.
 
-        Lines that cannot be read are dropped, too, and that is said.
+        Lines that cannot be read are dropped, and that is said; so it is where those that can are
+        not what was written, by `crc` (0: not known).
         """
         if not self._folder.writes:
             return
@@ -128,6 +131,12 @@ class MetricsLog:
                 len(lines) - len(kept),
                 len(lines),
                 " and the end is missing" if missing else "",
+            )
+        elif crc and zlib.crc32(found[:position]) != crc:
+            logger.warning(
+                "%s was changed since it was written: curves made of it may show other figures "
+                "than the run had",
+                path,
             )
         if path.is_file():
             self._folder.write_text(path.name, "".join(kept))

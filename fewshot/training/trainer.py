@@ -187,7 +187,8 @@ class TrainingRun:
         """Write last.ckpt, whose metrics end where they end now."""
         self.state.averages.collect(self.fabric)
         self.state.progress.seconds = time.monotonic() - self.began
-        self.state.progress.metrics_position = self.log.position()
+        progress = self.state.progress
+        progress.metrics_position, progress.metrics_crc = self.log.position()
         self.checkpoints.save(self.state.state_dict())
 
     def _restore(self) -> None:
@@ -196,4 +197,5 @@ class TrainingRun:
         if contents is not None:
             epochs, steps = self.fit.num_epochs, len(self.feed)
             self.state.load_state_dict(contents, self.fabric.device, epochs, steps)
-        self.log.cut_back(self.state.progress.metrics_position)
+        progress = self.state.progress
+        self.log.cut_back(progress.metrics_position, progress.metrics_crc)

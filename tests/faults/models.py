@@ -1,13 +1,15 @@
 """Cases of model files, checkpoints and packed pixels: what is damaged is noticed."""
 
 import contextlib
+import logging
 import random
 import shutil
+import zlib
 from pathlib import Path
 from typing import Any
 
 from tests.faults.files import VALUES, damaged, flipped, one_wrong_field
-from tests.faults.mutated import Case, silent_unless, told_in_words
+from tests.faults.mutated import Case, SilentError, silent_unless, told_in_words
 
 
 def _tensors() -> tuple[Any, ...]:
@@ -98,7 +100,7 @@ def checkpoint_cases(folder: Path) -> Case:
 
 
 def metrics_cases(folder: Path) -> Case:
-    """metrics.jsonl: the rows that are left are rows that were written."""
+    """metrics.jsonl: what is read again is what was written, or it is said that it is not."""
     from fewshot.experiment.artifacts import ExperimentFolder
     from fewshot.training.tracking import MetricsLog
 
@@ -126,17 +128,26 @@ def metrics_cases(folder: Path) -> Case:
     (folder / "run").mkdir()
     whole(folder / "run")
     content = (folder / "run/metrics.jsonl").read_bytes()
+    said: list[logging.LogRecord] = []
+    listener = logging.Handler()
+    listener.emit = said.append  # type: ignore[method-assign]
+    logging.getLogger("fewshot").addHandler(listener)
 
     def use() -> None:
         log = MetricsLog(ExperimentFolder(folder / "run"))
-        log.cut_back(len(content))
+        log.cut_back(len(content), zlib.crc32(content))
         log.rows()
         log.record("train", 4, 16, 2.0, {"loss": 0.1})
         log.close()
 
     def case(rng: random.Random) -> str:
-        (folder / "run/metrics.jsonl").write_bytes(damaged(content, rng))
-        return told_in_words(use)
+        found = damaged(content, rng)
+        (folder / "run/metrics.jsonl").write_bytes(found)
+        said.clear()
+        outcome = told_in_words(use)
+        if found[: len(content)] != content and not said:
+            raise SilentError(f"{found!r} is taken for what was written")
+        return outcome
 
     return case
 

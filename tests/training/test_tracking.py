@@ -61,7 +61,7 @@ def test_a_row_is_there_at_once(folder):
 def test_cutting_back_makes_both_agree(folder):
     log = MetricsLog(folder)
     log.record("train", 1, 4, 0.1, {"loss": 0.5})
-    position = log.position()
+    position, _ = log.position()
     log.record("train", 2, 8, 0.2, {"loss": 0.4})
     log.close()
     with folder.metrics.open("a") as file:
@@ -92,7 +92,7 @@ def test_lines_that_cannot_be_read_are_left_out_and_that_is_said(folder, caplog,
     log = MetricsLog(folder)
     for epoch in (1, 2):
         log.record("train", epoch, 4 * epoch, 0.1, {"loss": 0.5})
-    position = log.position()
+    position, _ = log.position()
     log.close()
     folder.metrics.write_text(damage(folder.metrics.read_text()))
     again = MetricsLog(folder)
@@ -105,9 +105,22 @@ def test_lines_that_cannot_be_read_are_left_out_and_that_is_said(folder, caplog,
     again.close()
 
 
+def test_a_digit_that_was_changed_is_said(folder, caplog):
+    log = MetricsLog(folder)
+    log.record("train", 1, 4, 0.1, {"loss": 0.5})
+    position, crc = log.position()
+    log.record("train", 2, 8, 0.1, {"loss": 0.4})  # after the checkpoint: not its own
+    log.cut_back(position, crc)
+    assert not caplog.text
+    folder.metrics.write_text(folder.metrics.read_text().replace("0.5", "0.6"))
+    log.cut_back(position, crc)
+    assert "metrics.jsonl was changed since it was written" in caplog.text
+    log.close()
+
+
 def test_cutting_back_to_nothing(folder):
     log = MetricsLog(folder)
-    assert log.position() == 0 and log.rows() == []
+    assert log.position() == (0, 0) and log.rows() == []
     log.cut_back(0)
     log.record("train", 1, 4, 0.1, {"loss": 0.5})
     log.cut_back(0)

@@ -27,6 +27,8 @@ def commas_in_last_column(
     values repeat, a number or nothing where all are), and would not with the surplus in any other
     column. Labels are asked first to be known ones, and then, for a class that only such rows have,
     to be any text: the columns behind them tell, unless a known class stands elsewhere in the row.
+    A class may hold the surplus itself, so a label right before a last column of any text is never
+    certain.
     """
     found = [_column([cells[column].strip() for cells in exact]) for column in range(columns)]
     free = [_anything if column in labels else fits for column, fits in enumerate(found)]
@@ -36,7 +38,10 @@ def commas_in_last_column(
         names = frozenset(cells[column].strip() for cells in exact) - {""}
         known[column] = of_class[column] = names.__contains__
     texts = [line.rstrip("\r\n") for line in lines]
-    return [_read(text, known, known) or _read(text, free, of_class) for text in texts]
+    doubtful = [free if column in labels else known for column in range(columns)]
+    return [
+        _read(text, known, doubtful) or _read(text, free, [of_class] * columns) for text in texts
+    ]
 
 
 def _column(values: Sequence[str]) -> _Fits:
@@ -59,9 +64,11 @@ def _nothing(_: str) -> bool:
     return False
 
 
-def _read(line: str, columns_fit: Sequence[_Fits], doubtful: Sequence[_Fits]) -> list[str] | None:
+def _read(
+    line: str, columns_fit: Sequence[_Fits], doubtful: Sequence[Sequence[_Fits]]
+) -> list[str] | None:
     """The cells with the surplus in the last column; None where they do not fit, or would, or be
-    doubtful, with the surplus in another.
+    doubtful by what is said for that column, with the surplus in another.
     """
     pieces, columns = _pieces(line), len(columns_fit)
     surplus, last = len(pieces) - columns, columns - 1
@@ -75,7 +82,7 @@ def _read(line: str, columns_fit: Sequence[_Fits], doubtful: Sequence[_Fits]) ->
     for column in range(last if surplus else 0):
         end = column + surplus + 1
         other = [*cells[:column], ",".join(cells[column:end]), *cells[end:]]
-        fits = fits and not _fit(other, columns_fit) and not _fit(other, doubtful)
+        fits = fits and not _fit(other, columns_fit) and not _fit(other, doubtful[column])
     return [*cells[:last], rest] if fits else None
 
 

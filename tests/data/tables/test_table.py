@@ -321,6 +321,12 @@ def test_a_class_that_only_rows_with_a_surplus_comma_have_is_told_by_the_columns
     assert table.loc[4].tolist() == ["9", "Perfume", "2017", "Perfume, big"]
 
 
+def test_a_class_may_hold_the_comma_where_no_column_behind_it_tells(csv):
+    rows = "".join(f"{i},Shirts,text {i}\n" for i in range(4))
+    message = refused(csv(f"id,articleType,name\n{rows}9,Shirts, long,blue\n"))
+    assert "line 6 has 4 cells, the header has 3: '9,Shirts, long,blue'" in message
+
+
 def test_a_surplus_comma_that_would_move_a_number_is_refused(tmp_path):
     path = tmp_path / "t.csv"
     rows = [f"{i},text {i},Shirts,{2000 + i},Shirt" for i in range(4)]
