@@ -142,12 +142,14 @@ def _is_outside(error: OSError) -> bool:
 def _machine_fault(error: BaseException) -> str | None:
     """What to tell of a fault of the machine rather than of the program; None for any other."""
     text = str(error).partition("\n")[0]
+    unloaded = isinstance(error, ImportError) and "failed to map segment" in text  # of a library
+    unmapped = isinstance(error, OSError) and error.errno == errno.ENOMEM
+    if isinstance(error, MemoryError) or unloaded or unmapped or "can't allocate memory" in text:
+        return "the memory does not suffice: take smaller batches or images, or a larger machine."
     if isinstance(error, OSError) and error.strerror and _is_outside(error):
         place = f": {error.filename}" if error.filename else ""
         remedy = "make room" if error.errno in _NO_ROOM else "mend that"
         return f"{error.strerror}{place}: {remedy}, then go on."
-    if isinstance(error, MemoryError) or "can't allocate memory" in text:
-        return "the memory does not suffice: take smaller batches or images, or a larger machine."
     if type(error).__name__ == "OutOfMemoryError":
         return f"the device's memory does not suffice, take smaller batches or images: {text}"
     if isinstance(error, RuntimeError) and "home directory" in text:
@@ -186,7 +188,7 @@ def exit_code(work: Callable[[], int | None]) -> int:
     except KeyboardInterrupt as interrupt:
         say(f"interrupted; {interrupt}" if interrupt.args else "interrupted")
         return 130
-    except (OSError, MemoryError, RuntimeError) as error:
+    except (OSError, MemoryError, RuntimeError, ImportError) as error:
         told = _machine_fault(error)
         if told is None:
             raise

@@ -97,6 +97,8 @@ def test_a_long_config_name_is_shortened(requests, tmp_path):
         (PermissionError(13, "Permission denied", "a"), "Permission denied: a: mend that"),
         (OSError(28, "No space left on device"), "No space left on device: make room, then go on."),
         (MemoryError(), "the memory does not suffice: take smaller batches"),
+        (OSError(12, "Cannot allocate memory"), "the memory does not suffice"),
+        (ImportError("lib.so: failed to map segment from shared object"), "the memory does not"),
         (RuntimeError("DefaultCPUAllocator: can't allocate memory: x"), "the memory does not"),
         (RuntimeError("Could not determine home directory."), "set HOME, or bind paths without ~"),
     ],

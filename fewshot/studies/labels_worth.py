@@ -85,7 +85,7 @@ def worth(found: pd.DataFrame, figure: str, scratch: str) -> pd.DataFrame:
 
     same_as: read off the curve from scratch, smoothed to rise and interpolated over the logarithm
     of labels: inf where its most labels do less, its fewest labels where even those do as much;
-    low, high: 95 % of resampled sets of n seeds lie between them.
+    low, high: 95 % of resampled sets of n seeds lie between them; most: its most labels.
     """
     of = curves(found, figure)
     base = of.get((scratch, TRAINED))
@@ -103,7 +103,8 @@ def worth(found: pd.DataFrame, figure: str, scratch: str) -> pd.DataFrame:
             same, low, high = same_as(own, scores, known)
             rows.append(
                 {"method": method, "way": way, "budget": budget, "labels": labels[budget]}
-                | {"own": own.mean(), "same_as": same, "low": low, "high": high, "n": len(own)}
+                | {"own": own.mean(), "same_as": same, "low": low, "high": high}
+                | {"most": known[-1], "n": len(own)}
             )
     return pd.DataFrame(rows)
 
@@ -144,15 +145,16 @@ def sentences(worths: pd.DataFrame, budget: str) -> Iterator[str]:
         return
     some = worths[worths["budget"] == budget].sort_values("own", ascending=False, kind="stable")
     for row in some.to_dict("records"):
-        interval_text = f"95 % interval {_count(row['low'])} to {_count(row['high'])}, "
+        low, high, same = (_count(row[name], row["most"]) for name in ("low", "high", "same_as"))
+        interval_text = f"95 % interval {low} to {high}, "
         yield (
-            f"With {row['method']} and {row['way']}, {_count(row['labels'])} labels a class do "
-            f"what {_count(row['same_as'])} do from scratch "
+            f"With {row['method']} and {row['way']}, {_count(row['labels'], row['most'])} labels "
+            f"a class do what {same} do from scratch "
             f"({interval_text if row['n'] > 1 else ''}n = {row['n']})."
         )
 
 
-def _count(labels: float) -> str:
+def _count(labels: float, most: float) -> str:
     if np.isinf(labels):
-        return "more than all there are"
+        return f"more than {most:,.0f}"
     return f"{labels:,.0f}" if labels >= 10 else f"{labels:.2g}"

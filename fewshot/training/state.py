@@ -27,8 +27,7 @@ class Progress:
     """How far a run is; `epoch` and `step` name the next step to be done, both from 0.
 
     total_steps: optimiser steps so far; seconds: of training so far, over all resumed parts;
-    metrics_position: bytes of metrics.jsonl that belong to it; metrics_crc: their CRC-32, 0 where
-    it is not known.
+    metrics_position: bytes of metrics.jsonl that belong to it; metrics_crc: CRC-32, 0: not known.
     """
 
     epoch: int = 0

@@ -186,8 +186,8 @@ class TrainingRun:
     def _save(self) -> None:
         """Write last.ckpt, whose metrics end where they end now."""
         self.state.averages.collect(self.fabric)
-        self.state.progress.seconds = time.monotonic() - self.began
         progress = self.state.progress
+        progress.seconds = time.monotonic() - self.began
         progress.metrics_position, progress.metrics_crc = self.log.position()
         self.checkpoints.save(self.state.state_dict())
 
@@ -197,5 +197,4 @@ class TrainingRun:
         if contents is not None:
             epochs, steps = self.fit.num_epochs, len(self.feed)
             self.state.load_state_dict(contents, self.fabric.device, epochs, steps)
-        progress = self.state.progress
-        self.log.cut_back(progress.metrics_position, progress.metrics_crc)
+        self.log.cut_back(self.state.progress.metrics_position, self.state.progress.metrics_crc)

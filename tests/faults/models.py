@@ -130,7 +130,7 @@ def metrics_cases(folder: Path) -> Case:
     content = (folder / "run/metrics.jsonl").read_bytes()
     said: list[logging.LogRecord] = []
     listener = logging.Handler()
-    listener.emit = said.append  # type: ignore[method-assign]
+    listener.emit = said.append
     logging.getLogger("fewshot").addHandler(listener)
 
     def use() -> None:

@@ -129,7 +129,7 @@ class TestReaching:
         assert same_as(np.full(5, 0.6), base, labels) == pytest.approx((100, 100, 100))
         row = worth(found, "top1", "scratch").set_index(["way", "budget"]).loc[TRAINED, "10"]
         assert row["low"] < row["same_as"] < row["high"]
-        assert row["same_as"] > 10
+        assert row["same_as"] > 10 and row["most"] == found["labels"].max()
         assert same_as(np.array([0.6]), base[:1], labels)[0] == pytest.approx(100)
         assert np.isnan(same_as(np.array([0.6]), base[:1], labels)[1])
 
@@ -145,12 +145,13 @@ def test_the_sentence_names_method_way_labels_and_interval():
             "same_as": [4.55, 34.2],
             "low": [3.2, 25.3],
             "high": [7.0, np.inf],
+            "most": [6000.0, 6000.0],
             "n": [5, 5],
         }
     )
     assert list(sentences(table, "10")) == [
         "With simclr and k-NN, 10 labels a class do what 34 do from scratch "
-        "(95 % interval 25 to more than all there are, n = 5).",
+        "(95 % interval 25 to more than 6,000, n = 5).",
         "With rotation and fine-tuning, 10 labels a class do what 4.5 do from scratch "
         "(95 % interval 3.2 to 7, n = 5).",
     ]
