@@ -1,9 +1,9 @@
 """Figures drawn without pyplot: no global state, safe in threads, the same bytes every time."""
 
-import io
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
@@ -27,16 +27,14 @@ def save_figure(figure: Figure, path: Path, dpi: int = 110, colours: int | None 
 
     colours: of the palette that keeps drawings small; None for photographs.
     """
-    if colours is None:
-        with Path(path).open("wb") as file:
-            figure.savefig(file, format="png", dpi=dpi, metadata={"Software": None})
-        return
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=dpi)
-    with Image.open(buffer) as drawn:
-        reduced = drawn.convert("RGB").quantize(colours, dither=Image.Dither.NONE)
+    figure.set_dpi(dpi)
+    canvas: Any = FigureCanvasAgg(figure)
+    canvas.draw()  # savefig would lay out, draw and encode it twice
+    picture = Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
+    if colours is not None:
+        picture = picture.quantize(colours, dither=Image.Dither.NONE)
     with Path(path).open("wb") as file:
-        reduced.save(file, "PNG", optimize=True)
+        picture.save(file, "PNG", optimize=True)
 
 
 def text_style(size: float, colour: str = INK, **more: Any) -> dict[str, Any]:

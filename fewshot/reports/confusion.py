@@ -9,10 +9,11 @@ import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.colors import PowerNorm
 from matplotlib.figure import Figure
+from matplotlib.transforms import ScaledTranslation
 
 from fewshot.reports.canvas import bare_axes, new_figure, save_figure, text_style
 from fewshot.reports.confusions import Confusions
-from fewshot.reports.fonts import drawable
+from fewshot.reports.fonts import drawable, families_of
 from fewshot.reports.palette import FAINT, INK, WRONG
 
 _NUMBERS_UP_TO = 25  # classes; beyond, a number no longer fits its cell
@@ -65,12 +66,7 @@ def _draw_matrix(
     # A power below 1 lets a confusion of a few per cent be seen beside a full diagonal.
     norm = PowerNorm(0.5, vmin=0.0, vmax=1.0)
     picture = axes.imshow(share, cmap="Blues", norm=norm, interpolation="nearest", aspect="equal")
-    ticks = np.arange(len(class_names))
-    axes.set_xticks(ticks, class_names, rotation=90, **text_style(font))
-    axes.set_yticks(ticks, class_names, **text_style(font))
-    axes.tick_params(length=0, pad=2)
-    axes.set_xlabel("predicted class", **text_style(10, FAINT))
-    axes.set_ylabel("true class", **text_style(10, FAINT))
+    _name_classes(axes, class_names, font)
     for spine in axes.spines.values():
         spine.set_color("#BBBBBB")
     # the map at the top: what height is left over is for the names below it
@@ -81,6 +77,24 @@ def _draw_matrix(
     bar.ax.tick_params(labelsize=8, colors=FAINT, length=2)
     bar.set_label("share of the true class", **text_style(8.5, FAINT))
     bar.outline.set_visible(False)
+
+
+def _name_classes(axes: Axes, class_names: Sequence[str], font: float) -> None:
+    """Below and to the left, as texts: ticks of a hundred names are measured ten times over."""
+    axes.set(xticks=[], yticks=[])
+    families = families_of(class_names)
+    style = text_style(font, family=families, in_layout=False)
+    below, beside = axes.get_xaxis_transform(), axes.get_yaxis_transform()
+    gap, longest = 2 / 72, 0.0  # inches
+    down = below + ScaledTranslation(0, -gap, axes.figure.dpi_scale_trans)
+    left = beside + ScaledTranslation(-gap, 0, axes.figure.dpi_scale_trans)
+    for place, name in enumerate(class_names):
+        axes.text(place, 0, name, transform=down, rotation=90, ha="center", va="top", **style)
+        written = axes.text(0, place, name, transform=left, ha="right", va="center", **style)
+        longest = max(longest, written.get_window_extent().width / axes.figure.dpi)
+    room = 72 * longest + 4  # points
+    axes.set_xlabel("predicted class", labelpad=room, **text_style(10, FAINT))
+    axes.set_ylabel("true class", labelpad=room, **text_style(10, FAINT))
 
 
 def _write_counts(axes: Axes, counts: npt.NDArray[np.integer[Any]]) -> None:

@@ -1,6 +1,7 @@
 """Fonts that have the glyphs of a name: class names are in any script."""
 
 import logging
+from collections.abc import Iterable
 from functools import cache
 
 from matplotlib import font_manager
@@ -27,10 +28,22 @@ def families() -> tuple[str, ...]:
     return tuple(name for name in _WANTED if name in installed)
 
 
+def families_of(texts: Iterable[str]) -> tuple[str, ...]:
+    """Those that the texts need: one where it has all, as each takes time at every text drawn."""
+    first = families()[:1]
+    lacking = set().union(*map(set, texts)) - {"\n"}
+    return first if all(ord(c) in _glyphs_of(*first) for c in lacking) else families()
+
+
 @cache
 def _glyphs() -> frozenset[int]:
-    paths = [font_manager.findfont(name, fallback_to_default=False) for name in families()]
-    return frozenset().union(*(font_manager.get_font(path).get_charmap() for path in paths))
+    return frozenset().union(*map(_glyphs_of, families()))
+
+
+@cache
+def _glyphs_of(family: str) -> frozenset[int]:
+    path = font_manager.findfont(family, fallback_to_default=False)
+    return frozenset(font_manager.get_font(path).get_charmap())
 
 
 def drawable(text: str) -> str:
