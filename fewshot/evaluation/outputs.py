@@ -93,6 +93,10 @@ def evaluated(
 def findings(
     evaluators: Sequence[Evaluator], objective: Any, splits: Mapping[str, EvaluatedSplit]
 ) -> list[Evaluation]:
-    """What each evaluator finds, with all that is only looked at when a run ends."""
+    """What each evaluator finds, with all that is only looked at when a run ends.
+
+    That comes after the last figure, so that pictures find the embeddings that figures need.
+    """
     several = followed(evaluators, "evaluating", "evaluators")
-    return [evaluator(objective, splits).whole() for evaluator in several]
+    found = [evaluator(objective, splits) for evaluator in several]
+    return [evaluation.whole() for evaluation in followed(found, "images to show", "evaluators")]

@@ -75,7 +75,7 @@ class _Search:
         train = source.datasets.get("train")
         has_any = train is not None and split != "train" and bool((train.labels >= 0).any())
         self.train = train if has_any else None
-        self._kept: tuple[IntArray, Tensor] | None = None
+        self._kept: dict[str | None, tuple[IntArray, Tensor]] = {}
 
     @property
     def note(self) -> str:
@@ -91,11 +91,7 @@ class _Search:
         """Training rows (of a class), nearest first; none where there are none."""
         if self.train is None:
             return np.zeros(0, dtype=np.int64)
-        rows, references = self._references(self.train)
-        if of_class is not None:
-            names = np.asarray(self.train.class_names, dtype=object)[self.train.labels[rows]]
-            kept = np.flatnonzero(names == of_class)
-            rows, references = rows[kept], references[torch.from_numpy(kept).to(references.device)]
+        rows, references = self._references(self.train, of_class)
         if len(rows) == 0:
             return rows
         dataset = self.source.datasets[self.split]
@@ -104,12 +100,19 @@ class _Search:
         order = apart.sort(stable=True).indices[:count].cpu().numpy()
         return np.asarray(rows[order], dtype=np.int64)
 
-    def _references(self, train: Dataset) -> tuple[IntArray, Tensor]:
-        if self._kept is None:
+    def _references(self, train: Dataset, of_class: str | None) -> tuple[IntArray, Tensor]:
+        """The training rows that are searched (of a class), and where they are: no others are
+        embedded, of which a few pictures would need thousands.
+        """
+        if of_class not in self._kept:
             rows = stratified_rows(train.labels, self.source.references)
-            features = embed(self.source.objective, train, rows=rows)
-            self._kept = rows, self._placed(features)
-        return self._kept
+            if of_class is not None:
+                names = np.asarray(train.class_names, dtype=object)[train.labels[rows]]
+                rows = rows[names == of_class]
+            features = embed(self.source.objective, train, rows=rows) if len(rows) else None
+            placed = torch.empty(0) if features is None else self._placed(features)
+            self._kept[of_class] = rows, placed
+        return self._kept[of_class]
 
     def _placed(self, features: Tensor) -> Tensor:
         return F.normalize(features, dim=1) if self.source.cosine else features

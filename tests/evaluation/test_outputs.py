@@ -11,7 +11,7 @@ from fewshot.evaluation.classification import Classification
 from fewshot.evaluation.embedding_map import EmbeddingMap
 from fewshot.evaluation.gallery_classification import GalleryClassification, KNNClassification
 from fewshot.evaluation.inference import embed, score
-from fewshot.evaluation.outputs import EvaluatedSplit, evaluated
+from fewshot.evaluation.outputs import EvaluatedSplit, evaluated, findings
 from fewshot.evaluation.retrieval import Retrieval
 from fewshot.heads.prototypes import NearestPrototype
 from tests.evaluation.fakes import FakeDataset, PixelObjective, random_rows
@@ -56,6 +56,29 @@ EVALUATORS = [
     lambda: Retrieval("itself", prefix="itself_"),
     lambda: EmbeddingMap("pca"),
 ]
+
+
+def test_pictures_of_mistakes_embed_training_images_of_their_classes_alone():
+    objective, datasets = Counting("abcdef"), splits()
+    shared = evaluated(objective, {name: datasets[name] for name in ("train", "test")})
+    (found,) = findings([Classification()], objective, shared)
+    mistakes = next(s for s in found.sections if s.heading == "Most confident mistakes")
+    named = mistakes.blocks[0].frame["caption"]
+    train = datasets["train"]
+    of_classes = np.isin(np.array(train.class_names)[train.labels], named.unique())
+    assert 0 < of_classes.sum() < len(train)
+    assert len(objective.seen) == of_classes.sum() + len(datasets["test"])
+    assert set(objective.seen.values()) == {1}
+
+
+def test_pictures_come_after_every_figure_and_embed_nothing_more():
+    objective, datasets = Counting("abcdef"), splits()
+    chunks = []
+    embed_chunk = objective.embed
+    objective.embed = lambda images: chunks.append(len(images)) or embed_chunk(images)
+    evaluators = [Classification(), KNNClassification(prefix="knn_")]
+    findings(evaluators, objective, evaluated(objective, datasets))
+    assert sorted(chunks) == [25, 30, 60]
 
 
 @pytest.mark.parametrize("order", [1, -1])
