@@ -5,17 +5,15 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
-import numpy as np
-import torch
 from torch import Tensor
 
 from fewshot.batch import IntArray
 from fewshot.data.images.decode import Failure, ImageFormat
 from fewshot.data.images.decoding import check_space, decode_in_threads
+from fewshot.data.images.joined import JoinedSegments
 from fewshot.data.images.lock import locked
 from fewshot.data.images.segments import (
     Index,
-    Segment,
     SegmentWriter,
     leftovers,
     read_index,
@@ -48,10 +46,7 @@ class Pack:
     def _read(self) -> None:
         self._index = read_index(self.directory)
         found = (read_segment(self.directory, n, self.format.shape) for n in self._index.segments)
-        self._segments: list[Segment] = [segment for segment in found if segment is not None]
-        self._places: dict[str, tuple[int, int]] = {}
-        for number, segment in enumerate(self._segments):  # later segments replace earlier ones
-            self._places.update((i, (number, row)) for row, i in enumerate(segment.ids))
+        self._images = JoinedSegments([segment for segment in found if segment is not None])
 
     def add(self, store: ImageStore, stamps: Mapping[str, str]) -> dict[str, str]:
         """Pack what is missing or stale -> {id: why it could not be read}.
@@ -73,13 +68,13 @@ class Pack:
         return broken | {image_id: failure.reason for image_id, failure in failures.items()}
 
     def _missing(self, stamps: Mapping[str, str]) -> list[str]:
-        return [image_id for image_id, stamp in stamps.items() if self._stamp(image_id) != stamp]
+        known = self._stamps()
+        return [image_id for image_id, stamp in stamps.items() if known.get(image_id) != stamp]
 
-    def _stamp(self, image_id: str) -> str | None:
-        if image_id in self._index.unreadable:
-            return self._index.unreadable[image_id][0]
-        number, row = self._places.get(image_id, (-1, -1))
-        return None if number < 0 else self._segments[number].stamps[row]
+    def _stamps(self) -> dict[str, str]:
+        """Of every image that is packed, or was tried."""
+        tried = {image_id: stamp for image_id, (stamp, _) in self._index.unreadable.items()}
+        return self._images.stamps() | tried
 
     @contextmanager
     def _writing(self) -> Iterator[None]:
@@ -98,12 +93,7 @@ class Pack:
 
     def damaged(self, places: IntArray) -> list[str]:
         """The ids at those places whose pixels are not what was packed; each is compared once."""
-        numbers, rows = places[:, 0], places[:, 1]
-        return [
-            self._segments[number].ids[row]
-            for number in np.unique(numbers).tolist()
-            for row in self._segments[number].damaged(rows[numbers == number])
-        ]
+        return self._images.damaged(places)
 
     def repair(self, store: ImageStore, ids: Sequence[str]) -> None:
         """Decode damaged images again, into a segment of their own: their places are new ones.
@@ -114,8 +104,7 @@ class Pack:
             "%s: the packed pixels of %d images are damaged: decoded again (%s)",
             self.directory, len(ids), first_few(ids),
         )  # fmt: skip
-        known = {image_id: self._stamp(image_id) for image_id in ids}
-        found = store.find(ids)
+        known, found = self._stamps(), store.find(ids)
         gone = [image_id for image_id in ids if found.get(image_id) != known[image_id]]
         failures: dict[str, Failure] = {}
         if not gone:
@@ -167,34 +156,23 @@ class Pack:
         for image_id, failure in failures.items():
             if failure.lasting:
                 broken[image_id] = (stamps[image_id], failure.reason)
-        names = [segment.name for segment in self._segments] + ([name] if name else [])
+        names = [*self._images.names, *([name] if name else [])]
         write_index(self.directory, Index(names, broken))
         self._read()
-        live = {number for number, _ in self._places.values()}
-        if len(live) < len(self._segments):
-            kept = [segment.name for n, segment in enumerate(self._segments) if n in live]
+        kept = self._images.live()
+        if len(kept) < len(self._images.names):
             write_index(self.directory, Index(kept, broken))
             self._read()
             remove_unnamed(self.directory, self._index)
 
     def places(self, ids: Sequence[str]) -> IntArray:
-        """int64 [n, 2], the segment and the row in it of each packed id."""
-        return np.array([self._places[i] for i in ids], np.int64).reshape(-1, 2)
+        """int64 [n], where each packed id is; until something is packed."""
+        return self._images.places(ids)
 
-    def digests(self, places: IntArray) -> list[str]:
-        """A digest of the pixels at each place."""
-        return [self._segments[number].digests[row] for number, row in places.tolist()]
+    def digests(self, places: IntArray) -> IntArray:
+        """int64 [n], a digest of the pixels at each place."""
+        return self._images.digests(places)
 
     def gather(self, places: IntArray) -> Tensor:
         """Uint8 [n, C, H, W], copied out of the segments."""
-        images = torch.empty((len(places), *self.format.shape), dtype=torch.uint8)
-        target = images.numpy()
-        numbers, rows = places[:, 0], places[:, 1]
-        for number in np.unique(numbers):
-            source = self._segments[number].images
-            where = np.flatnonzero(numbers == number)
-            if len(where) == len(places):
-                np.take(source, rows, axis=0, out=target, mode="clip")  # clip: no second buffer
-            else:
-                target[where] = source[rows[where]]
-        return images
+        return self._images.gather(places, self.format.shape)

@@ -8,12 +8,12 @@ from enum import Enum
 from pathlib import Path
 from typing import Protocol
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from fewshot.batch import IntArray
 from fewshot.data.images.decode import ImageFormat
+from fewshot.data.images.joined import digest_numbers, hexadecimal
 from fewshot.data.images.pack import Pack
 from fewshot.data.images.store import ImageStore
 
@@ -88,7 +88,7 @@ class PackedPixels:
         self._ids = ids
         self._store = store
         self._places = pack.places(ids)
-        self.digest = _digest(ids, pack.digests(self._places))
+        self.digest = _digest(ids, hexadecimal(pack.digests(self._places)))
 
     def gather(self, positions: IntArray) -> Tensor:
         """uint8 [len(positions), C, H, W], copied from the memory-mapped files."""
@@ -100,7 +100,7 @@ class PackedPixels:
 
     def digests(self, positions: IntArray) -> IntArray:
         """As they were taken when the images were packed."""
-        return _numbers(self._pack.digests(self._places[positions]))
+        return self._pack.digests(self._places[positions])
 
 
 class UnpackedPixels:
@@ -132,14 +132,11 @@ class UnpackedPixels:
     def digests(self, positions: IntArray) -> IntArray:
         """Of the sources: nothing is decoded, and every image is taken for another one."""
         sources = (f"{self._ids[i]} {self._stamps[i]}" for i in positions.tolist())
-        return _numbers([hashlib.blake2b(s.encode(), digest_size=8).hexdigest() for s in sources])
-
-
-def _numbers(digests: Sequence[str]) -> IntArray:
-    """int64 of hex digests of 64 bits."""
-    return np.array([int(digest, 16) for digest in digests], np.uint64).view(np.int64)
+        return digest_numbers(
+            [hashlib.blake2b(s.encode(), digest_size=8).hexdigest() for s in sources]
+        )
 
 
 def _digest(ids: Sequence[str], facts: Sequence[str]) -> str:
-    lines = "\n".join(f"{image_id} {fact}" for image_id, fact in zip(ids, facts, strict=True))
+    lines = "\n".join(map(" ".join, zip(ids, facts, strict=True)))
     return hashlib.sha256(lines.encode()).hexdigest()

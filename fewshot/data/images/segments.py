@@ -13,10 +13,9 @@ from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from fewshot.batch import IntArray
 from fewshot.data.images.decode import UInt8Array
+from fewshot.data.images.joined import Segment, digest_numbers, pixel_digest
 from fewshot.experiment.files import write_atomically
 
 logger = logging.getLogger("fewshot")
@@ -24,33 +23,6 @@ logger = logging.getLogger("fewshot")
 VERSION = 1
 INDEX = "index.json"
 _NAME = re.compile(r"segment-[0-9a-f]{12}")
-
-
-@dataclass(frozen=True)
-class Segment:
-    """Some images of a pack, written once and never changed.
-
-    ids, stamps, digests: one an image, its id, the freshness stamp of its source and a digest of
-    its pixels; images: uint8 [n, C, H, W], memory-mapped; compared: bool [n], which images this
-    process has found to be as their digests say.
-    """
-
-    name: str
-    ids: Sequence[str]
-    stamps: Sequence[str]
-    digests: Sequence[str]
-    images: UInt8Array
-    compared: NDArray[np.bool_]
-
-    def damaged(self, rows: IntArray) -> list[int]:
-        """Those of the rows whose pixels are not what was packed; each is compared once."""
-        found = []
-        for row in np.unique(rows[~self.compared[rows]]).tolist():
-            if pixel_digest(self.images[row]) == self.digests[row]:
-                self.compared[row] = True
-            else:
-                found.append(row)
-        return found
 
 
 @dataclass
@@ -112,12 +84,14 @@ def read_segment(directory: Path, name: str, shape: tuple[int, int, int]) -> Seg
         pixels = directory / f"{name}.u8"
         if pixels.stat().st_size != len(facts[0]) * int(np.prod(shape)):
             raise ValueError("wrong size")
+        digests = digest_numbers(facts[2])
+        if len(digests) != len(facts[0]):
+            raise ValueError("no digests of 64 bits")
         images = np.asarray(np.memmap(pixels, np.uint8, "r", shape=(len(facts[0]), *shape)))
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         logger.warning("packed images %s/%s are damaged: decoded again", directory, name)
         return None
-    ids, stamps, digests = facts
-    return Segment(name, ids, stamps, digests, images, np.zeros(len(images), np.bool_))
+    return Segment(name, facts[0], facts[1], digests, images, np.zeros(len(images), np.bool_))
 
 
 def _check_texts(*lists: Sequence[object]) -> None:
@@ -184,11 +158,6 @@ class SegmentWriter:
         text = json.dumps(self._facts)
         write_atomically(self._pixels.with_suffix(".json"), lambda part: part.write_text(text))
         return self.name
-
-
-def pixel_digest(image: UInt8Array) -> str:
-    """64 bits of a cryptographic hash of a C-contiguous image, as hexadecimal digits."""
-    return hashlib.blake2b(image.data, digest_size=8).hexdigest()
 
 
 def _flush_to_disk(file: IO[bytes]) -> None:
