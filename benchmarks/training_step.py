@@ -11,20 +11,23 @@ Prints images/s of each and the ratio (1.0 means that everything around the bare
 """
 
 import argparse
+import contextlib
 import logging
 import statistics
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import gin
 import torch
 from torch.nn import functional as F
 
+from benchmarks.hardware import machine
 from benchmarks.synthetic import synthetic_dataset
 from fewshot.batch import DataSpec
 from fewshot.binding.config import load
+from fewshot.data.dataset import FashionDataset
 from fewshot.experiment.artifacts import ExperimentFolder
 from fewshot.training.trainer import Fit
 
@@ -81,22 +84,25 @@ def _created(path: Path) -> ExperimentFolder:
     return folder
 
 
+@contextlib.contextmanager
+def prepared(steps: int) -> Iterator[tuple[Callable[[], torch.nn.Module], FashionDataset, Path]]:
+    """(what makes the objective, a data set of so many batches, a folder to write in)."""
+    logging.getLogger("fewshot").setLevel(logging.WARNING)
+    load([], BINDINGS)
+    with tempfile.TemporaryDirectory() as temporary:
+        place = Path(temporary)
+        dataset = synthetic_dataset(place, rows=BATCH * steps, size=(32, 32), channels=1)
+        mean, std = dataset.statistics()
+        spec = DataSpec(dataset.class_names, 1, (32, 32), mean, std, len(dataset))
+        yield lambda: gin.get_configurable("TransferNet")(spec), dataset, place
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--steps", type=int, default=150)
     parser.add_argument("--rounds", type=int, default=5)
     arguments = parser.parse_args()
-    logging.getLogger("fewshot").setLevel(logging.WARNING)
-    load([], BINDINGS)
-    with tempfile.TemporaryDirectory() as temporary:
-        place = Path(temporary)
-        dataset = synthetic_dataset(place, rows=BATCH * arguments.steps, size=(32, 32), channels=1)
-        mean, std = dataset.statistics()
-        spec = DataSpec(dataset.class_names, 1, (32, 32), mean, std, len(dataset))
-
-        def make() -> torch.nn.Module:
-            return gin.get_configurable("TransferNet")(spec)
-
+    with prepared(arguments.steps) as (make, dataset, place):
         bare(make(), 20)
         rates = [
             (bare(make(), arguments.steps), whole(make, dataset, place / f"run{number}"))
@@ -108,10 +114,8 @@ def main() -> None:
             f"ratio {program / alone:.3f}"
         )
     ratio = statistics.median(program / alone for alone, program in rates)
-    print(
-        f"median ratio {ratio:.3f} over {len(rates)} rounds of {arguments.steps} steps, "
-        f"torch {torch.__version__}, {torch.get_num_threads()} threads"
-    )
+    print(f"median ratio {ratio:.3f} over {len(rates)} rounds of {arguments.steps} steps")
+    print(machine())
 
 
 if __name__ == "__main__":
