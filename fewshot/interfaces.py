@@ -190,9 +190,9 @@ class ObjectiveLike(Protocol):
 class Head(Protocol):
     """What evaluators classify embeddings with: a pure function, bound as a factory.
 
-    It may also have `transductive = True`, where a query's scores depend on the other queries;
-    `centred = False`, where features are not to be moved to the mean of the training rows; `k`, the
-    support rows that it needs; `fitted(support, labels, n_classes)`, scores(query) for export.
+    It may also have `transductive = True`: a query's scores depend on the other queries; `centred =
+    False`: features are not to be moved to the training rows' mean; `k`: support rows it needs;
+    `fitted(support, labels, n_classes)`: scores(query) for export; `against`: see heads/against.py.
     """
 
     def __call__(self, support: Tensor, labels: Tensor, query: Tensor, n_classes: int, /) -> Tensor:

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,11 @@ from fewshot import seeding
 from fewshot.batch import IntArray
 from fewshot.errors import UserError
 from fewshot.evaluation.inference import embed
-from fewshot.interfaces import Dataset
+from fewshot.evaluation.naming import prefixed, titled
+from fewshot.evaluation.outputs import EvaluatedSplit
+from fewshot.heads.against import Scores, against
+from fewshot.interfaces import Dataset, Head
+from fewshot.sections import Note, Section
 
 logger = logging.getLogger("fewshot")
 
@@ -25,6 +29,19 @@ class Gallery:
     features: Tensor
     labels: Tensor
     class_names: tuple[str, ...]
+    _made: list[tuple[Head, Scores]] = field(default_factory=list, repr=False, compare=False)
+
+    def scores_by(self, head: Head) -> Scores:
+        """What gives a head's scores [Q, classes] of a query [Q, D].
+
+        What the head makes of the gallery, such as an index, is made once, and released with it.
+        """
+        for known, scores in self._made:
+            if known == head:
+                return scores
+        scores = against(head, self.features, self.labels, len(self.class_names))
+        self._made.append((head, scores))
+        return scores
 
     def only(self, class_names: Collection[str]) -> "Gallery":
         """The part of the gallery that belongs to the given classes."""
@@ -41,13 +58,31 @@ def embed_gallery(
 ) -> Gallery:
     """The gallery of a training split, or of a stratified part of it.
 
-    Raises UserError when there is no labelled training row.
+    Of an EvaluatedSplit it is one for all evaluators. Raises UserError when there is no labelled
+    training row.
     """
     if dataset is None or not (dataset.labels >= 0).any():
         raise UserError(
             "there is no labelled training row to compare with: bind FashionDataset.csv_file and "
             "FashionDataset.label_column."
         )
+    if isinstance(dataset, EvaluatedSplit) and dataset.objective is objective:
+        key = ("gallery", max_references)
+        return dataset.once(key, lambda: _embedded(objective, dataset, max_references))
+    return _embedded(objective, dataset, max_references)
+
+
+def told_of(scores: Any, prefix: str = "") -> tuple[dict[str, Any], list[Section]]:
+    """What is to be reported of what a head made of a gallery: figures, and a section on them."""
+    figures = getattr(scores, "figures", None)
+    if not figures:
+        return {}, []
+    return prefixed(figures, prefix), [
+        Section(titled(prefix, "Search of the gallery"), [Note(scores.told())], 19)
+    ]
+
+
+def _embedded(objective: Any, dataset: Dataset, max_references: int | None) -> Gallery:
     rows = stratified_rows(dataset.labels, max_references)
     present, labels = np.unique(dataset.labels[rows], return_inverse=True)
     features = embed(objective, dataset, rows=rows)

@@ -13,13 +13,13 @@ from fewshot.errors import UserError
 from fewshot.evaluation.classification_metrics import Classified, classify
 from fewshot.evaluation.classification_report import classification_report, figure_names
 from fewshot.evaluation.few_shot_report import head_name
-from fewshot.evaluation.gallery import Gallery, embed_gallery, stratified_rows
+from fewshot.evaluation.gallery import Gallery, embed_gallery, stratified_rows, told_of
 from fewshot.evaluation.head_choice import choose_head, warn_of_lopsided
 from fewshot.evaluation.inference import embed
 from fewshot.evaluation.naming import checked_prefix, prefixed
 from fewshot.evaluation.pictured import Source
 from fewshot.evaluation.ranking import ranked_by_head
-from fewshot.evaluation.refusals import checked_head
+from fewshot.evaluation.refusals import check_heads, checked_head
 from fewshot.evaluation.split_rows import SplitRows, all_rows, rows_of_classes
 from fewshot.heads.knn import EXACT_ROWS, KNN, check_options, check_references
 from fewshot.heads.prototypes import NearestPrototype
@@ -76,6 +76,7 @@ class GalleryClassification:
             references = len(stratified_rows(gallery.labels, self.max_references))
             for head in self.heads.values():
                 check_references(self.owner, getattr(head, "k", 1), references)
+            check_heads(self.heads.values(), references)
             warn_of_lopsided(self.heads, rows_of_classes(gallery))
         train, test = rows_of_classes(gallery), rows_of_classes(datasets.get("test"))
         for name, group in self.groups.items() if test else ():
@@ -120,18 +121,18 @@ class GalleryClassification:
         source = Source(objective, datasets, self.max_references, cosine, neighbours=True)
         title = f"{type(self.head).__name__}, per class" if self.title is None else self.title
         report = classification_report(results, self.prefix, title, source=source)
-        report = replace(report, sections=[*choice, *report.sections])
-        if not groups:
-            return report
-        test = {**report.metrics["test"], **prefixed({"groups": groups}, self.prefix)}
-        return replace(report, metrics={**report.metrics, "test": test})
+        figures, search = told_of(gallery.scores_by(self.head), self.prefix)
+        metrics = {split: {**report.metrics[split], **figures} for split in results}
+        if groups:
+            metrics["test"] |= prefixed({"groups": groups}, self.prefix)
+        sections = [*choice, *report.sections, *search]
+        return replace(report, metrics=metrics, sections=sections)
 
     def _classify(
         self, gallery: Gallery, query: Tensor, rows: SplitRows, n_train: Mapping[str, int]
     ) -> Classified:
-        names, support = gallery.class_names, (gallery.features, gallery.labels)
-        ranking = ranked_by_head(self.head, *support, query, len(names))
-        return classify(ranking, names, rows, n_train)
+        ranking = ranked_by_head(self.head, gallery, query)
+        return classify(ranking, gallery.class_names, rows, n_train)
 
     def _group(
         self,

@@ -13,9 +13,10 @@ from torch import Tensor
 from fewshot.batch import IntArray
 from fewshot.errors import UserError
 from fewshot.evaluation.classification_metrics import classify
+from fewshot.evaluation.gallery import Gallery, told_of
 from fewshot.evaluation.inference import embed
 from fewshot.evaluation.ranking import ranked_by_head
-from fewshot.evaluation.refusals import checked_head
+from fewshot.evaluation.refusals import check_heads, checked_head
 from fewshot.evaluation.split_rows import all_rows
 from fewshot.interfaces import Dataset, Evaluation
 from fewshot.sections import Section, Table
@@ -73,9 +74,9 @@ class LabelBudgets:
             facts: dict[str, float] = {"rows": len(rows), "smallest_class": int(counts.min())}
             facts |= {"labels": len(rows) / len(counts)}
             name = "all" if budget is None else str(budget)
+            gallery = _gallery(support, train, rows)
             for split, query in queries.items():
-                some = support[torch.from_numpy(rows).to(support.device)]
-                scored = self._scored(some, train, rows, query, datasets[split])
+                scored = self._scored(gallery, query, datasets[split])
                 found[split][name] = facts | scored
                 shown = {head: figures.get("top1") for head, figures in scored.items()}
                 told.append({"split": split, "labels a class": name, **facts, **shown})
@@ -92,21 +93,39 @@ class LabelBudgets:
         rows: IntArray = select(table, train.labels, train.class_names, self.seed)
         return rows
 
-    def _scored(
-        self, support: Tensor, train: Dataset, rows: IntArray, query: Tensor, dataset: Dataset
-    ) -> dict[str, Any]:
+    def check(self, _objective: Any, datasets: Mapping[str, Dataset]) -> None:
+        """Raise, before anything is trained, what a head would raise of so many labels."""
+        train = datasets.get("train")
+        for budget in self.budgets:
+            if train is None:
+                return
+            rows = int((train.labels >= 0).sum())
+            if budget is not None:
+                rows = min(rows, budget * len(train.class_names))
+            check_heads([_of_at_most(head, rows) for head in self.heads.values()], rows)
+
+    def _scored(self, gallery: Gallery, query: Tensor, dataset: Dataset) -> dict[str, Any]:
         """{head: figures} by the labels of some training rows."""
-        present, places = np.unique(train.labels[rows], return_inverse=True)
-        names = tuple(train.class_names[i] for i in present)
-        labels = torch.from_numpy(places).to(support.device)
-        split = all_rows(dataset)
-        found = {}
-        for name, head in self.heads.items():
-            if getattr(head, "k", 0) > len(rows):
-                head = replace(head, k=len(rows))
-            ranking = ranked_by_head(head, support, labels, query, len(names))
-            found[name] = classify(ranking, names, split, {}).metrics()
+        split, found = all_rows(dataset), {}
+        for name, one in self.heads.items():
+            head = _of_at_most(one, len(gallery.labels))
+            ranking = ranked_by_head(head, gallery, query)
+            figures = classify(ranking, gallery.class_names, split, {}).metrics()
+            found[name] = figures | told_of(gallery.scores_by(head))[0]
         return found
+
+
+def _of_at_most(head: Any, rows: int) -> Any:
+    """The head, with no larger k than there are rows."""
+    return replace(head, k=rows) if getattr(head, "k", 0) > rows else head
+
+
+def _gallery(support: Tensor, train: Dataset, rows: IntArray) -> Gallery:
+    """Some training rows of the features [N, D] of all."""
+    present, places = np.unique(train.labels[rows], return_inverse=True)
+    names = tuple(train.class_names[i] for i in present)
+    some = torch.from_numpy(rows).to(support.device)
+    return Gallery(support[some], torch.from_numpy(places).to(support.device), names)
 
 
 def _placing(features: Tensor) -> Callable[[Tensor], Tensor]:

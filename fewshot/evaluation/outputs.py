@@ -1,7 +1,7 @@
 """A split together with what one objective makes of its images, each image computed once."""
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -13,6 +13,7 @@ from fewshot.interfaces import Dataset, Evaluation, Evaluator
 from fewshot.progress import followed
 
 Compute = Callable[[IntArray], Tensor]
+Made = TypeVar("Made")
 Output = str | tuple[str, bool, int]  # of an objective: "embedding", or scores of which variants
 # (split, output, rows in a batch, what computes rows alone) -> what computes them
 Lead = Callable[[str, Output, int, Compute], Compute]
@@ -60,6 +61,7 @@ class EvaluatedSplit:
         self.image_size, self.channels = dataset.image_size, dataset.channels
         self.further = dataset.further
         self._kept: dict[Any, KeptRows] = {}
+        self._made: dict[Hashable, Any] = {}
 
     def __len__(self) -> int:
         return len(self.dataset)
@@ -81,6 +83,13 @@ class EvaluatedSplit:
         if self._lead is not None:
             compute = self._lead(self._name, output, chunk, compute)
         return self._kept.setdefault(output, KeptRows(len(self))).take(rows, compute)
+
+    def once(self, name: Hashable, make: Callable[[], Made]) -> Made:
+        """What is made of this split under a name, for all evaluators the first one's."""
+        if name not in self._made:
+            self._made[name] = make()
+        made: Made = self._made[name]
+        return made
 
 
 def evaluated(

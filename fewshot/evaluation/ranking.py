@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from fewshot.batch import IntArray
+from fewshot.evaluation.gallery import Gallery
 from fewshot.interfaces import Head
 from fewshot.progress import followed
 
@@ -53,24 +54,15 @@ def ranked_logits(scores: Tensor, outputs: Sequence[str], names: NDArray[np.obje
     return Ranking(found.best, found.scores, loss)
 
 
-def ranked_by_head(
-    head: Head,
-    support: Tensor,
-    labels: Tensor,
-    query: Tensor,
-    n_classes: int,
-) -> Ranking:
+def ranked_by_head(head: Head, gallery: Gallery, query: Tensor) -> Ranking:
     """Of a head's scores, for so many queries at a time that thousands of classes fit in memory.
 
     A transductive head, whose scores depend on the other queries, gets all of them at once.
     """
     together = getattr(head, "transductive", False)
-    step = len(query) if together else rows_at_a_time(n_classes)
-    asked = query.split(max(1, step))
-    parts = [
-        ranked(head(support, labels, part, n_classes))
-        for part in followed(asked, "classifying", "parts")
-    ]
+    step = len(query) if together else rows_at_a_time(len(gallery.class_names))
+    asked, scores = query.split(max(1, step)), gallery.scores_by(head)
+    parts = [ranked(scores(part)) for part in followed(asked, "classifying", "parts")]
     best = np.concatenate([part.best for part in parts])
     return Ranking(best, np.concatenate([part.scores for part in parts]))
 

@@ -1,6 +1,6 @@
 """What is refused of a run's evaluators before anything is trained."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from inspect import signature
 from typing import Any
 
@@ -40,6 +40,13 @@ def check(evaluators: Sequence[Evaluator], objective: Any, datasets: Mapping[str
     for evaluator in evaluators:
         if hasattr(evaluator, "check"):
             evaluator.check(objective, datasets)
+
+
+def check_heads(heads: Iterable[Any], references: int) -> None:
+    """Ask every head that has a check what it would refuse so many references for."""
+    for head in heads:
+        if hasattr(head, "check"):
+            head.check(references)
 
 
 def check_selection(

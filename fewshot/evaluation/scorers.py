@@ -94,9 +94,10 @@ class HeadScorer:
 
     def scores(self, dataset: Dataset, rows: IntArray) -> Iterator[Tensor]:
         """See Scorer."""
-        query, gallery = embed(self.objective, dataset, rows=rows), self.gallery
+        query = embed(self.objective, dataset, rows=rows)
+        scores = self.gallery.scores_by(self.head)
         for part in query.split(rows_at_a_time(len(self.class_names))):
-            yield self.head(gallery.features, gallery.labels, part, len(self.class_names))
+            yield scores(part)
 
     def without_own_class(
         self, dataset: Dataset, rows: IntArray, truth: IntArray

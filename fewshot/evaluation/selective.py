@@ -14,9 +14,9 @@ from fewshot.batch import IntArray
 from fewshot.errors import UserError
 from fewshot.evaluation.calibration import fitted_temperature
 from fewshot.evaluation.classification import Classification
-from fewshot.evaluation.gallery import embed_gallery, stratified_rows
+from fewshot.evaluation.gallery import embed_gallery, stratified_rows, told_of
 from fewshot.evaluation.naming import checked_prefix
-from fewshot.evaluation.refusals import checked_head
+from fewshot.evaluation.refusals import check_heads, checked_head
 from fewshot.evaluation.rejection import Promise, threshold_for
 from fewshot.evaluation.scorers import ClassifierScorer, HeadScorer, Scorer
 from fewshot.evaluation.selective_report import Answers, Rule, selective_report
@@ -71,13 +71,18 @@ class SelectiveClassification:
         self.max_references = max_references
         self.prefix = checked_prefix("SelectiveClassification", prefix)
 
-    def check(self, objective: Any, _datasets: Mapping[str, Dataset]) -> None:
-        """Raise UserError, before anything is trained, where there are no scores to judge."""
+    def check(self, objective: Any, datasets: Mapping[str, Dataset]) -> None:
+        """Raise UserError, before anything is trained, where there are no scores to judge, and what
+        the head would raise of so large a gallery.
+        """
         if self.head is None and getattr(objective, "scores", None) is None:
             raise UserError(
                 f"{type(objective).__name__} gives embeddings but no class scores: bind "
                 "SelectiveClassification.head, e.g. @KNN."
             )
+        train = datasets.get("train")
+        if self.head is not None and train is not None:
+            check_heads([self.head], len(stratified_rows(train.labels, self.max_references)))
 
     def __call__(self, objective: Any, datasets: Mapping[str, Dataset]) -> Evaluation:
         """Judge every split but "train" that has labels; raises UserError as `check` does."""
@@ -104,6 +109,8 @@ class SelectiveClassification:
         if isinstance(scorer, ClassifierScorer) and report.kept:
             variants = {"mirrored": scorer.mirrored, "shift": scorer.shift}
             report = dataclasses.replace(report, kept={**report.kept, **variants})
+        if isinstance(scorer, HeadScorer):
+            report = _with_search(report, scorer, self.prefix)
         if self.head is not None and getattr(objective, "scores", None) is not None:
             return dataclasses.replace(report, kept={})
         return report
@@ -115,6 +122,14 @@ class SelectiveClassification:
         return HeadScorer(
             objective, self.head, embed_gallery(objective, train, self.max_references)
         )
+
+
+def _with_search(report: Evaluation, scorer: HeadScorer, prefix: str) -> Evaluation:
+    """The report, with what is to be told of how the head searches its gallery."""
+    name = f"{prefix}selective"
+    figures, search = told_of(scorer.gallery.scores_by(scorer.head))
+    metrics = {split: {name: {**found[name], **figures}} for split, found in report.metrics.items()}
+    return dataclasses.replace(report, metrics=metrics, sections=[*report.sections, *search])
 
 
 def _known_rows(scorer: Scorer, dataset: Dataset, split: str) -> tuple[IntArray, IntArray]:

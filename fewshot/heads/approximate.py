@@ -1,48 +1,42 @@
 """Neighbours as `nearest.search` gives them, found by an index; for more references than that."""
 
-import weakref
-
+import numpy as np
 import torch
 from torch import Tensor
 
 from fewshot.heads.nearest import NO_ROW, Nearest
-from fewshot.heads.vector_index import VectorIndex, built
+from fewshot.heads.vector_index import VectorIndex
 
 _CANDIDATES = 100  # neighbours looked up: classes beyond them are all equally far
 
-# The index of the references that were last asked for: a head is called for some queries at a
-# time, and an index takes minutes. Features of a gallery are never written to.
-_last: list[tuple[weakref.ref[Tensor], str, VectorIndex]] = []
 
+class Indexed:
+    """References and their index: index of [S, D], labels int64 [S], -1: it is not looked at."""
 
-def index_of(support: Tensor, metric: str) -> VectorIndex:
-    """The index of the references [S, D], made once; raises UserError where faiss is missing."""
-    for known, kind, index in _last:
-        if known() is support and kind == metric:
-            return index
-    _last.clear()
-    index = built(support.detach().cpu().float().numpy(), metric)
-    _last.append((weakref.ref(support, lambda _: _last.clear()), metric, index))
-    return index
+    def __init__(self, index: VectorIndex, labels: Tensor, n_classes: int) -> None:
+        self.index, self.labels = index, labels
+        looked_at = labels >= 0
+        counts = torch.bincount(labels[looked_at], minlength=n_classes)
+        self._present, self._count = counts > 0, int(counts.sum())
+        whole = self._count == len(labels)
+        self._among = None if whole else np.packbits(looked_at.cpu().numpy(), bitorder="little")
 
+    def search(self, query: Tensor, k: int) -> Nearest:
+        """query [Q, D]; see `nearest.search`.
 
-def search_index(
-    index: VectorIndex, labels: Tensor, query: Tensor, n_classes: int, k: int
-) -> Nearest:
-    """query [Q, D], labels int64 [S] of the index's vectors; see `nearest.search`.
-
-    What is found is near, but not always the nearest; distances are rounded to 8 bits a number.
-    Where fewer than k are found, the rows of the others are -1, and they cast no vote. Classes
-    that none of the 100 nearest belong to are all equally far, behind those of others.
-    """
-    squared, rows = index.search(query, max(k, min(_CANDIDATES, len(labels))))
-    known = rows >= 0
-    present = torch.bincount(labels, minlength=n_classes) > 0
-    far = torch.where(present.to(query.device), torch.finfo(squared.dtype).max, torch.inf)
-    classes = labels.to(query.device)[rows.clamp_min(0)]
-    of_class = far.expand(len(query), n_classes).clone()
-    of_class.scatter_reduce_(1, classes, squared.masked_fill(~known, torch.inf), "amin")
-    hits = torch.where(squared == of_class.gather(1, classes), rows, NO_ROW)
-    class_row = torch.full_like(of_class, NO_ROW, dtype=torch.int64)
-    class_row.scatter_reduce_(1, classes, hits.masked_fill(~known, NO_ROW), "amin")
-    return Nearest(squared[:, :k], rows[:, :k], of_class, class_row)
+        What is found is near, but not always the nearest; distances are rounded to 8 bits a number.
+        Where fewer than k are found, the rows of the others are -1, and they cast no vote. Classes
+        that none of the 100 nearest belong to are all equally far, behind those of others.
+        """
+        candidates = max(k, min(_CANDIDATES, self._count))
+        squared, rows = self.index.search(query, candidates, self._among)
+        known, n_classes = rows >= 0, len(self._present)
+        there = self._present.to(query.device)
+        far = torch.where(there, torch.finfo(squared.dtype).max, torch.inf).to(squared.dtype)
+        classes = self.labels.to(query.device)[rows.clamp_min(0)].clamp_min(0)
+        of_class = far.expand(len(query), n_classes).clone()
+        of_class.scatter_reduce_(1, classes, squared.masked_fill(~known, torch.inf), "amin")
+        hits = torch.where(squared == of_class.gather(1, classes), rows, NO_ROW)
+        class_row = torch.full_like(of_class, NO_ROW, dtype=torch.int64)
+        class_row.scatter_reduce_(1, classes, hits.masked_fill(~known, NO_ROW), "amin")
+        return Nearest(squared[:, :k], rows[:, :k], of_class, class_row)

@@ -2,7 +2,8 @@
 
 The vectors stand in lists, each around a centre of k-means; a query is compared with those of the
 lists whose centres are nearest. How many lists, is chosen when the index is made: as few as find
-95 in 100 of the 10 nearest neighbours of a sample of its own vectors.
+95 in 100 of the 10 nearest neighbours of a sample of its own vectors. What is found counts where it
+is as near as the 10th of these: of vectors that are equal, any is as good.
 """
 
 import ctypes
@@ -16,20 +17,17 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn import functional as F
 
 from fewshot.errors import UserError
+from fewshot.heads.comparing import Rows, exact, imported, prepared, recall
 from fewshot.progress import ProgressBar
 
 logger = logging.getLogger("fewshot")
 
-REQUIREMENTS = "requirements-index.txt"
-Rows = NDArray[np.float32]
-
 _RECALL = 0.95
 _NEIGHBOURS = 10
 _SAMPLE = 500  # vectors whose neighbours are looked up to tell the recall
-_BLOCK = 1 << 16  # vectors added, or compared one by one, at a time
+_BLOCK = 1 << 16  # vectors added at a time
 _TRAINED = 48  # vectors of which each centre is the mean; faiss warns below 39
 _ROUNDS = 6  # of k-means
 _MAPPED = 1 << 28  # bytes of a mapped file that may be in memory when its pages are given back
@@ -45,17 +43,24 @@ class VectorIndex:
     metric: str
     recall: float
 
-    def search(self, query: Tensor, k: int) -> tuple[Tensor, Tensor]:
+    def search(
+        self, query: Tensor, k: int, among: NDArray[np.uint8] | None = None
+    ) -> tuple[Tensor, Tensor]:
         """query [Q, D] -> squared distances float32 [Q, k], nearest first, and rows int64 [Q, k].
 
         Of unit vectors where the metric is 'cosine'. Fewer than k found: distance inf, row -1.
+        among: a bit a row, the lowest first, of those that may be found; None: all may.
         """
-        lists = self.index.invlists
-        mapped = imported("faiss").downcast_InvertedLists(lists)
+        lists, faiss = self.index.invlists, imported("faiss")
+        mapped = faiss.downcast_InvertedLists(lists)
+        options = None
+        if among is not None:
+            some = faiss.IDSelectorBitmap(among)
+            options = faiss.SearchParametersIVF(sel=some, nprobe=self.index.nprobe)
         of_query = self.index.nprobe * self.index.ntotal / self.index.nlist * lists.code_size
         parts = []
         for part in query.split(max(1, int(_MAPPED / of_query))):
-            parts.append(self.index.search(prepared(part, self.metric), k))
+            parts.append(self.index.search(prepared(part, self.metric), k, params=options))
             if hasattr(mapped, "ptr"):
                 _give_back(mapped)
         squared, rows = (
@@ -69,7 +74,7 @@ class VectorIndex:
         return (
             f"an index of {self.index.ntotal:,} vectors finds {self.recall:.3f} of the "
             f"{_NEIGHBOURS} nearest neighbours that comparing with all finds (recall@"
-            f"{_NEIGHBOURS}, {_SAMPLE} of its own vectors)"
+            f"{_NEIGHBOURS}, {_SAMPLE} of its own vectors at most)"
         )
 
     def write(self, path: Path) -> None:
@@ -112,48 +117,6 @@ def built(features: Rows, metric: str) -> VectorIndex:
     return found
 
 
-def exact(features: Rows, query: Rows, k: int, metric: str) -> tuple[Rows, NDArray[np.int64]]:
-    """The same by comparing with all, a block of features [N, D] at a time; faiss' brute force."""
-    faiss = imported("faiss")
-    query = prepared(query, metric)
-    best = np.full((len(query), k), np.inf, np.float32)
-    rows = np.full((len(query), k), -1, np.int64)
-    for start in range(0, len(features), _BLOCK):
-        part = prepared(features[start : start + _BLOCK], metric)
-        near, where = faiss.knn(query, part, min(k, len(part)), faiss.METRIC_L2)
-        near, where = np.hstack([best, near]), np.hstack([rows, where + start])
-        order = np.argsort(near, axis=1, kind="stable")[:, :k]
-        best, rows = np.take_along_axis(near, order, 1), np.take_along_axis(where, order, 1)
-    return best, rows
-
-
-def recall(found: NDArray[np.int64], true: NDArray[np.int64]) -> float:
-    """The share of the true neighbours [Q, k] that are among those found [Q, k]."""
-    return float((found[:, :, None] == true[:, None, :]).any(1).mean())
-
-
-def imported(name: str) -> Any:
-    """faiss, which is no part of the core; raises UserError where it is not installed."""
-    import importlib
-
-    try:
-        return importlib.import_module(name)
-    except ImportError as error:
-        raise UserError(
-            f"so many vectors are searched by {name}, which is not installed: "
-            f"python -m pip install -r {REQUIREMENTS}"
-        ) from error
-
-
-def prepared(features: Rows | Tensor, metric: str) -> Rows:
-    """Float32 [N, D] as faiss takes them, of length 1 where the metric is 'cosine'."""
-    exact = torch.as_tensor(np.array(features) if isinstance(features, np.ndarray) else features)
-    exact = exact.detach().cpu().float()
-    return np.ascontiguousarray(
-        (F.normalize(exact, dim=1) if metric == "cosine" else exact).numpy()
-    )
-
-
 def _recall_of(index: Any, features: Rows, metric: str) -> float:
     """Of a sample of its vectors, searching as few lists as reach what is wanted, if any do."""
     own = _evenly(len(features), _SAMPLE)
@@ -165,7 +128,8 @@ def _recall_of(index: Any, features: Rows, metric: str) -> float:
     centres = imported("faiss").downcast_index(index.quantizer).hnsw
     while True:
         centres.efSearch = max(64, 2 * index.nprobe)
-        reached = recall(_without(own, index.search(asked, k + 1)[1]), true)
+        found = _without(own, index.search(asked, k + 1)[1])
+        reached = recall(features, asked, found, true, metric)
         if reached >= _RECALL or index.nprobe >= index.nlist:
             return reached
         index.nprobe *= 2

@@ -8,9 +8,12 @@ import torch
 from scipy.spatial.distance import cdist
 
 from fewshot.errors import UserError
-from fewshot.heads import approximate, vector_index
+from fewshot.heads import comparing, vector_index
+from fewshot.heads import knn as knn_module
+from fewshot.heads.approximate import Indexed
+from fewshot.heads.comparing import exact, recall
 from fewshot.heads.knn import KNN, knn
-from fewshot.heads.vector_index import VectorIndex, built, exact, opened, recall
+from fewshot.heads.vector_index import VectorIndex, built, opened
 
 WIDTH = 16
 
@@ -44,7 +47,7 @@ def test_it_finds_most_of_the_neighbours_and_says_how_many(gallery, indexes, met
     query = clustered(300, 2)[0]
     rows, distances = true_neighbours(gallery[0], query, metric)
     squared, found = indexes[metric].search(torch.from_numpy(query), 10)
-    reached = recall(found.numpy(), rows)
+    reached = recall(gallery[0], query, found.numpy(), rows, metric)
     assert reached >= 0.93
     assert indexes[metric].recall == pytest.approx(reached, abs=0.05)
     assert "6,000 vectors finds 0.9" in indexes[metric].told()
@@ -56,10 +59,10 @@ def test_it_finds_most_of_the_neighbours_and_says_how_many(gallery, indexes, met
 @pytest.mark.parametrize("metric", ["euclidean", "cosine"])
 def test_comparing_with_all_is_exact_whatever_the_block(gallery, metric, monkeypatch):
     query = clustered(50, 2)[0]
-    monkeypatch.setattr(vector_index, "_BLOCK", 1234)
+    monkeypatch.setattr(comparing, "_BLOCK", 1234)
     squared, rows = exact(gallery[0], query, 10, metric)
     expected, distances = true_neighbours(gallery[0], query, metric)
-    assert recall(rows, expected) == 1
+    assert recall(gallery[0], query, rows, expected, metric) == 1
     np.testing.assert_allclose(
         squared / (2 if metric == "cosine" else 1), distances, rtol=1e-2, atol=1e-4
     )
@@ -86,38 +89,66 @@ def test_fewer_than_asked_for_are_marked():
     assert torch.equal(rows < 0, squared.isinf())
 
 
+def test_references_without_a_label_are_not_looked_at(gallery, indexes):
+    features, labels = (torch.from_numpy(part) for part in gallery)
+    labels = labels.where(torch.arange(6000) % 3 == 0, -1)
+    query = torch.from_numpy(clustered(200, 2)[0])
+    found = Indexed(indexes["cosine"], labels, 20).search(query, 10)
+    assert (labels[found.rows] >= 0).all()
+    assert (labels[found.class_row[found.class_row < 6000]] >= 0).all()
+    known = labels >= 0
+    true = true_neighbours(features[known].numpy(), query.numpy(), "cosine")[0]
+    rows = known.nonzero()[:, 0].numpy()[true]
+    assert recall(gallery[0], query.numpy(), found.rows.numpy(), rows, "cosine") > 0.9
+
+
+def test_of_twins_any_is_as_good():
+    some, own = clustered(150, 5)[0], np.arange(6000) % 150
+    index = built(some[own], "cosine")  # each vector forty times over
+    assert index.recall == 1
+    assert index.index.nprobe == 4, "no more lists are searched for which of the twins it is"
+    longer = some[own] * np.linspace(0.5, 2, 6000, dtype=np.float32)[:, None]
+    true = true_neighbours(longer, some, "cosine")[0]
+    found = index.search(torch.from_numpy(some), 10)[1].numpy()
+    assert recall(longer, some, found, true, "cosine") == 1
+    assert recall(longer, some, np.where(found % 40 < 20, -1, found), true, "cosine") < 0.7
+
+
 def test_the_library_is_asked_for(monkeypatch, gallery):
     monkeypatch.setitem(sys.modules, "faiss", None)
     with pytest.raises(
         UserError, match=r"faiss, which is not installed: .*requirements-index\.txt"
     ):
         built(gallery[0], "cosine")
+    KNN(exact_rows=9).check(9)
+    with pytest.raises(UserError, match="faiss, which is not installed"):
+        KNN(exact_rows=9).check(10)
 
 
 def test_votes_are_nearly_those_of_all_references_and_the_index_is_made_once(gallery, monkeypatch):
     made = []
-    monkeypatch.setattr(approximate, "built", lambda *a: made.append(1) or built(*a))
+    monkeypatch.setattr(knn_module, "built", lambda *a: made.append(1) or built(*a))
     support, labels = torch.from_numpy(gallery[0]), torch.from_numpy(gallery[1])
     query = torch.from_numpy(clustered(200, 2)[0])
     head = KNN(k=5, exact_rows=1000)
-    found = torch.cat([head(support, labels, part, 21) for part in query.split(70)])
+    scores = head.against(support, labels, 21)
+    found = torch.cat([scores(part) for part in query.split(70)])
     exactly = knn(support, labels, query, 21, k=5)
     assert made == [1]
     assert (found.argmax(1) == exactly.argmax(1)).float().mean() > 0.97
     assert found[:, 20].isinf().all(), "a class without references is never an answer"
     assert found[:, :20].isfinite().all()
     assert KNN(k=5, exact_rows=6000)(support, labels, query, 21).equal(exactly)
-    del support, head
-    assert not approximate._last, "released with the references"
+    assert scores.figures == {"index_recall": pytest.approx(0.97, abs=0.04)}
+    assert scores.told().startswith("k-NN's neighbours: an index of 6,000 vectors finds 0.9")
+    assert head(support, labels, query[:9], 21).equal(found[:9]), "one of its own, and as good"
 
 
 def test_classes_beyond_those_found_come_last():
     index = built(clustered(60, 3)[0], "euclidean")
     labels = torch.arange(60) // 3
     query = torch.from_numpy(clustered(60, 3)[0][:4])
-    found = approximate.search_index(
-        VectorIndex(index.index, "euclidean", 1.0), labels, query, 21, 3
-    )
+    found = Indexed(VectorIndex(index.index, "euclidean", 1.0), labels, 21).search(query, 3)
     assert found.rows[:, 0].tolist() == [0, 1, 2, 3]
     assert found.of_class[:, 20].isinf().all()
     assert (found.of_class[:, :20] <= torch.finfo(torch.float32).max).all()

@@ -15,8 +15,7 @@ import torch
 from torch import Tensor
 
 from fewshot.errors import UserError
-from fewshot.heads.approximate import search_index
-from fewshot.heads.nearest import Nearest, search
+from fewshot.heads.nearest import search
 from fewshot.heads.vector_index import VectorIndex, opened
 from fewshot.models.digest import digest_of
 from fewshot.models.stored import StoredModel
@@ -40,9 +39,9 @@ def embedding_digest(stored: StoredModel) -> str:
 class GalleryFolder:
     """A gallery that was written beside a model; opened by its file names, mapped from disk.
 
-    class_names: of its images; labels: int64 [rows] into them, -1 where an image has none;
-    indexes: by metric, none where all images are compared with. Raises UserError for one of another
-    model, and for one that is cut short or of another kind.
+    class_names: of its images; labels: int32 [rows] into them, -1 where an image has none;
+    indexes: by metric, none where all images are compared with, by their features [rows, D]. Raises
+    UserError for one of another model, and for one that is cut short or of another kind.
     """
 
     def __init__(self, model: StoredModel, place: Path) -> None:
@@ -56,14 +55,16 @@ class GalleryFolder:
         rows, width = about["rows"], about["width"]
         self._ends = np.memmap(place / "ends.i64", np.int64, "r", shape=(rows,))
         self._names = np.memmap(place / "names.txt", np.uint8, "r")
-        self.labels = torch.from_numpy(np.fromfile(place / "labels.i32", np.int32)).long()
+        # copied where written to, which none ever is: torch wants it so
+        labels = np.memmap(place / "labels.i32", np.int32, "c", shape=(rows,))
+        self.labels = torch.from_numpy(labels)
         self.indexes: dict[str, VectorIndex] = {
             metric: opened(place / f"{metric}.faiss", metric, reached)
             for metric, reached in about.get("recall", {}).items()
         }
-        if not self.indexes:  # copied where written to, which it never is: torch wants it so
+        if not self.indexes:
             mapped = np.memmap(place / FEATURES, np.float32, "c", shape=(rows, width))
-            self._features = torch.from_numpy(mapped)
+            self.features = torch.from_numpy(mapped)
 
     def __len__(self) -> int:
         return len(self._ends)
@@ -84,19 +85,14 @@ class GalleryFolder:
         if self.indexes:
             return self.indexes["cosine"].search(query, k)
         one_class = torch.zeros(len(self), dtype=torch.int64)
-        found = search(self._features, one_class, query.cpu(), 1, k, "cosine")
+        found = search(self.features, one_class, query.cpu(), 1, k, "cosine")
         return found.squared.to(query.device), found.rows.to(query.device)
 
-    def votes_by(self, metric: str) -> bool:
-        """Whether each image has a class, and can be found by this metric."""
-        return bool((self.labels >= 0).all()) and (not self.indexes or metric in self.indexes)
 
-    def voters(self, query: Tensor, k: int, metric: str) -> Nearest:
-        """query [Q, D], on the CPU: the nearest images, and of each class, which all must have."""
-        classes = len(self.class_names)
-        if self.indexes:
-            return search_index(self.indexes[metric], self.labels, query, classes, k)
-        return search(self._features, self.labels, query, classes, k, metric)
+def gallery_beside(model: StoredModel) -> GalleryFolder | None:
+    """The gallery of a model's file; None where there is none. Raises as GalleryFolder does."""
+    place = folder_of(model.path)
+    return GalleryFolder(model, place) if place.is_dir() else None
 
 
 def _about(place: Path) -> Mapping[str, Any]:

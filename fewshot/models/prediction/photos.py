@@ -37,10 +37,10 @@ class Photos:
     A place is a file, a folder (with all below it), a pattern such as `new/*.jpg`, or a CSV with a
     column `path` (relative to root, default its own folder; nothing outside of it is read) or `id`
     (an image of root, laid out as a FashionDataset's). lines: further files and folders, found as
-    they are read. label_column: of a CSV, where photos are to have labels. left_out: how often
+    they are read. label_column: of every CSV, where photos are to have labels. left_out: how often
     something in a folder was no photo, for which reason; total: how many photos there are, None
-    where that is not known beforehand. Raises UserError for a CSV that cannot be
-    read.
+    where that is not known beforehand. Raises UserError for a CSV that cannot be read, or has no
+    such column.
     """
 
     def __init__(
@@ -54,6 +54,11 @@ class Photos:
         self._lines, self._label_column = lines, label_column
         self._found = [self._of_place(str(place), root) for place in places]
         self.total = None if lines is not None else sum(len(part) for part in self._found)
+
+    @property
+    def labels(self) -> set[str]:
+        """What CSVs say of their photos."""
+        return {label for part in self._found for label in part.labels if label}
 
     def __iter__(self) -> Iterator[Photo]:
         for part in self._found:
@@ -105,8 +110,10 @@ def _listed(csv: Path, root: Path | None, label_column: str | None) -> _Part:
     from fewshot.data.images.store import open_store
     from fewshot.data.tables.table import read_rows
 
-    table = read_rows(csv, id_column=None)
-    labels = table[label_column].str.strip().tolist() if label_column in table else ()
+    columns = () if label_column is None else (label_column,)
+    named_by = dict.fromkeys(columns, "--label-column ('' for none)")
+    table = read_rows(csv, columns, id_column=None, named_by=named_by)
+    labels = () if label_column is None else table[label_column].tolist()
     if "path" in table:
         roots = Roots(csv.parent if root is None else root)
         paths = table["path"].str.strip().tolist()

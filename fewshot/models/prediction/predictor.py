@@ -19,7 +19,7 @@ from fewshot.models.model_file import write
 from fewshot.models.prediction.alike import Alike
 from fewshot.models.prediction.answers import Answers
 from fewshot.models.prediction.decoded import BATCH, Decoded, decoded
-from fewshot.models.prediction.gallery_folder import GalleryFolder, folder_of
+from fewshot.models.prediction.gallery_folder import GalleryFolder, gallery_beside
 from fewshot.models.prediction.input_format import input_format
 from fewshot.models.prediction.photos import Photos
 from fewshot.models.prediction.prediction import UNKNOWN, Prediction, frame
@@ -183,14 +183,15 @@ def load(path: Path | str, photos: str = "auto") -> Predictor:
 
     photos: "on-black" turns photos into grey items on black, as Fashion-MNIST shows them;
     "as-they-are" does not; "auto" does where the model was trained on such images.
-    A gallery beside the file is searched in place of its own. Encoders, classifiers and heads of
-    plug-ins must have been imported. Raises UserError for a file that is missing, damaged, newer
+    A gallery beside the file is searched in place of its own, see `voters.Voters`. What plug-ins
+    register must have been imported. Raises UserError for a file that is missing, damaged, newer
     than the program, or of a part that is not registered, and for a gallery of another model.
     """
     module = load_module(path)
-    place = folder_of(module.stored.path)
-    large = GalleryFolder(module.stored, place) if place.is_dir() else None
-    return Predictor(module, photos=photos, large=large)
+    found = Predictor(module, photos=photos, large=gallery_beside(module.stored))
+    if found.answers.voters is not None and found.answers.voters.refused is not None:
+        logger.warning("%s", found.answers.voters.told())
+    return found
 
 
 def _tensor(images: UInt8Array | Tensor) -> Tensor:

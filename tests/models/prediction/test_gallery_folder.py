@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import sys
 
 import numpy as np
 import pandas as pd
@@ -13,7 +14,9 @@ import fewshot.__main__ as door
 from fewshot.errors import UserError
 from fewshot.models.extras import add_extras, as_plain, extras_of
 from fewshot.models.model_file import load_model
-from fewshot.models.prediction.predictor import load
+from fewshot.models.prediction import voters
+from fewshot.models.prediction.adding import add_classes
+from fewshot.models.prediction.predictor import Predictor, load
 from tests.models.known_model import write_model
 
 CLASSES = ("Bags", "Hats", "Socks")
@@ -91,6 +94,107 @@ def test_the_index_votes_as_all_photos_do(indexed, catalogue):
     one, other = (load(indexed[rows]).predict(photos) for rows in (1000, 10))
     assert (one["answer"] == other["answer"]).mean() > 0.8
     assert one["answer"].notna().all()
+
+
+@pytest.fixture(scope="module")
+def partly(catalogue):
+    """CSVs: of rows in four, one has no label, one is of another class; and the rest of them."""
+    rows = pd.read_csv(catalogue / "all.csv")[:-1]
+    rows.loc[::4, "articleType"] = ""
+    rows.loc[1::4, "articleType"] = "Kilts"
+    rows.to_csv(catalogue / "partly.csv", index=False)
+    rows[rows.index % 4 > 1].to_csv(catalogue / "rest.csv", index=False)
+    return catalogue
+
+
+def index(folder, csv, *options):
+    model = write_model(folder / "x.mdl")
+    vote_by_neighbours(model)
+    assert door.main(["index", str(model), str(csv), *options]) == 0
+    return model
+
+
+def test_images_without_a_class_of_the_model_are_neighbours_only(
+    partly, tmp_path, capsys, monkeypatch
+):
+    monkeypatch.setattr(voters, "_BLOCK", 10)
+    (tmp_path / "rest").mkdir()
+    rest = load(index(tmp_path / "rest", partly / "rest.csv"))
+    model = index(tmp_path, partly / "partly.csv")
+    told = "36 of 72 images vote; those of Kilts, which the model was not trained on, are neighb"
+    assert told in capsys.readouterr().out
+    photos = sorted((partly / "images").glob("test*.jpg"))
+    table = load(model).predict(photos, neighbours=20)
+    assert load(model).class_names == CLASSES
+    pd.testing.assert_frame_equal(rest.predict(photos), table[rest.predict(photos).columns])
+    classes = table.filter(regex=r"^neighbour_\d+_class$")
+    assert {"", "Kilts", *CLASSES} == set(classes.to_numpy().flatten())
+    door.main(["predict", str(model), str(photos[0])])
+    assert told in capsys.readouterr().err
+    nearly = load(index(tmp_path, partly / "partly.csv", "--exact-rows", "10")).predict(photos)
+    assert (nearly["answer"] == table["answer"]).mean() > 0.8
+
+
+def test_a_gallery_in_which_too_few_can_vote_says_so(catalogue, tmp_path, capsys):
+    own = tmp_path / "own"
+    own.mkdir()
+    alone = write_model(own / "x.mdl")
+    vote_by_neighbours(alone)
+    model = index(tmp_path, catalogue / "images")
+    told = "gallery' shows neighbours only, and the gallery in the model's file votes: 0 of its "
+    assert told in capsys.readouterr().out
+    photos = sorted((catalogue / "images").glob("test*.jpg"))
+    assert door.main(["predict", str(model), str(photos[0])]) == 0
+    assert "warning: " + f"'{tmp_path}/x." + told in capsys.readouterr().err
+    pd.testing.assert_frame_equal(load(model).predict(photos), load(alone).predict(photos))
+    few = pd.read_csv(catalogue / "all.csv")[:-1]
+    few.loc[few["articleType"] == "Hats", "articleType"] = ""
+    few.to_csv(catalogue / "few.csv", index=False)
+    model = index(tmp_path, catalogue / "few.csv")
+    assert "; none is of Hats, which is never the answer" in capsys.readouterr().out
+    assert "Hats" not in set(load(model).predict(photos)["answer"])
+
+
+def test_labels_of_another_kind_are_refused_before_anything_is_embedded(
+    catalogue, tmp_path, capsys
+):
+    model = write_model(tmp_path / "x.mdl")
+    words = ["index", str(model), str(catalogue / "all.csv"), "--label-column"]
+    assert door.main([*words, "articlType"]) == 2
+    error = capsys.readouterr().err
+    assert "all.csv has no column 'articlType'; its columns are: " in error
+    assert "Did you mean 'articleType'? Name another with --label-column ('' for none)" in error
+    assert door.main([*words, "path"]) == 0, "a classifier shows what its neighbours are called"
+    vote_by_neighbours(model)
+    assert door.main([*words, "path"]) == 2
+    error = capsys.readouterr().err
+    assert "the labels of these images (images/broken.jpg, images/train" in error
+    assert "none of the classes that " in error
+    assert "votes for (Bags, Hats, Socks): name the column of those with --label-column" in error
+    assert door.main([*words, ""]) == 0
+    assert "x.gallery: 72 images, 0 classes" in capsys.readouterr().out
+
+
+def test_the_library_is_asked_for_before_anything_is_embedded(
+    catalogue, tmp_path, capsys, monkeypatch
+):
+    monkeypatch.setitem(sys.modules, "faiss", None)
+    monkeypatch.setattr(Predictor, "embed", None)
+    model = write_model(tmp_path / "x.mdl")
+    assert door.main(["index", str(model), str(catalogue / "images"), "--exact-rows", "9"]) == 2
+    assert "faiss, which is not installed" in capsys.readouterr().err
+
+
+def test_classes_that_were_added_are_told_apart_by_their_photos(partly, tmp_path, capsys):
+    base = write_model(tmp_path / "base.mdl")
+    vote_by_neighbours(base)
+    pictures = np.random.default_rng(0).integers(0, 255, (3, 3, 16, 16), np.uint8)
+    add_classes(load(base), {"Kilts": pictures}).save(tmp_path / "x.mdl")
+    model = tmp_path / "x.mdl"
+    assert door.main(["index", str(model), str(partly / "partly.csv")]) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == "36 of 72 images vote"
+    assert load(model).class_names == (*CLASSES, "Kilts")
+    assert load(model).probabilities(pictures).sum(1).numpy() == pytest.approx(1)
 
 
 def test_what_is_compared_with_is_always_told(indexed, catalogue, capsys):
