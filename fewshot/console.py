@@ -1,21 +1,18 @@
 """What the command line writes: answers to stdout; the log and messages to stderr."""
 
 import contextlib
-import errno
 import gc
 import io
 import logging
 import os
 import signal
 import sys
-import sysconfig
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any, TextIO
 
-import fewshot
 from fewshot.errors import UserError
 from fewshot.launcher import is_peer
+from fewshot.machine_faults import machine_fault
 
 # What steers a terminal, or turns its text about: names in files may hold them.
 _STEERING = (
@@ -123,40 +120,6 @@ def message(error: UserError) -> str:
     return str(error).partition("\n  In call to configurable ")[0]
 
 
-_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-_OF_THE_DEVICE = (*_NO_ROOM, errno.EIO, errno.EROFS)  # a write to an open file names no file
-_OWN = tuple(
-    Path(place).resolve()
-    for place in (fewshot.__path__[0], *map(sysconfig.get_path, ("stdlib", "purelib")))
-)
-
-
-def _is_outside(error: OSError) -> bool:
-    """Whether it is of the user's files or devices: the program's own it must find by itself."""
-    if isinstance(error.filename, str | bytes):
-        place = Path(os.fsdecode(error.filename)).resolve()
-        return not any(place.is_relative_to(own) for own in _OWN)
-    return error.errno in _OF_THE_DEVICE
-
-
-def _machine_fault(error: BaseException) -> str | None:
-    """What to tell of a fault of the machine rather than of the program; None for any other."""
-    text = str(error).partition("\n")[0]
-    unloaded = isinstance(error, ImportError) and "failed to map segment" in text  # of a library
-    unmapped = isinstance(error, OSError) and error.errno == errno.ENOMEM
-    if isinstance(error, MemoryError) or unloaded or unmapped or "can't allocate memory" in text:
-        return "the memory does not suffice: take smaller batches or images, or a larger machine."
-    if isinstance(error, OSError) and error.strerror and _is_outside(error):
-        place = f": {error.filename}" if error.filename else ""
-        remedy = "make room" if error.errno in _NO_ROOM else "mend that"
-        return f"{error.strerror}{place}: {remedy}, then go on."
-    if type(error).__name__ == "OutOfMemoryError":
-        return f"the device's memory does not suffice, take smaller batches or images: {text}"
-    if isinstance(error, RuntimeError) and "home directory" in text:
-        return "there is no home folder to read ~ as: set HOME, or bind paths without ~."
-    return None
-
-
 @contextlib.contextmanager
 def uncollected() -> Iterator[None]:
     """Inside, no garbage is collected: among what is imported there is none, only time to lose."""
@@ -189,7 +152,7 @@ def exit_code(work: Callable[[], int | None]) -> int:
         say(f"interrupted; {interrupt}" if interrupt.args else "interrupted")
         return 130
     except (OSError, MemoryError, RuntimeError, ImportError) as error:
-        told = _machine_fault(error)
+        told = machine_fault(error)
         if told is None:
             raise
         say(f"error: {told}")

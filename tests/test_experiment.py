@@ -8,6 +8,7 @@ import types
 import gin
 import pytest
 import torch
+from gin.utils import augment_exception_message_and_reraise
 
 import experiment
 import fewshot
@@ -103,9 +104,15 @@ def test_a_long_config_name_is_shortened(requests, tmp_path):
         (RuntimeError("Could not determine home directory."), "set HOME, or bind paths without ~"),
     ],
 )
-def test_a_fault_of_the_machine_is_one_message(requests, capsys, fault, told):
+@pytest.mark.parametrize("through_gin", [False, True])
+def test_a_fault_of_the_machine_is_one_message(requests, capsys, fault, told, through_gin):
     def fail(request):
-        raise fault
+        try:
+            raise fault
+        except BaseException as error:
+            if through_gin:  # which raises a stand-in for what passes through a configurable
+                augment_exception_message_and_reraise(error, "\n  In call to configurable 'main'")
+            raise
 
     requests.main.does = fail
     assert experiment.run(["-c", "a.gin"]) == 2

@@ -20,7 +20,8 @@ ALLOWED = {
     "launcher": set(),
     "batch": {"sharing"},
     "interfaces": {"batch", "sections", "spreadsheet", "wording"},
-    "console": {"errors", "launcher"},
+    "machine_faults": set(),
+    "console": {"errors", "launcher", "machine_faults"},
     "augmentation": BASE | {"augmentation"},
     # console: for its command lines; is_bound: which splits a user gave
     "data": BASE | {"console", "data", "binding.config", "experiment.files"} | {"containment"},
