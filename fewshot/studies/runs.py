@@ -172,10 +172,6 @@ class Process(Protocol):
         """Ask it to stop."""
         ...
 
-    def wait(self) -> int:
-        """Its exit code, once it has one."""
-        ...
-
 
 def start(command: list[str], log: Path, environment: Mapping[str, str]) -> Process:
     """Start a process whose output and messages go to the end of a file."""

@@ -68,10 +68,6 @@ class Ended:
     def terminate(self):
         self.terminated = True
 
-    def wait(self):
-        self.polls = 0
-        return self.code
-
 
 @pytest.fixture
 def tiny(shop):

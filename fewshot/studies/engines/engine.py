@@ -12,7 +12,8 @@ from fewshot.studies.engines.options import EngineOptions
 from fewshot.studies.plan import PlannedRun
 
 _PACKAGE = "fewshot.studies.engines"
-_OTHERS = ("engine", "options", "worker")  # the modules beside the engines
+# the modules beside the engines
+_OTHERS = ("engine", "options", "side_by_side", "waiting", "worker")
 
 
 class Engine(Protocol):

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from fewshot.errors import UserError
-from fewshot.studies.engines.local import LOST, LocalEngine
 from fewshot.studies.engines.options import EngineOptions
+from fewshot.studies.engines.side_by_side import SideBySide
+from fewshot.studies.engines.waiting import INTERRUPTED, LOST
 from fewshot.studies.engines.worker import compute
 from fewshot.studies.runs import Process
 
@@ -26,7 +27,6 @@ _TRIES = {"RAY_NUM_REDIS_GET_RETRIES": "2"}
 _OWN = {"CPU": "num_cpus", "GPU": "num_gpus", "memory": "memory"}  # as Ray's options call them
 _CONNECT_SECONDS = 10
 _LOOK_SECONDS = 10  # between looks at whether some machine still has room for a run
-_STOP_SECONDS = 60  # for a run that is asked to stop to save
 
 
 def build(options: EngineOptions) -> "RayEngine":
@@ -77,14 +77,16 @@ def _check_listens(address: str, remedy: str) -> None:
         ) from error
 
 
-class RayEngine(LocalEngine):
+class RayEngine(SideBySide):
     """See engine.Engine; a run whose worker or machine is lost is started again, and goes on.
 
     Raises UserError where no machine has what a run asks for, also when that comes to be so.
     """
 
+    patience = 60.0  # a worker that is out of reach never says that it has stopped
+
     def __init__(self, ray: Any, options: EngineOptions) -> None:
-        super().__init__(options)
+        super().__init__(options.jobs)
         self._ray = ray
         self._asked = asked = {"CPU": 1.0, **options.resources}
         own = {_OWN[name]: amount for name, amount in asked.items() if name in _OWN}
@@ -99,6 +101,11 @@ class RayEngine(LocalEngine):
         """The run as a task, which writes its output to the file."""
         told = {name: value for name, value in os.environ.items() if name.startswith("FEWSHOT_")}
         return _Task(self, self._task.remote(command, str(log), str(Path.cwd()), told))
+
+    def look(self) -> None:
+        """See whether some machine still has room for a run, now and then."""
+        if time.monotonic() - self._looked > _LOOK_SECONDS:
+            self.check_room()
 
     def check_room(self) -> None:
         """Raises UserError where a run would wait for ever."""
@@ -115,18 +122,16 @@ class RayEngine(LocalEngine):
             "goes on."
         )
 
-    def exit_code(self, task: Any, seconds: float) -> int | None:
-        """Of the task's run; LOST where its worker is gone, None where it still goes on then."""
+    def exit_code(self, task: Any) -> int | None:
+        """Of the task's run; LOST where its worker is gone, None where it still goes on."""
         errors = self._ray.exceptions
-        done, _ = self._ray.wait([task], timeout=seconds)
+        done, _ = self._ray.wait([task], timeout=0)
         if not done:
-            if time.monotonic() - self._looked > _LOOK_SECONDS:
-                self.check_room()
             return None
         try:
             return int(self._ray.get(task, timeout=_CONNECT_SECONDS))
         except errors.TaskCancelledError:
-            return 130
+            return INTERRUPTED
         except errors.RayTaskError as error:  # the run could not even be started there
             raise UserError(
                 f"a run could not be started on a machine of the cluster: "
@@ -150,13 +155,8 @@ class _Task:
 
     def poll(self) -> int | None:
         """Its exit code, LOST where its worker is gone, None while it has none."""
-        return self._engine.exit_code(self._task, 0)
+        return self._engine.exit_code(self._task)
 
     def terminate(self) -> None:
         """Ask it to stop."""
         self._engine.cancel(self._task)
-
-    def wait(self) -> int:
-        """Its exit code; LOST where it has none within a minute of being asked to stop."""
-        code = self._engine.exit_code(self._task, _STOP_SECONDS)
-        return LOST if code is None else code

@@ -7,14 +7,16 @@ import subprocess
 import sys
 import textwrap
 import threading
+import time
 
 import pytest
 
 from fewshot.errors import UserError
 from fewshot.studies import runs
 from fewshot.studies.engines.engine import build_engine, names
-from fewshot.studies.engines.local import LOST, LocalEngine
+from fewshot.studies.engines.local import LocalEngine
 from fewshot.studies.engines.options import EngineOptions, read_resources
+from fewshot.studies.engines.waiting import INTERRUPTED, LOST
 from fewshot.studies.plan import PlannedRun
 from tests.studies.conftest import Ended
 
@@ -56,7 +58,7 @@ def started(monkeypatch, tmp_path):
         return process
 
     monkeypatch.setattr(runs, "start", start)
-    monkeypatch.setattr("fewshot.studies.engines.local._POLL_SECONDS", 0)
+    monkeypatch.setattr("fewshot.studies.engines.side_by_side._POLL_SECONDS", 0)
     return found
 
 
@@ -130,13 +132,44 @@ def test_one_that_is_refused_before_it_starts(started, tmp_path, caplog):
     assert "b: the run 'b' cannot start from a saved model, as RotationNet" in caplog.text
 
 
-def test_an_interrupt_stops_all_that_go(started, config, tmp_path):
-    started.codes["c"] = 130
-    with pytest.raises(KeyboardInterrupt, match="same command"):
-        started.polls = 5
-        LocalEngine(EngineOptions(3)).complete(planned(config, *"abcd"), tmp_path)
-    assert "d" not in started.names
-    assert all(one.polls <= 0 for one in started.going), "each was waited for"
+@pytest.mark.parametrize("stopped", [KeyboardInterrupt(), UserError("no machine is left")])
+def test_what_ends_the_study_stops_all_that_go(started, config, tmp_path, stopped):
+    class Interrupted(LocalEngine):
+        def look(self):
+            raise stopped
+
+    started.polls = 5
+    with pytest.raises(type(stopped)):
+        Interrupted(EngineOptions(3)).complete(planned(config, *"abcd"), tmp_path)
+    assert started.names == ["a", "b", "c"]
+    assert all(one.terminated and one.polls < 0 for one in started.going), "each was waited for"
+
+
+class Stubborn(Ended):
+    """One that never ends, or of which nothing can be known."""
+
+    def __init__(self, known):
+        super().__init__(0, 10**9)
+        self.known = known
+
+    def poll(self):
+        if not self.known:
+            raise UserError("nothing is known of it")
+        return super().poll()
+
+
+def test_all_that_hang_have_one_time_limit_to_stop(started, config, tmp_path, monkeypatch, caplog):
+    made = [Stubborn(known) for known in (True, False, True, True)]
+    left = iter(made)
+    monkeypatch.setattr(runs, "start", lambda *_: next(left))
+    hanging = LocalEngine(EngineOptions(4))
+    hanging.patience = 0.2
+    since = time.monotonic()
+    with pytest.raises(UserError, match="nothing is known of it"):
+        hanging.complete(planned(config, *"abcd"), tmp_path)
+    assert 0.2 <= time.monotonic() - since < 0.6
+    assert [one.terminated for one in made] == [True, False, True, True]
+    assert "3 runs have not stopped within 0 s" in caplog.text
 
 
 def test_what_was_completed_is_not_repeated(started, config, tmp_path, monkeypatch):
@@ -205,11 +238,18 @@ def test_engines_are_the_modules_there_are():
         build_engine("local", EngineOptions(address="auto"))
 
 
-def test_a_run_that_is_lost_starts_again_and_not_for_ever(started, config, tmp_path, caplog):
-    started.codes["a"] = LOST
+@pytest.mark.parametrize(
+    ("code", "why"),
+    [(LOST, "was lost with its worker"), (INTERRUPTED, "was interrupted, the study was not")],
+)
+def test_a_run_that_something_stops_starts_again_and_not_for_ever(
+    started, config, tmp_path, caplog, code, why
+):
+    started.codes["a"] = code
     assert LocalEngine().complete(planned(config, "a", "b"), tmp_path) == ["a"]
     assert started.names == ["a"] * 6 + ["b"]
-    assert "a was lost with its worker, and starts again" in caplog.text
+    assert f"a {why}, and starts again" in caplog.text
+    assert f"a ended with exit code {code}, see " in caplog.text
 
 
 def test_resources_are_names_and_amounts():
