@@ -7,3 +7,8 @@ class UserError(Exception):
     The message names the thing, the value found and the remedy, in one to three lines, and needs no
     traceback to be understood.
     """
+
+
+def in_words(error: Exception) -> str:
+    """What another process is told of an error."""
+    return str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}"

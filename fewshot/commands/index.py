@@ -5,17 +5,18 @@ embedded and written to MODEL's name with .gallery. Up to --exact-rows, all are 
 above, an index is made (pip install -r requirements-index.txt), and its recall against comparing
 with all is told. The gallery takes the place of the one in the model file; remove its folder to
 undo that. In a k-NN model, those images vote that are labelled with a class it was trained on; the
-others are neighbours only.
+others are neighbours only. torchrun --nproc_per_node=N -m fewshot index ... makes the same gallery
+by N processes, each on a GPU of its own where there are any.
 """
 
 import argparse
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from fewshot.models.prediction.gallery_writing import Part
-    from fewshot.models.prediction.photos import Photos
+    from fewshot.models.prediction.photos import Photo, Photos
     from fewshot.models.prediction.predictor import Predictor
 
 
@@ -35,26 +36,85 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(given: argparse.Namespace) -> int:
     """Write the gallery; 2 where not one photo could be read."""
-    from fewshot.console import say, show
+    import torch
+
     from fewshot.errors import UserError
     from fewshot.heads.comparing import imported
     from fewshot.models.load import load
-    from fewshot.models.prediction.answers import Answers
-    from fewshot.models.prediction.gallery_writing import write_gallery
     from fewshot.models.prediction.photos import Photos
     from fewshot.models.prediction.predictor import Predictor
-    from fewshot.wording import counted, visible
+    from fewshot.training.launched import met
 
     if given.exact_rows < 0:
         raise UserError(f"--exact-rows is {given.exact_rows}: give 0 or more.")
-    model = Predictor(load(given.model), photos=given.turned)
-    photos = Photos(given.photos, given.root, label_column=given.label_column or None)
-    model.answers.check_labels(photos.labels)
-    if (photos.total or 0) > given.exact_rows:
-        imported("faiss")  # before hours of embedding, not after
+    with met("cuda" if torch.cuda.is_available() else "cpu") as (rank, ranks):
+        model = Predictor(load(given.model), photos=given.turned)
+        photos = Photos(given.photos, given.root, label_column=given.label_column or None)
+        model.answers.check_labels(photos.labels)
+        if (photos.total or 0) > given.exact_rows:
+            imported("faiss")  # before hours of embedding, not after
+        if ranks == 1:
+            _write(model, _embedded(model, photos), given.exact_rows, photos.total)
+        else:
+            _together(model, photos, given, rank, ranks)
+    return 0
+
+
+def _together(
+    model: "Predictor", photos: "Photos", given: argparse.Namespace, rank: int, ranks: int
+) -> None:
+    """With other processes, each of which embeds a share; the first one writes."""
+    from fewshot.models.prediction.among_ranks import in_order, share
+    from fewshot.models.prediction.decoded import batch_size
+    from fewshot.models.prediction.gallery_folder import embedding_digest
+    from fewshot.training.agreement import check_alike, others_may_be_lost
+
+    with others_may_be_lost("Give the same command again."):
+        facts = {"model": embedding_digest(model.module.stored), "photos": photos.digest()}
+        check_alike(ranks, facts | {"command line": str(sorted(vars(given).items()))})
+        own = share(photos, batch_size(model.image_format), rank, ranks)
+        parts = in_order(_embedded(model, own), rank, ranks)
+        if rank == 0:
+            _write(model, parts, given.exact_rows, photos.total)
+        else:
+            list(parts)  # none: the first process has them
+
+
+def _embedded(model: "Predictor", photos: Iterable["Photo"]) -> Iterator["Part"]:
+    """Batch by batch."""
+    import numpy as np
+
+    from fewshot.models.prediction.decoded import decoded
+    from fewshot.models.prediction.gallery_writing import Part
+
+    for batch in decoded(photos, model.image_format):
+        good = [i for i in range(len(batch.photos)) if i not in batch.failures]
+        broken = [f"{batch.photos[i].name} ({f.reason})" for i, f in batch.failures.items()]
+        features = np.zeros((0, 0), np.float32)
+        if good:
+            features = model.embed(batch.images[good]).cpu().numpy()
+        some = [batch.photos[i] for i in good]
+        yield Part([p.name for p in some], [p.label for p in some], features, broken)
+
+
+def _write(model: "Predictor", parts: Iterator["Part"], exact_rows: int, total: int | None) -> None:
+    """Write what is embedded, and say what has come of it."""
+    from fewshot.console import say, show
+    from fewshot.models.prediction.answers import Answers
+    from fewshot.models.prediction.gallery_writing import write_gallery
+    from fewshot.progress import ProgressBar
+    from fewshot.wording import counted, visible
+
     broken: list[str] = []
-    parts = _parts(model, photos, broken)
-    written = write_gallery(model.module.stored, parts, model.alike.metrics, given.exact_rows)
+
+    def followed() -> Iterator["Part"]:
+        with ProgressBar("embedding", total, "photos") as bar:
+            for part in parts:
+                broken.extend(part.broken)
+                yield part
+                bar.update(len(part.names) + len(part.broken))
+
+    written = write_gallery(model.module.stored, followed(), model.alike.metrics, exact_rows)
     if broken:
         say(visible(f"{counted(len(broken), 'photo')} could not be read, the first: {broken[0]}"))
     show(visible(f"{written.place}: {len(written):,} images, {len(written.class_names)} classes"))
@@ -62,21 +122,3 @@ def run(given: argparse.Namespace) -> int:
     voters = Answers(model.module, model.extras, written).voters
     if voters is not None:
         show(voters.told())
-    return 0
-
-
-def _parts(model: "Predictor", photos: "Photos", broken: list[str]) -> Iterator["Part"]:
-    """Batch by batch; what cannot be read is noted in `broken`."""
-    from fewshot.models.prediction.decoded import decoded
-    from fewshot.models.prediction.gallery_writing import Part
-    from fewshot.progress import ProgressBar
-
-    with ProgressBar("embedding", photos.total or 0, "photos") as bar:
-        for batch in decoded(photos, model.image_format):
-            good = [i for i in range(len(batch.photos)) if i not in batch.failures]
-            broken += [f"{batch.photos[i].name} ({f.reason})" for i, f in batch.failures.items()]
-            if good:
-                features = model.embed(batch.images[good]).cpu().numpy()
-                some = [batch.photos[i] for i in good]
-                yield Part([p.name for p in some], [p.label for p in some], features)
-            bar.update(len(batch.photos))

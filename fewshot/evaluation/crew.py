@@ -15,7 +15,7 @@ import torch.distributed as dist
 from torch import Tensor
 
 from fewshot.batch import IntArray
-from fewshot.errors import UserError
+from fewshot.errors import UserError, in_words
 from fewshot.evaluation.inference import function_of, through
 from fewshot.evaluation.outputs import EvaluatedSplit, Output, evaluated
 from fewshot.interfaces import Dataset
@@ -106,7 +106,7 @@ class _Crew:
         except Exception as raised:  # which the others must hear of before they wait for it
             error = raised
         errors: list[str | None] = [None] * self.ranks
-        dist.all_gather_object(errors, None if error is None else _in_words(error))
+        dist.all_gather_object(errors, None if error is None else in_words(error))
         told = next((text for text in errors if text is not None), None)
         whole = found if told is not None else self._together(found, chunks)
         self.exchanging = False
@@ -128,10 +128,6 @@ class _Crew:
                 dist.recv(part, rank)
             whole.append(list(part.split(sizes)) if sizes else [])
         return torch.cat([whole[i % self.ranks][i // self.ranks] for i in range(len(chunks))])
-
-
-def _in_words(error: Exception) -> str:
-    return str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}"
 
 
 def _told(asked: Any = None) -> Any:

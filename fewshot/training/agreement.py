@@ -20,9 +20,13 @@ _LOST = ("connection closed", "connection reset", "timed out", "broken pipe", "n
 
 def check_alike_everywhere(fabric: Fabric, facts: Mapping[str, str]) -> None:
     """Raise the same UserError in every process unless all have the same facts, such as digests."""
-    if fabric.world_size == 1:
-        return
-    found: list[Any] = [None] * fabric.world_size
+    if fabric.world_size > 1:
+        check_alike(fabric.world_size, facts)
+
+
+def check_alike(ranks: int, facts: Mapping[str, str]) -> None:
+    """The same among so many processes that have met."""
+    found: list[Any] = [None] * ranks
     dist.all_gather_object(found, dict(facts))
     names = sorted({name for one in found for name in one})
     for name in names:

@@ -3,7 +3,8 @@
 import os
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -53,8 +54,26 @@ def launch_of(environment: Mapping[str, str]) -> Launch | None:
     return Launch(local, nodes)
 
 
-def meet(device_type: str, within: timedelta = _MEETING) -> None:
-    """Join the other processes; raises UserError where they do not come in time."""
+@contextmanager
+def met(device_type: str) -> Iterator[tuple[int, int]]:
+    """(rank, ranks) of this process among those that torchrun started, which can exchange objects
+    inside; (0, 1) where it was started alone.
+    """
+    if launch_of(os.environ) is None:
+        yield 0, 1
+        return
+    before = dist.is_initialized()
+    meet(device_type, backend="gloo")
+    yield dist.get_rank(), dist.get_world_size()
+    if not before:
+        dist.destroy_process_group()
+
+
+def meet(device_type: str, within: timedelta = _MEETING, backend: str | None = None) -> None:
+    """Join the other processes; raises UserError where they do not come in time.
+
+    backend: that they exchange by; None: nccl for tensors of GPUs, else gloo.
+    """
     os.environ.setdefault("TORCHELASTIC_RUN_ID", "none")  # Fabric looks for it
     if dist.is_initialized():
         return
@@ -65,7 +84,7 @@ def meet(device_type: str, within: timedelta = _MEETING) -> None:
         if device_type == "cuda":
             torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
         dist.init_process_group(
-            "nccl" if device_type == "cuda" else "gloo",
+            backend or ("nccl" if device_type == "cuda" else "gloo"),
             store=store_of_this_start(store, rank, ranks, within),
             rank=rank,
             world_size=ranks,

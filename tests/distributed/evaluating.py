@@ -1,4 +1,7 @@
-"""One process of an evaluation by several: python -m tests.distributed.evaluating FOLDER ROWS."""
+"""One process of several that embed together: for an evaluation, then for two galleries.
+
+python -m tests.distributed.evaluating FOLDER ROWS PHOTOS
+"""
 
 import json
 import sys
@@ -8,9 +11,12 @@ import numpy as np
 import torch
 import torch.distributed as dist
 
+import tests.objectives.toy  # noqa: F401  # registers the model's encoder
+from fewshot.__main__ import main
 from fewshot.errors import UserError
 from fewshot.evaluation.crew import shared
 from fewshot.evaluation.inference import embed, score
+from fewshot.models.prediction import decoded
 
 
 class Split:
@@ -79,8 +85,18 @@ def evaluate(place: Path, rows: int) -> None:
     (place / f"rank{rank}.json").write_text(json.dumps(told))
 
 
+def index(place: Path, photos: Path) -> int:
+    """Make the gallery of the folder's little model, eight photos a batch; the exit code."""
+    decoded.BATCH = 8
+    return main(["index", str(place / "x.mdl"), str(photos)])
+
+
 if __name__ == "__main__":
     torch.set_num_threads(1)
     dist.init_process_group("gloo")
     evaluate(Path(sys.argv[1]), int(sys.argv[2]))
+    code = index(Path(sys.argv[1]), Path(sys.argv[3]))
+    other = [*sys.argv[3:], *sys.argv[dist.get_rank() + 3 : 4]]  # one more place in one of them
+    refused = main(["index", str(Path(sys.argv[1]) / "x.mdl"), *other])
     dist.destroy_process_group()
+    sys.exit(code or (0 if refused == 2 else 1))

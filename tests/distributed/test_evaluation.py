@@ -1,4 +1,4 @@
-"""Two processes embed what one does, bit by bit, and no image twice."""
+"""Two processes embed what one does, bit by bit and no image twice."""
 
 import json
 import os
@@ -8,29 +8,45 @@ import sys
 from collections import Counter
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 
-from tests.distributed.evaluating import evaluate
+from fewshot.models.prediction import decoded
+from tests.distributed.evaluating import evaluate, index
+from tests.models.known_model import write_model
 
 ROOT = Path(__file__).parents[2]
 ROWS = 43  # with 8 a batch: 3 batches and 3, of which the last has 3 images
 
 
-def by_two(folder: Path) -> None:
-    """Two processes that meet at a port, each with one thread."""
+def by_two(folder: Path, photos: Path) -> list[str]:
+    """Two processes that meet at a port, each with one thread; what each says on stderr."""
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         port = str(taken.getsockname()[1])
-    meeting = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "WORLD_SIZE": "2"}
-    script = [sys.executable, "-m", "tests.distributed.evaluating", str(folder), str(ROWS)]
+    meeting = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
+    meeting |= {"WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2"}
+    script = ["-m", "tests.distributed.evaluating", str(folder), str(ROWS), str(photos)]
     environment = os.environ | meeting | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
-    going = [subprocess.Popen(script, cwd=ROOT, env=environment | {"RANK": rank}) for rank in "01"]
+    going = [
+        subprocess.Popen(
+            [sys.executable, *script],
+            cwd=ROOT,
+            env=environment | {"RANK": rank, "LOCAL_RANK": rank},
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for rank in "01"
+    ]
     try:
-        assert [process.wait(100) for process in going] == [0, 0]
+        said = [process.communicate(timeout=100)[1] for process in going]
+        assert [process.returncode for process in going] == [0, 0], said
     finally:
         for process in going:
             process.kill()
+    return said
 
 
 def told(folder: Path, processes: int) -> list[dict]:
@@ -40,13 +56,24 @@ def told(folder: Path, processes: int) -> list[dict]:
 @pytest.fixture(scope="module")
 def both(tmp_path_factory):
     place = tmp_path_factory.mktemp("evaluation")
+    photos = place / "photos"
+    photos.mkdir()
+    pixels = np.random.default_rng(0).integers(0, 255, (ROWS, 16, 16, 3), np.uint8)
+    for number, picture in enumerate(pixels):
+        Image.fromarray(picture).save(photos / f"{number:02}.png")
+    for broken in (3, *range(16, 24)):  # one of a batch, and all of another
+        (photos / f"{broken:02}.png").write_bytes(b"no picture")
     for name in "12":
         (place / name).mkdir()
+        write_model(place / name / "x.mdl")
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     evaluate(place / "1", ROWS)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(decoded, "BATCH", 8)
+        assert index(place / "1", photos) == 0
     torch.set_num_threads(threads)
-    by_two(place / "2")
+    (place / "said.json").write_text(json.dumps(by_two(place / "2", photos)))
     return place, told(place / "1", 1), told(place / "2", 2)
 
 
@@ -73,3 +100,22 @@ def test_one_that_cannot_is_told_by_the_first_and_weights_are_given_back(both):
     assert alone["refused"] == first["refused"] == "row 17 cannot be read"
     assert second["refused"] is None
     assert first["same"] and second["same"]
+
+
+@pytest.mark.slow
+def test_a_gallery_is_that_of_one_process(both):
+    alone, together = (both[0] / name / "x.gallery" for name in ("1", "2"))
+    names = sorted(path.name for path in alone.iterdir())
+    assert names == ["ends.i64", "features.f32", "gallery.json", "labels.i32", "names.txt"]
+    for name in names:
+        assert (alone / name).read_bytes() == (together / name).read_bytes(), name
+    assert json.loads((alone / "gallery.json").read_text())["rows"] == ROWS - 9
+
+
+@pytest.mark.slow
+def test_the_first_process_says_what_could_not_be_read_and_all_refuse_other_photos(both):
+    first, second = json.loads((both[0] / "said.json").read_text())
+    assert "9 photos could not be read, the first: " in first
+    assert "could not be read" not in second
+    for said in (first, second):
+        assert "the processes were not started alike: the command line of process 1 differs" in said

@@ -26,8 +26,7 @@ class Decoded:
 
 def decoded(photos: Iterable[Photo], wanted: ImageFormat) -> Iterator[Decoded]:
     """The photos in order, batch by batch; no exception of a broken one is raised."""
-    threads = os.cpu_count() or 1
-    batch = max(1, min(BATCH, _PIXELS // (wanted.size[0] * wanted.size[1])))
+    threads, batch = os.cpu_count() or 1, batch_size(wanted)
     waiting: deque[Future[Decoded]] = deque()
     left = iter(photos)
     executor = ThreadPoolExecutor(threads, "decode")
@@ -40,6 +39,11 @@ def decoded(photos: Iterable[Photo], wanted: ImageFormat) -> Iterator[Decoded]:
             yield waiting.popleft().result()
     finally:
         executor.shutdown(cancel_futures=True)  # an interruption does not wait for the rest
+
+
+def batch_size(wanted: ImageFormat) -> int:
+    """How many photos make a batch."""
+    return max(1, min(BATCH, _PIXELS // (wanted.size[0] * wanted.size[1])))
 
 
 def _decode(photos: Sequence[Photo], wanted: ImageFormat) -> Decoded:

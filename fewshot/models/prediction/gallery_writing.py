@@ -3,7 +3,7 @@
 import json
 import shutil
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -27,11 +27,15 @@ from fewshot.models.stored import StoredModel
 
 @dataclass(frozen=True)
 class Part:
-    """Some images: names, their classes ('' where there is none), features float32 [n, D]."""
+    """Some images: names, their classes ('' where there is none), features float32 [n, D].
+
+    broken: photos that could not be read, and why; there may be nothing else.
+    """
 
     names: list[str]
     classes: list[str]
     features: NDArray[np.float32]
+    broken: list[str] = field(default_factory=list)
 
 
 def write_gallery(
@@ -75,6 +79,8 @@ def _write_rows(folder: Path, parts: Iterable[Part]) -> dict[str, Any]:
     )
     with names, ends, labels, features:
         for part in parts:
+            if not part.names:
+                continue
             lines = [name.replace("\n", " ").encode() + b"\n" for name in part.names]
             names.write(b"".join(lines))
             places = end + np.cumsum([len(line) for line in lines], dtype=np.int64)
@@ -83,7 +89,7 @@ def _write_rows(folder: Path, parts: Iterable[Part]) -> dict[str, Any]:
             labels.write(np.array(told, np.int32).tobytes())
             features.write(np.ascontiguousarray(part.features, np.float32).tobytes())
             rows, width = rows + len(lines), part.features.shape[1]
-            end = int(places[-1]) if len(places) else end
+            end = int(places[-1])
     if not rows:
         raise UserError("the gallery has no image that can be read: name other photos.")
     return {"rows": rows, "width": width, "class_names": list(numbers)}

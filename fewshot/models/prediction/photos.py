@@ -13,6 +13,7 @@ from fewshot.containment import Roots
 from fewshot.data.images.decode import ImageFormat, UInt8Array, decode_file
 from fewshot.data.images.walk import walk_pictures
 from fewshot.errors import UserError
+from fewshot.models.digest import digest_of
 from fewshot.wording import compared
 
 if TYPE_CHECKING:
@@ -59,6 +60,10 @@ class Photos:
     def labels(self) -> set[str]:
         """What CSVs say of their photos."""
         return {label for part in self._found for label in part.labels if label}
+
+    def digest(self) -> str:
+        """Of the names and labels of all photos but those of `lines`."""
+        return digest_of([[part.items, list(part.labels)] for part in self._found])
 
     def __iter__(self) -> Iterator[Photo]:
         for part in self._found:
