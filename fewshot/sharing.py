@@ -7,11 +7,14 @@ of gathering once differed by a factor of the number of processes).
 """
 
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import Any, cast
 
 import torch
 import torch.distributed as dist
 from torch import Tensor
+
+PATIENCE = timedelta(minutes=30)  # to wait for other processes while all are at work
 
 
 class _Sum(torch.autograd.Function):

@@ -7,6 +7,7 @@ compute: the same images in the same batches, none twice and none to fill up.
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from datetime import timedelta
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,9 @@ from fewshot.errors import UserError, in_words
 from fewshot.evaluation.inference import function_of, through
 from fewshot.evaluation.outputs import EvaluatedSplit, Output, evaluated
 from fewshot.interfaces import Dataset
+from fewshot.sharing import PATIENCE
+
+_EVALUATING = timedelta(days=1)  # by heads, projections and pictures, in the first process alone
 
 
 @contextmanager
@@ -44,7 +48,7 @@ def shared(
         return
     own = crew.take_state()
     try:
-        while (asked := _told()) is not None:
+        while (asked := _waited_for()) is not None:
             crew.compute(*asked)
     finally:
         for tensor, value in zip(crew.state, own, strict=True):
@@ -135,6 +139,17 @@ def _told(asked: Any = None) -> Any:
     said = [asked]
     dist.broadcast_object_list(said, 0)
     return said[0]
+
+
+def _waited_for() -> Any:
+    """The same in the others, however long the first one's evaluators take; when that process ends,
+    its connections do, and the others notice at once.
+    """
+    dist.set_timeout(_EVALUATING)
+    try:
+        return _told()
+    finally:
+        dist.set_timeout(PATIENCE)
 
 
 def _as_bytes(tensor: Tensor) -> Tensor:

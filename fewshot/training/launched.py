@@ -14,10 +14,10 @@ from torch.distributed.distributed_c10d import PrefixStore, Store
 from torch.distributed.rendezvous import rendezvous
 
 from fewshot.errors import UserError
+from fewshot.sharing import PATIENCE
 
 _NEEDED = ("RANK", "LOCAL_RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
 _MEETING = timedelta(minutes=2)  # to wait for the others at the start
-_PATIENCE = timedelta(minutes=30)  # to wait for them while one of them is at work
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,7 @@ def meet(device_type: str, within: timedelta = _MEETING, backend: str | None = N
             store=store_of_this_start(store, rank, ranks, within),
             rank=rank,
             world_size=ranks,
-            timeout=_PATIENCE,
+            timeout=PATIENCE,
         )
     except (RuntimeError, ValueError) as error:
         place = f"{os.environ['MASTER_ADDR']}:{os.environ['MASTER_PORT']}"

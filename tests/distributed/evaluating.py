@@ -5,6 +5,8 @@ python -m tests.distributed.evaluating FOLDER ROWS PHOTOS
 
 import json
 import sys
+import time
+from datetime import timedelta
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +16,7 @@ import torch.distributed as dist
 import tests.objectives.toy  # noqa: F401  # registers the model's encoder
 from fewshot.__main__ import main
 from fewshot.errors import UserError
+from fewshot.evaluation import crew
 from fewshot.evaluation.crew import shared
 from fewshot.evaluation.inference import embed, score
 from fewshot.models.prediction import decoded
@@ -85,6 +88,21 @@ def evaluate(place: Path, rows: int) -> None:
     (place / f"rank{rank}.json").write_text(json.dumps(told))
 
 
+def wait_long(net: Net) -> None:
+    """Wait for the first process longer than others are waited for while all are at work."""
+    take_state = crew._Crew.take_state
+
+    def then_hurry(self: crew._Crew) -> list[torch.Tensor]:
+        before = take_state(self)
+        dist.set_timeout(timedelta(seconds=0.5))
+        return before
+
+    crew._Crew.take_state = then_hurry
+    with shared(net, {}) as found:
+        if found is not None:
+            time.sleep(1.5)
+
+
 def index(place: Path, photos: Path) -> int:
     """Make the gallery of the folder's little model, eight photos a batch; the exit code."""
     decoded.BATCH = 8
@@ -95,6 +113,7 @@ if __name__ == "__main__":
     torch.set_num_threads(1)
     dist.init_process_group("gloo")
     evaluate(Path(sys.argv[1]), int(sys.argv[2]))
+    wait_long(Net())
     code = index(Path(sys.argv[1]), Path(sys.argv[3]))
     other = [*sys.argv[3:], *sys.argv[dist.get_rank() + 3 : 4]]  # one more place in one of them
     refused = main(["index", str(Path(sys.argv[1]) / "x.mdl"), *other])
