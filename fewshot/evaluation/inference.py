@@ -22,8 +22,15 @@ def device_of(objective: Any) -> torch.device:
     return torch.device("cpu") if parameter is None else parameter.device
 
 
+def _images_at_a_time(objective: Any) -> int:
+    """Few on a processor: the maps of many take fresh pages of memory from the system at every
+    layer, which costs as much as two thirds of the convolutions do; a GPU is only busy with many.
+    """
+    return 32 if device_of(objective).type == "cpu" else 512
+
+
 def embed(
-    objective: Any, dataset: Dataset, chunk: int = 512, rows: IntArray | None = None
+    objective: Any, dataset: Dataset, chunk: int | None = None, rows: IntArray | None = None
 ) -> Tensor:
     """Embeddings float32 [N, D] of the dataset's rows (or of some), on the objective's device, but
     on the CPU where that has no float64.
@@ -37,7 +44,7 @@ def embed(
 def score(
     objective: Any,
     dataset: Dataset,
-    chunk: int = 512,
+    chunk: int | None = None,
     rows: IntArray | None = None,
     mirrored: bool = False,
     shift: int = 0,
@@ -49,6 +56,7 @@ def score(
     objective that does not classify.
     """
     refuse_no_scores(objective)
+    chunk = chunk or _images_at_a_time(objective)
     of_features = getattr(objective, "scores_of", None)
     if of_features is not None and not mirrored and shift == 0:
         features = embed(objective, dataset, chunk, rows)
@@ -79,9 +87,10 @@ def function_of(objective: Any, output: Output) -> Callable[[Tensor], Tensor]:
 
 
 def _kept(
-    objective: Any, dataset: Dataset, chunk: int, rows: IntArray | None, output: Output
+    objective: Any, dataset: Dataset, chunk: int | None, rows: IntArray | None, output: Output
 ) -> Tensor:
     """An output of the rows' images, as an EvaluatedSplit keeps it."""
+    chunk = chunk or _images_at_a_time(objective)
     rows = np.arange(len(dataset)) if rows is None else rows
     if len(rows) == 0:
         raise UserError(f"{_verb(output)}: the dataset has no rows.")
