@@ -12,6 +12,12 @@ def compared(name: str) -> str:
     return name if name.isascii() else unicodedata.normalize("NFC", name)
 
 
+def all_compared(names: Iterable[str]) -> list[str]:
+    """Each of many as it is compared, at no call a name where they are ASCII."""
+    stripped = list(map(str.strip, names))
+    return stripped if "".join(stripped).isascii() else list(map(compared, stripped))
+
+
 def first_few(items: Iterable[object], limit: int = 5) -> str:
     """The first few items, and how many more there are."""
     texts = [str(item) for item in items]

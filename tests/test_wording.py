@@ -1,4 +1,4 @@
-from fewshot.wording import counted, first_few, visible
+from fewshot.wording import all_compared, compared, counted, first_few, visible
 
 
 def test_one_is_singular():
@@ -12,3 +12,8 @@ def test_a_long_list_says_how_many_are_left_out():
 
 def test_what_moves_a_cursor_is_shown_as_its_code():
     assert visible("red\x1b[31m\u2028é") == "red\\x1b[31m\\u2028é"
+
+
+def test_many_names_are_compared_as_each_would_be():
+    for names in ([" a", "b\t"], ["e\u0301", " u "], []):
+        assert all_compared(names) == [compared(name) for name in names]

@@ -77,7 +77,8 @@ class FashionDataset:
         readable, self._pixels, broken = open_pixels(store, stamps, wanted, cache_dir)
         self.skipped = _unreadable(table, stamps, broken)
         self._report_skipped(table, store)
-        self.table = table[~table["id"].isin(self.skipped["id"])].reset_index(drop=True)
+        kept = slice(None) if self.skipped.empty else ~table["id"].isin(self.skipped["id"])
+        self.table = table[kept].reset_index(drop=True)
         self._positions = np.arange(len(readable), dtype=np.int64)
         self._digests = self._pixels.digests(self._positions)
         self.ids = self.table["id"].to_numpy(dtype=str)
@@ -163,10 +164,7 @@ def _paths(csv_file: str | Path | Sequence[str | Path] | None) -> list[Path]:
 
 
 def _import_missing(
-    csv_files: Sequence[Path],
-    root_dir: Path,
-    importer: Callable[[], Any] | None,
-    in_memory: bool,
+    csv_files: Sequence[Path], root_dir: Path, importer: Callable[[], Any] | None, in_memory: bool
 ) -> None:
     """Let the importer make root_dir when one of its CSV files is not there yet."""
     missing = [path for path in csv_files if path.parent == root_dir and not path.exists()]
@@ -183,9 +181,10 @@ def _import_missing(
 def _unreadable(
     table: pd.DataFrame, stamps: Mapping[str, str], broken: Mapping[str, str]
 ) -> pd.DataFrame:
+    ids = table["id"].tolist() if broken or len(stamps) < len(table) else ()
     reasons = [
         (image_id, broken.get(image_id, "no image"))
-        for image_id in table["id"].tolist()
+        for image_id in ids
         if image_id not in stamps or image_id in broken
     ]
     return pd.DataFrame(reasons, columns=["id", "reason"], dtype=str)

@@ -17,7 +17,7 @@ from fewshot.data.images.decode import (
     file_stamp,
 )
 from fewshot.errors import UserError
-from fewshot.wording import compared, first_few
+from fewshot.wording import all_compared, first_few
 
 
 class ArrayImages:
@@ -48,11 +48,10 @@ class ArrayImages:
                 f"one line an image is needed."
             )
         self._images = grey
-        self._rows = {image_id: row for row, image_id in enumerate(map(compared, ids))}
+        named = all_compared(ids)
+        self._rows = dict(zip(named, range(len(named)), strict=True))
         if len(self._rows) != len(ids):
-            twice = [
-                image_id for image_id, count in Counter(map(compared, ids)).items() if count > 1
-            ]
+            twice = [image_id for image_id, count in Counter(named).items() if count > 1]
             raise UserError(
                 f"{ids_path} names {first_few(twice)} more than once: each image needs its own id."
             )

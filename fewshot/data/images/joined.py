@@ -55,8 +55,10 @@ class JoinedSegments:
 
     def stamps(self) -> dict[str, str]:
         """{id: freshness stamp of its source} of every image."""
-        pairs = (zip(part.ids, part.stamps, strict=True) for part in self._segments)
-        return dict(chain.from_iterable(pairs))
+        found: dict[str, str] = {}
+        for segment in self._segments:
+            found.update(zip(segment.ids, segment.stamps, strict=True))
+        return found
 
     def places(self, ids: Sequence[str]) -> IntArray:
         """int64 [n], the places of the ids, all of which must be here."""

@@ -73,8 +73,9 @@ class Pack:
 
     def _stamps(self) -> dict[str, str]:
         """Of every image that is packed, or was tried."""
-        tried = {image_id: stamp for image_id, (stamp, _) in self._index.unreadable.items()}
-        return self._images.stamps() | tried
+        known = self._images.stamps()
+        known.update((i, stamp) for i, (stamp, _) in self._index.unreadable.items())
+        return known
 
     @contextmanager
     def _writing(self) -> Iterator[None]:

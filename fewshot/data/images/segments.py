@@ -79,7 +79,7 @@ def read_segment(directory: Path, name: str, shape: tuple[int, int, int]) -> Seg
         _check_texts(*facts)
         if len({len(texts) for texts in facts}) != 1:
             raise ValueError("lists of different lengths")
-        if stored.get("check", _check(facts)) != _check(facts):  # older versions noted none
+        if "check" in stored and stored["check"] != _check(facts):  # older versions noted none
             raise ValueError("not what was written")
         pixels = directory / f"{name}.u8"
         if pixels.stat().st_size != len(facts[0]) * int(np.prod(shape)):

@@ -6,6 +6,7 @@ import io
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import compress
 from pathlib import Path
 from typing import NoReturn
 from unicodedata import normalize
@@ -66,22 +67,21 @@ def read_sheet(path: Path, required: Mapping[str, str], labels: Sequence[str] = 
 def _read_whole(sheet: Sheet, lines: list[str], at: int) -> bool:
     """Fill the sheet at once where every row fits the header; else leave it, for `_read_rows`."""
     reader = csv.reader(lines[at:], strict=True)
-    rows: list[list[str]] = []
-    starts: list[int] = []
-    width, line = len(sheet.columns), at + 1
+    width = len(sheet.columns)
     try:
-        for cells in reader:
-            # a line of one cell may be one of spaces, which is none
-            if (len(cells) != width and cells) or width == 1:
-                return False
-            if cells:
-                rows.append(cells)
-                starts.append(line)
-            line = at + reader.line_num + 1
+        rows = list(reader)
     except csv.Error:
         return False
-    sheet.rows.extend(rows)
-    sheet.lines.extend(starts)
+    widths = {*map(len, rows)}
+    # a line of one cell may be one of spaces, which is none
+    if widths - {0} != {width} or width == 1:
+        return False
+    starts = list(range(at + 1, at + 1 + len(rows)))
+    if reader.line_num > len(rows):  # some records have several lines
+        reader = csv.reader(lines[at:], strict=True)
+        starts = [at + 1, *(at + 1 + reader.line_num for _ in reader)][:-1]
+    sheet.rows.extend(filter(None, rows))  # without blank lines
+    sheet.lines.extend(compress(starts, rows))
     return True
 
 

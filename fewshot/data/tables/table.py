@@ -12,7 +12,7 @@ from fewshot.console import uncollected
 from fewshot.data.tables.csv_file import Sheet, read_bytes, read_sheet
 from fewshot.errors import UserError
 from fewshot.experiment.files import write_atomically
-from fewshot.wording import compared, first_few
+from fewshot.wording import all_compared, first_few
 
 Paths = str | Path | Sequence[str | Path]
 
@@ -52,7 +52,7 @@ def _read(
         frames = [pd.DataFrame(sheet.rows, columns=sheet.columns, dtype=str) for sheet in sheets]
     table = pd.concat(frames, ignore_index=True).fillna("") if len(frames) > 1 else frames[0]
     for column in {*required, *labels} & set(table.columns):
-        table[column] = list(map(compared, table[column].tolist()))
+        table[column] = all_compared(table[column].tolist())
     if id_column is not None:
         _check_ids(table[id_column].tolist(), sheets)
     return table
@@ -69,7 +69,8 @@ def write_table(table: pd.DataFrame, path: str | Path) -> None:
     writer = csv.writer(SimpleNamespace(write=lines.append), lineterminator="\r\n")
     writer.writerow(table.columns)
     cells = table.astype(object).where(table.notna(), "")
-    writer.writerows(cells.itertuples(index=False, name=None))
+    columns = [cells.iloc[:, place].tolist() for place in range(cells.shape[1])]
+    writer.writerows(zip(*columns, strict=True))
     write_text("".join([f"{line[:-2]}\n" for line in lines]), path)
 
 

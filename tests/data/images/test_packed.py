@@ -1,8 +1,10 @@
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from fewshot.data.images.decode import ImageFormat
+from fewshot.data.images.joined import digest_numbers, hexadecimal
 from fewshot.data.images.packed import Storage, cache_root, open_pixels, pack_directory
 from fewshot.data.images.store import open_store
 
@@ -66,3 +68,13 @@ def test_packing_leaves_broken_images_out_and_unpacked_ones_are_black(make_image
     assert images[0].any()
     assert not images[1].any()
     assert f"{root}/images/b.png is unreadable and would be skipped: not an image" in caplog.text
+
+
+def test_digests_come_back_from_their_numbers():
+    texts = ["00000000000000ff", "ffffffffffffffff", "8000000000000000", "7fe0c0ffee123456"]
+    numbers = digest_numbers(texts)
+    assert numbers.tolist() == [255, -1, -(2**63), int(texts[3], 16)]
+    assert hexadecimal(numbers) == texts
+    for damage in ("00", "0" * 17, "g" * 16):
+        with pytest.raises(ValueError, match=r"hex|buffer"):
+            digest_numbers([damage])
