@@ -62,22 +62,19 @@ def main() -> None:
     parser.add_argument("--profile", action="store_true")
     given = parser.parse_args()
     seen: dict[str, Any] = {}
-    evaluate, write = fewshot.main._evaluate, fewshot.main._write
+    evaluate = fewshot.main._evaluate
 
-    def evaluating(parts: Any, *others: Any) -> Any:
+    def evaluating(parts: Any, *others: Any) -> None:
         seen.update(parts=parts, began=time.perf_counter())
         if given.profile:
             seen["profile"] = cProfile.Profile()
             seen["profile"].enable()
-        return evaluate(parts, *others)
-
-    def writing(*arguments: Any) -> None:
-        write(*arguments)
+        evaluate(parts, *others)
         seen["took"] = time.perf_counter() - seen["began"]
         if given.profile:
             seen["profile"].disable()
 
-    fewshot.main._evaluate, fewshot.main._write = evaluating, writing
+    fewshot.main._evaluate = evaluating
     logging.getLogger("fewshot").setLevel(logging.WARNING)
     with tempfile.TemporaryDirectory() as temporary:
         place = Path(temporary)

@@ -1,52 +1,32 @@
 """One experiment from bindings to results: build in order, train, choose, evaluate, write."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import gin
 
-from fewshot import seeding
 from fewshot.binding.config import RunRequest
 from fewshot.binding.unused import report_unused
 from fewshot.data.loading import load_data
-from fewshot.data.run_data import RunData
-from fewshot.data.samplers.unstructured import ShuffledBatches
 from fewshot.errors import UserError
 from fewshot.evaluation import refusals
 from fewshot.evaluation.crew import shared
 from fewshot.evaluation.kept import kept
-from fewshot.evaluation.outputs import findings
+from fewshot.evaluation.outputs import findings, with_images
 from fewshot.experiment.artifacts import ExperimentFolder
 from fewshot.experiment.beginning import begin, held
 from fewshot.experiment.environment import environment
 from fewshot.experiment.results import merge_metrics, results, write_figures, write_pictures
-from fewshot.interfaces import Evaluation, Evaluator, Sampler
+from fewshot.interfaces import Evaluation
 from fewshot.launcher import is_peer
 from fewshot.models.extras import add_extras
 from fewshot.models.model_file import load_model, restore, save_model
 from fewshot.objectives.advice import advise
-from fewshot.objectives.objective import Objective
+from fewshot.parts import Factory, Parts, build
 from fewshot.reports.presenting import present
 from fewshot.training.dry_run import describe
 from fewshot.training.final_figures import log_final, log_pictures
-from fewshot.training.hardware import Hardware
-from fewshot.training.trainer import Fit, Summary, Trainer
-
-Factory = Callable[..., Any]
-
-
-@dataclass(frozen=True)
-class Parts:
-    """Everything a run is made of, built in order after seeding."""
-
-    data: RunData
-    objective: Objective
-    sampler: Sampler | None
-    monitors: Sequence[Evaluator]
-    evaluators: Sequence[Evaluator]
-    hardware: Hardware
-    trainer: Trainer
+from fewshot.training.trainer import Fit, Summary
 
 
 @gin.configurable(denylist=["request"])
@@ -79,7 +59,7 @@ def main(
         labels = getattr(objective, "needs_labels", False)
         rows = (train_rows, validation_fraction, seed, test_rows)
         data = load_data(*rows, needs_labels=labels, dry_run=request.dry_run)
-        parts = _build(data, objective, sampler, evaluators, seed, training=num_epochs > 0)
+        parts = build(data, objective, sampler, evaluators, seed, training=num_epochs > 0)
         fit = Fit(
             objective=parts.objective,
             dataset=data.train,
@@ -111,10 +91,15 @@ def main(
         facts = data.facts(data.count_trained_on(parts.objective.inherited_images))
         origin = _start(folder, request, seed, parts)
         summary = train()
-        found = _evaluate(parts, folder, summary)
-        if parts.hardware.is_main_process:
-            metrics = merge_metrics([facts, *found])
-            _write(folder, results(folder.name, origin, seed, summary.facts(), metrics), found)
+
+        def write(found: Sequence[Evaluation]) -> set[str]:
+            figures = merge_metrics([facts, *found])
+            contents = results(folder.name, origin, seed, summary.facts(), figures)
+            folder.write_text(folder.operative.name, gin.operative_config_str())
+            log_final(folder, contents)
+            return write_figures(folder, contents, found)
+
+        _evaluate(parts, folder, summary, write)
 
 
 def _start(
@@ -132,35 +117,6 @@ def _start(
     return origin
 
 
-def _build(
-    data: RunData,
-    objective: Factory,
-    sampler: Factory | None,
-    evaluators: Sequence[Factory],
-    seed: int,
-    training: bool,
-) -> Parts:
-    seeding.reseed(seed, "build")
-    trainer = gin.get_configurable(Trainer)(gin.get_configurable(Hardware)())
-    built = objective(data.spec())
-    batches = None
-    if training:
-        factory = sampler or gin.get_configurable(ShuffledBatches)
-        batches = factory(labels=data.train.labels, class_names=data.train.class_names, seed=seed)
-        if batches.layout != built.layout:
-            raise UserError(
-                f"{type(built).__name__} needs batches ordered '{built.layout}', but "
-                f"{type(batches).__name__} gives '{batches.layout}': bind another main.sampler."
-            )
-    with gin.config_scope("validation"):
-        monitors = [e for e in (factory() for factory in evaluators) if e.monitors]
-    final = [factory() for factory in evaluators]
-    refusals.refuse_twins(final)
-    if not (data.train.labels >= 0).any():
-        refusals.refuse_labels_asked_for(final)
-    return Parts(data, built, batches, monitors, final, trainer.hardware, trainer)
-
-
 def _validation(parts: Parts) -> Callable[[], Mapping[str, Mapping[str, Any]]] | None:
     """What the trainer calls to look at the validation split; None where there is nothing."""
     if parts.data.validation is None or not parts.monitors:
@@ -175,25 +131,27 @@ def _validation(parts: Parts) -> Callable[[], Mapping[str, Mapping[str, Any]]] |
     return validate
 
 
-def _evaluate(parts: Parts, folder: ExperimentFolder, summary: Summary) -> Sequence[Evaluation]:
-    """Every evaluator on every split, by the model the run chose, which keeps what it needs."""
-    if summary.epochs > 0 and parts.hardware.is_main_process:
+def _evaluate(
+    parts: Parts,
+    folder: ExperimentFolder,
+    summary: Summary,
+    write: Callable[[Sequence[Evaluation]], set[str]],
+) -> None:
+    """Every evaluator on every split, by the model the run chose, which keeps what it needs.
+
+    write: the figures, on disk before anything that shows them is made; see write_figures.
+    """
+    writes = parts.hardware.is_main_process
+    if summary.epochs > 0 and writes:
         restore(parts.objective, load_model(folder.model))
     together = shared(parts.objective, parts.data.evaluated)
     with parts.hardware.inference(parts.objective), together as splits:
         found = findings(parts.evaluators, parts.objective, splits) if splits else []
         if splits and summary.epochs > 0 and parts.objective.embeds_by_parts:
             add_extras(folder.model, kept(parts.objective, splits, parts.evaluators, found))
-    return found
-
-
-def _write(
-    folder: ExperimentFolder, contents: Mapping[str, Any], found: Sequence[Evaluation]
-) -> None:
-    """The figures, and when they are safe all that shows them."""
-    folder.write_text(folder.operative.name, gin.operative_config_str())
-    log_final(folder, contents)
-    write_figures(folder, contents, found)
-    write_pictures(folder, found)
-    log_pictures(folder)
-    present(folder.path, found)
+        written = write(found) if writes else set()
+        found = with_images(found)
+    if writes:
+        write_pictures(folder, found, written)
+        log_pictures(folder)
+        present(folder.path, found)

@@ -419,8 +419,14 @@ def test_an_encoder_from_a_second_config_leaves_nothing_unused(shop, tmp_path, c
 def test_a_folder_that_goes_while_its_report_is_made_is_no_finished_run(
     shop, tmp_path, monkeypatch
 ):
+    def looked_at(found):
+        assert (tmp_path / "gone" / "results.json").is_file(), "figures come first"
+        return found
+
     def gone(folder, found):
         folder.rename(folder.with_name("away"))
+
+    monkeypatch.setattr(sys.modules["fewshot.main"], "with_images", looked_at)
 
     monkeypatch.setattr(sys.modules["fewshot.main"], "present", gone)
     small = [*shop.bindings(), *SMALL, "main.num_epochs = 1"]

@@ -1,6 +1,7 @@
 """The test split's embeddings as a picture and as a page."""
 
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -45,11 +46,13 @@ class EmbeddingMap:
         self.prefix = checked_prefix("EmbeddingMap", prefix)
 
     def __call__(self, objective: Any, datasets: Mapping[str, Dataset]) -> Evaluation:
-        """Embed and project; the files are written when asked for."""
+        """No figures; embedding and projection come with all that is only looked at."""
         split = reported_split(datasets)
         if split is None:
             return Evaluation({})
-        dataset = datasets[split]
+        return Evaluation({}, more=partial(self._map, objective, datasets[split], datasets))
+
+    def _map(self, objective: Any, dataset: Dataset, datasets: Mapping[str, Dataset]) -> Evaluation:
         # An unlabelled split is drawn as one class.
         known = dataset.labels if (dataset.labels >= 0).any() else np.zeros_like(dataset.labels)
         rows = stratified_rows(known, self.max_points)

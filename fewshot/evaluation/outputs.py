@@ -1,5 +1,6 @@
 """A split together with what one objective makes of its images, each image computed once."""
 
+import logging
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import Any, TypeVar
 
@@ -11,6 +12,8 @@ from torch import Tensor
 from fewshot.batch import IntArray
 from fewshot.interfaces import Dataset, Evaluation, Evaluator
 from fewshot.progress import followed
+
+logger = logging.getLogger("fewshot")
 
 Compute = Callable[[IntArray], Tensor]
 Made = TypeVar("Made")
@@ -102,10 +105,22 @@ def evaluated(
 def findings(
     evaluators: Sequence[Evaluator], objective: Any, splits: Mapping[str, EvaluatedSplit]
 ) -> list[Evaluation]:
-    """What each evaluator finds, with all that is only looked at when a run ends.
+    """What each evaluator finds: all figures."""
+    return [e(objective, splits) for e in followed(evaluators, "evaluating", "evaluators")]
+
+
+def with_images(found: Sequence[Evaluation]) -> list[Evaluation]:
+    """With all that is only looked at when a run ends; what cannot be made of it is a warning.
 
     That comes after the last figure, so that pictures find the embeddings that figures need.
     """
-    several = followed(evaluators, "evaluating", "evaluators")
-    found = [evaluator(objective, splits) for evaluator in several]
-    return [evaluation.whole() for evaluation in followed(found, "images to show", "evaluators")]
+    return [_whole(evaluation) for evaluation in followed(found, "images to show", "evaluators")]
+
+
+def _whole(evaluation: Evaluation) -> Evaluation:
+    try:
+        return evaluation.whole()
+    except Exception as error:  # of any kind: the figures are safe
+        reason = " ".join(str(error).split()) or type(error).__name__
+        logger.warning("what shows an evaluation could not be made: %s", reason)
+        return evaluation

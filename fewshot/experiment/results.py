@@ -1,7 +1,7 @@
 """What a finished run writes: results.json and tables first, pictures only when they are safe."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from pathlib import Path
 from typing import Any
 
@@ -53,22 +53,30 @@ def merge_metrics(evaluations: Sequence[Evaluation]) -> dict[str, dict[str, Any]
 
 def write_figures(
     folder: ExperimentFolder, contents: Mapping[str, Any], evaluations: Sequence[Evaluation]
-) -> None:
-    """Write the evaluators' tables, then results.json, each whole."""
+) -> set[str]:
+    """Write the evaluators' tables, then results.json, each whole; the names of the tables."""
+    written = set()
     for evaluation in evaluations:
         for name, writer in evaluation.artifacts.items():
             if Path(name).suffix in _FIGURES:
                 folder.write_with(name, writer)
+                written.add(name)
     folder.write_json(folder.results.name, contents)
+    return written
 
 
-def write_pictures(folder: ExperimentFolder, evaluations: Sequence[Evaluation]) -> None:
-    """Write the evaluators' pictures and pages; one that cannot be made is a warning."""
+def write_pictures(
+    folder: ExperimentFolder, evaluations: Sequence[Evaluation], written: Set[str] = frozenset()
+) -> None:
+    """Write the evaluators' pictures and pages; one that cannot be made is a warning.
+
+    written: names of what is there already.
+    """
     pictures = [
         (name, writer)
         for evaluation in evaluations
         for name, writer in evaluation.artifacts.items()
-        if Path(name).suffix not in _FIGURES
+        if name not in written
     ]
     with ProgressBar("pictures", len(pictures), "files") as bar:
         for name, writer in pictures:

@@ -60,7 +60,7 @@ def written(monkeypatch):
 
 def test_map_of_the_test_split_with_nearest_neighbour_predictions(written, tmp_path):
     datasets = {"train": random_dataset(80, seed=1), "test": random_dataset(50, seed=2)}
-    evaluation = EmbeddingMap("pca", max_points=30)(PixelObjective(), datasets)
+    evaluation = EmbeddingMap("pca", max_points=30)(PixelObjective(), datasets).whole()
     assert not evaluation.metrics
     assert set(evaluation.artifacts) == {"embedding.png", "embedding.html"}
     for name, writer in evaluation.artifacts.items():
@@ -80,12 +80,14 @@ def test_map_of_the_test_split_with_nearest_neighbour_predictions(written, tmp_p
 def test_predictions_are_the_classifiers_own_or_none(written, tmp_path):
     data = random_dataset(12)
     for objective, expected in ((PixelClassifier("a"), ["a"] * 12), (PixelObjective(), [""] * 12)):
-        EmbeddingMap("pca")(objective, {"validation": data}).artifacts["embedding.html"](tmp_path)
+        found = EmbeddingMap("pca")(objective, {"validation": data}).whole()
+        found.artifacts["embedding.html"](tmp_path)
         assert written["embedding_html"][2] == expected
 
 
 def test_unlabelled_split_and_no_split(written, tmp_path):
     data = FakeDataset(np.eye(6), [None] * 6)
-    EmbeddingMap("pca")(PixelObjective(), {"test": data}).artifacts["embedding.png"](tmp_path)
+    found = EmbeddingMap("pca")(PixelObjective(), {"test": data}).whole()
+    found.artifacts["embedding.png"](tmp_path)
     assert written["embedding_png"][1] == ["unlabelled"] * 6
-    assert not EmbeddingMap()(PixelObjective(), {"train": random_dataset(3)}).artifacts
+    assert not EmbeddingMap()(PixelObjective(), {"train": random_dataset(3)}).whole().artifacts

@@ -11,9 +11,10 @@ from fewshot.evaluation.classification import Classification
 from fewshot.evaluation.embedding_map import EmbeddingMap
 from fewshot.evaluation.gallery_classification import GalleryClassification, KNNClassification
 from fewshot.evaluation.inference import embed, score
-from fewshot.evaluation.outputs import EvaluatedSplit, evaluated, findings
+from fewshot.evaluation.outputs import EvaluatedSplit, evaluated, findings, with_images
 from fewshot.evaluation.retrieval import Retrieval
 from fewshot.heads.prototypes import NearestPrototype
+from fewshot.interfaces import Evaluation
 from tests.evaluation.fakes import FakeDataset, PixelObjective, random_rows
 
 
@@ -61,7 +62,7 @@ EVALUATORS = [
 def test_pictures_of_mistakes_embed_training_images_of_their_classes_alone():
     objective, datasets = Counting("abcdef"), splits()
     shared = evaluated(objective, {name: datasets[name] for name in ("train", "test")})
-    (found,) = findings([Classification()], objective, shared)
+    (found,) = with_images(findings([Classification()], objective, shared))
     mistakes = next(s for s in found.sections if s.heading == "Most confident mistakes")
     named = mistakes.blocks[0].frame["caption"]
     train = datasets["train"]
@@ -77,15 +78,26 @@ def test_pictures_come_after_every_figure_and_embed_nothing_more():
     embed_chunk = objective.embed
     objective.embed = lambda images: chunks.append(len(images)) or embed_chunk(images)
     evaluators = [Classification(), KNNClassification(prefix="knn_")]
-    findings(evaluators, objective, evaluated(objective, datasets))
+    with_images(findings(evaluators, objective, evaluated(objective, datasets)))
     assert sorted(chunks) == [25, 28, 30, 32]  # validation, train in two parts, test
+
+
+def test_what_is_only_looked_at_costs_no_figure(caplog):
+    def fails():
+        raise MemoryError
+
+    fine = Evaluation({"test": {"top5": 1.0}}, more=lambda: Evaluation({}, {"a.png": print}))
+    found = with_images([Evaluation({"test": {"top1": 0.5}}, more=fails), fine])
+    assert caplog.messages == ["what shows an evaluation could not be made: MemoryError"]
+    assert [evaluation.metrics["test"] for evaluation in found] == [{"top1": 0.5}, {"top5": 1.0}]
+    assert "a.png" in found[1].artifacts
 
 
 @pytest.mark.parametrize("order", [1, -1])
 def test_all_evaluators_together_embed_each_image_once(order):
     objective, datasets = Counting("abcdef"), splits()
     shared = evaluated(objective, datasets)
-    together = [make()(objective, shared) for make in EVALUATORS[::order]]
+    together = with_images(findings([make() for make in EVALUATORS[::order]], objective, shared))
     assert set(objective.seen.values()) == {1}
     assert len(objective.seen) == sum(len(dataset) for dataset in datasets.values())
     alone = [make()(objective, datasets) for make in EVALUATORS[::order]]

@@ -44,11 +44,15 @@ def test_figures_are_on_disk_before_a_picture_that_fails_and_is_a_warning(folder
         Evaluation({}, {"confusion_matrix.png": fails, "map.html": fine}),
         Evaluation({}, {"per_class.csv": lambda path: path.write_text("class")}),
     ]
-    write_figures(folder, {"epochs": 2}, evaluations)
-    write_pictures(folder, evaluations)
+    written = write_figures(folder, {"epochs": 2}, evaluations)
+    assert written == {"per_class.csv"}
+    (folder.path / "per_class.csv").write_text("kept")
+    more = Evaluation({}, {"mistakes.csv": fine})
+    write_pictures(folder, [*evaluations, more], written)
+    assert (folder.path / "per_class.csv").read_text() == "kept"
     assert caplog.messages == ["confusion_matrix.png could not be made: MemoryError"]
     names = sorted(path.name for path in folder.path.iterdir())
-    assert names == ["map.html", "per_class.csv", "results.json"]
+    assert names == ["map.html", "mistakes.csv", "per_class.csv", "results.json"]
 
 
 def test_a_table_that_fails_is_no_warning(folder):
