@@ -118,7 +118,8 @@ def _write(model: "Predictor", parts: Iterator["Part"], exact_rows: int, total: 
     if broken:
         say(visible(f"{counted(len(broken), 'photo')} could not be read, the first: {broken[0]}"))
     show(visible(f"{written.place}: {len(written):,} images, {len(written.class_names)} classes"))
-    show(written.told())
+    for line in dict.fromkeys(written.told(metric) for metric in model.alike.metrics):
+        show(line)
     voters = Answers(model.module, model.extras, written).voters
     if voters is not None:
         show(voters.told())

@@ -1,5 +1,6 @@
 """k nearest neighbours in bounded memory: exact up to a number of references, by an index above."""
 
+import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import ClassVar
@@ -17,6 +18,8 @@ from fewshot.heads.nearest import search
 from fewshot.heads.nearest_in_episodes import search_episodes
 from fewshot.heads.vector_index import built
 from fewshot.heads.votes import TIE_BREAK, vote_weights, votes
+
+logger = logging.getLogger("fewshot")
 
 WEIGHTS = ("uniform", "distance")
 METRICS = ("euclidean", "cosine")
@@ -152,6 +155,7 @@ class IndexedKNN:
         index = built(support.detach().cpu().float().numpy(), head.metric)
         self._head, self._indexed = head, Indexed(index, labels, n_classes)
         self.figures: Mapping[str, float] = {"index_recall": index.recall}
+        logger.info("%s", self.told())
 
     def told(self) -> str:
         """For the reader: how far it is what comparing with all would give."""

@@ -7,7 +7,6 @@ is as near as the 10th of these: of vectors that are equal, any is as good.
 """
 
 import ctypes
-import logging
 import mmap
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,8 +20,6 @@ from torch import Tensor
 from fewshot.errors import UserError
 from fewshot.heads.comparing import Rows, exact, imported, prepared, recall
 from fewshot.progress import ProgressBar
-
-logger = logging.getLogger("fewshot")
 
 _RECALL = 0.95
 _NEIGHBOURS = 10
@@ -74,7 +71,7 @@ class VectorIndex:
         return (
             f"an index of {self.index.ntotal:,} vectors finds {self.recall:.3f} of the "
             f"{_NEIGHBOURS} nearest neighbours that comparing with all finds (recall@"
-            f"{_NEIGHBOURS}, {_SAMPLE} of its own vectors at most)"
+            f"{_NEIGHBOURS}, {self.metric}, {min(_SAMPLE, self.index.ntotal)} of its own vectors)"
         )
 
     def write(self, path: Path) -> None:
@@ -112,9 +109,7 @@ def built(features: Rows, metric: str) -> VectorIndex:
             part = features[start : start + _BLOCK]
             index.add(prepared(part, metric))
             bar.update(len(part))
-    found = VectorIndex(index, metric, _recall_of(index, features, metric))
-    logger.info("%s", found.told())
-    return found
+    return VectorIndex(index, metric, _recall_of(index, features, metric))
 
 
 def _recall_of(index: Any, features: Rows, metric: str) -> float:

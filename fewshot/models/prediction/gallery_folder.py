@@ -69,10 +69,10 @@ class GalleryFolder:
     def __len__(self) -> int:
         return len(self._ends)
 
-    def told(self) -> str:
-        """For the reader: what is compared with, and how exactly."""
+    def told(self, metric: str = "cosine") -> str:
+        """For the reader: what is compared with by a metric, and how exactly."""
         if self.indexes:
-            return self.indexes["cosine"].told()
+            return self.indexes[metric].told()
         return f"{len(self):,} images of the gallery beside the model are compared with, each"
 
     def name(self, row: int) -> str:

@@ -206,7 +206,10 @@ def test_what_is_compared_with_is_always_told(indexed, catalogue, capsys):
     door.main(["predict", str(indexed[1000]), photo, "--neighbours", "2"])
     assert "72 images of the gallery beside the model are compared with" in capsys.readouterr().err
     door.main(["predict", str(indexed[10]), photo])  # whose answer is a vote among them
-    assert "an index of 72 vectors finds " in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert "an index of 72 vectors finds " in told
+    assert "(recall@10, euclidean, 72 of its own vectors)" in told
+    assert "cosine" not in told
 
 
 def test_photos_that_cannot_be_read_are_counted(catalogue, tmp_path, capsys):
