@@ -150,7 +150,10 @@ class GalleryClassification:
         some = query[torch.from_numpy(kept).to(query.device)]
         return {
             "joint": self._classify(gallery, some, part, n_train).metrics(),
-            "closed": self._classify(closed, some, part, n_train).metrics(),
+            "closed": {
+                **self._classify(closed, some, part, n_train).metrics(),
+                **told_of(closed.scores_by(self.head))[0],
+            },
         }
 
 

@@ -79,6 +79,11 @@ class LabelBudgets:
                 scored = self._scored(gallery, query, datasets[split])
                 found[split][name] = facts | scored
                 shown = {head: figures.get("top1") for head, figures in scored.items()}
+                shown |= {
+                    f"recall of {head}'s index": figures["index_recall"]
+                    for head, figures in scored.items()
+                    if "index_recall" in figures
+                }
                 told.append({"split": split, "labels a class": name, **facts, **shown})
         table = Table("label_budgets.csv", pd.DataFrame(told))
         metrics = {split: {"label_budgets": budgets} for split, budgets in found.items()}

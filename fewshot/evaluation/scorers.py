@@ -12,6 +12,7 @@ from fewshot.batch import IntArray
 from fewshot.evaluation.gallery import Gallery
 from fewshot.evaluation.inference import embed, score
 from fewshot.evaluation.ranking import rows_at_a_time
+from fewshot.heads.against import Scores
 from fewshot.interfaces import Dataset, Head
 
 
@@ -107,8 +108,16 @@ class HeadScorer:
         for label in np.unique(truth).tolist():
             others = gallery.labels != label
             some = query[torch.from_numpy(truth == label).to(query.device)]
-            support = gallery.features[others], gallery.labels[others]
-            if len(support[0]) >= max(1, getattr(self.head, "k", 1)):
-                found = self.head(*support, some, len(self.class_names))
+            if int(others.sum()) >= max(1, getattr(self.head, "k", 1)):
+                found = self._without(label, others)(some)
                 found[:, label] = -torch.inf
                 yield found
+
+    def _without(self, label: int, others: Tensor) -> Scores:
+        """The head's scores by the others of the gallery's rows, which are not of this class."""
+        whole: Any = self.gallery.scores_by(self.head)
+        if hasattr(whole, "without"):
+            found: Scores = whole.without(label)
+            return found
+        support = self.gallery.features[others], self.gallery.labels[others]
+        return lambda query: self.head(*support, query, len(self.class_names))

@@ -2,8 +2,9 @@
 
 A head that makes something of its references that takes time, such as an index, has
 `against(support, labels, n_classes)`, which makes it and gives what scores queries by it; that may
-have `figures`, {name: figure} to be reported, and then `told()`, a sentence about them. Whoever
-holds the answer owns what was made. `check(references)` raises, before anything is trained, what
+have `figures`, {name: figure} to be reported, and then `told()`, a sentence about them, and
+`without(label)`, the same without the references of a class. Whoever holds the answer owns what was
+made. `check(references)` raises, before anything is trained, what
 `against` would raise of so many.
 """
 

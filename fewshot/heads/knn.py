@@ -16,7 +16,7 @@ from fewshot.heads.comparing import imported
 from fewshot.heads.geometry import check_float64, full_precision
 from fewshot.heads.nearest import search
 from fewshot.heads.nearest_in_episodes import search_episodes
-from fewshot.heads.vector_index import built
+from fewshot.heads.vector_index import VectorIndex, built
 from fewshot.heads.votes import TIE_BREAK, vote_weights, votes
 
 logger = logging.getLogger("fewshot")
@@ -117,7 +117,10 @@ class KNN:
         self.check(len(support))
         if len(support) <= self.exact_rows:
             return lambda query: self(support, labels, query, n_classes)
-        return IndexedKNN(self, support, labels, n_classes)
+        index = built(support.detach().cpu().float().numpy(), self.metric)
+        made = IndexedKNN(self, index, labels, n_classes)
+        logger.info("%s", made.told())
+        return made
 
     def fitted(self, support: Tensor, labels: Tensor, n_classes: int) -> Callable[[Tensor], Tensor]:
         """The same scores of query [Q, D], without sorting, for runtimes that cannot; rounded
@@ -146,16 +149,22 @@ class KNN:
 
 
 class IndexedKNN:
-    """A k-NN's scores of query [Q, D] among references that are searched by an index, made here.
+    """A k-NN's scores of query [Q, D] among references that are searched by an index.
 
-    figures: what is to be reported of it. Raises UserError without faiss.
+    labels: int64 [S] of the index's vectors, -1 where one does not vote; figures: what is to be
+    reported of it.
     """
 
-    def __init__(self, head: KNN, support: Tensor, labels: Tensor, n_classes: int) -> None:
-        index = built(support.detach().cpu().float().numpy(), head.metric)
-        self._head, self._indexed = head, Indexed(index, labels, n_classes)
+    def __init__(self, head: KNN, index: VectorIndex, labels: Tensor, n_classes: int) -> None:
+        self._head, self._n_classes = head, n_classes
+        self._indexed = Indexed(index, labels, n_classes)
         self.figures: Mapping[str, float] = {"index_recall": index.recall}
-        logger.info("%s", self.told())
+
+    def without(self, label: int) -> "IndexedKNN":
+        """The same where a class has no references, by the same index."""
+        labels = self._indexed.labels
+        others = labels.masked_fill(labels == label, -1)
+        return IndexedKNN(self._head, self._indexed.index, others, self._n_classes)
 
     def told(self) -> str:
         """For the reader: how far it is what comparing with all would give."""

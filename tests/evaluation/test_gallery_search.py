@@ -2,13 +2,17 @@
 
 import sys
 
+import numpy as np
 import pytest
+import torch
 
 from fewshot.data.selection import SelectRows
 from fewshot.errors import UserError
+from fewshot.evaluation.gallery import embed_gallery
 from fewshot.evaluation.gallery_classification import GalleryClassification, KNNClassification
 from fewshot.evaluation.label_budgets import LabelBudgets
 from fewshot.evaluation.outputs import evaluated
+from fewshot.evaluation.scorers import HeadScorer
 from fewshot.evaluation.selective import SelectiveClassification
 from fewshot.heads import knn
 from fewshot.heads.knn import KNN
@@ -49,11 +53,13 @@ def test_the_recall_is_a_figure_of_every_split_and_is_told(datasets, monkeypatch
     section = found.sections[-1]
     assert section.heading == "Search of the gallery (knn)"
     assert "an index of 120 vectors finds" in section.blocks[0].text
-    judged = SelectiveClassification(0.5, head=head)(objective, splits)
+    judged = SelectiveClassification(0.5, 0.5, head=head)(objective, splits)
     assert judged.metrics["test"]["selective"]["index_recall"] == recalls[0]
     assert judged.sections[-1].heading == "Search of the gallery"
-    assert made == [1], "one index for both splits and both evaluators"
-    budgets = EVALUATORS["label_budgets"]()(objective, splits).metrics["test"]["label_budgets"]
+    assert made == [1], "one index for both splits, both evaluators, and all but each class"
+    report = EVALUATORS["label_budgets"]()(objective, splits)
+    assert "recall of k's index" in report.sections[0].blocks[0].frame
+    budgets = report.metrics["test"]["label_budgets"]
     assert "index_recall" not in {*budgets["2"]["k"], *budgets["all"]["n"]}
     assert budgets["all"]["k"]["index_recall"] == pytest.approx(1, abs=0.1)
     assert made == [1, 1]
@@ -67,3 +73,15 @@ def test_the_library_is_asked_for_before_training(name, datasets, monkeypatch):
     monkeypatch.setitem(sys.modules, "faiss", None)
     with pytest.raises(UserError, match="faiss, which is not installed"):
         EVALUATORS[name]().check(PixelObjective(), datasets)
+
+
+def test_without_its_class_an_image_is_compared_with_the_others_by_the_same_index(datasets):
+    objective, query = PixelObjective(), datasets["validation"]
+    gallery = embed_gallery(objective, datasets["train"])
+    rows, truth = np.arange(len(query)), query.labels
+    found, exactly = (
+        torch.cat(list(HeadScorer(objective, one, gallery).without_own_class(query, rows, truth)))
+        for one in (head(), KNN())
+    )
+    assert (found.argmax(1) == exactly.argmax(1)).float().mean() > 0.8
+    assert torch.equal(found.isinf(), exactly.isinf())
