@@ -25,11 +25,11 @@ from fewshot.data.dataset import FashionDataset
 place = sys.argv[1]
 FashionDataset(place + "/few.csv", place, image_size=(2, 2), channels=1, cache_dir=place + "/cache")
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-started = time.perf_counter()
+started, before_cpu = time.perf_counter(), time.process_time()
 data = FashionDataset(place + "/styles.csv", place, image_size=(2, 2), channels=1,
                       cache_dir=place + "/cache")
 taken = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
-print(len(data), time.perf_counter() - started, taken / 1e6)
+print(time.perf_counter() - started, time.process_time() - before_cpu, taken / 1e6)
 """
 
 
@@ -52,12 +52,14 @@ def made(place: Path, rows: int) -> None:
     (place / "images_ids.txt").write_text("".join(f"{name}\n" for name in ids))
 
 
-def timed(*words: str) -> tuple[float, str, float]:
-    """(seconds, standard output, most memory in GB) of a process."""
-    started = time.perf_counter()
+def timed(*words: str) -> tuple[str, str, float]:
+    """(seconds, by the clock and of the processor; standard output, most memory in GB) of one."""
+    started, before = time.perf_counter(), resource.getrusage(resource.RUSAGE_CHILDREN)
     done = subprocess.run(words, check=True, capture_output=True, text=True)
-    most = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1e6
-    return time.perf_counter() - started, done.stdout, most
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    spent = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    took = f"{time.perf_counter() - started:.1f} s ({spent:.1f} of the processor)"
+    return took, done.stdout, after.ru_maxrss / 1e6
 
 
 def main() -> None:
@@ -70,11 +72,14 @@ def main() -> None:
             made(place, rows)
             splits = (sys.executable, "-m", "fewshot.data.splits")
             took, _, most = timed(*splits, str(place / "styles.csv"), str(place / "out"))
-            print(f"{rows:,} rows: create_splits {took:.1f} s (at most 15), {most:.2f} GB")
+            print(f"{rows:,} rows: create_splits {took} (at most 15), {most:.2f} GB")
             timed(sys.executable, "-c", OPEN, str(place))  # packs
             _, said, _ = timed(sys.executable, "-c", OPEN, str(place))
-            _, spent, taken = said.split()[-3:]
-            print(f"{rows:,} rows: opened in {float(spent):.1f} s (at most 5), {taken} GB more")
+            took_opening, spent, more = map(float, said.split()[-3:])
+            print(
+                f"{rows:,} rows: opened in {took_opening:.1f} s ({spent:.1f} of the processor; at "
+                f"most 5), {more:.2f} GB more (at most 1)"
+            )
     print(machine())
 
 

@@ -2,11 +2,12 @@
 
 import os
 import platform
+import re
 import subprocess
 import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 from typing import Any
 
@@ -69,15 +70,20 @@ def _git(folder: Path, *arguments: str) -> str | None:
 
 
 def _versions() -> dict[str, str | None]:
-    found: dict[str, str | None] = {}
-    for package in _PACKAGES:
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            found[package] = None
+    found = {package: _version(package) for package in _PACKAGES}
     found["torch"] = str(torch.__version__)  # names the build, too
     found["cuda"] = torch.version.cuda
     return found
+
+
+def _version(package: str) -> str | None:
+    """Of an installed package, without parsing its long description, as `metadata.version` does."""
+    try:
+        told = distribution(package).read_text("METADATA") or ""
+    except PackageNotFoundError:
+        return None
+    line = re.search(r"^Version: *(\S+)", told, re.MULTILINE)
+    return None if line is None else line[1]
 
 
 def _hardware() -> dict[str, Any]:
