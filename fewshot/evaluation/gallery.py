@@ -78,7 +78,7 @@ def told_of(scores: Any, prefix: str = "") -> tuple[dict[str, Any], list[Section
     if not figures:
         return {}, []
     return prefixed(figures, prefix), [
-        Section(titled(prefix, "Search of the gallery"), [Note(scores.told())], 19)
+        Section(titled(prefix, "Search of the gallery"), [Note(scores.told())], 22)
     ]
 
 

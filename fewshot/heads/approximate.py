@@ -7,19 +7,27 @@ from torch import Tensor
 from fewshot.heads.nearest import NO_ROW, Nearest
 from fewshot.heads.vector_index import VectorIndex
 
+_BLOCK = 1 << 20  # labels that are counted at a time
 _CANDIDATES = 100  # neighbours looked up: classes beyond them are all equally far
 
 
+def counts_of(labels: Tensor, n_classes: int) -> Tensor:
+    """How many references int64 [n_classes] each class has; labels int [S], -1: of none."""
+    counts = torch.zeros(n_classes, dtype=torch.int64, device=labels.device)
+    for part in labels.split(_BLOCK):  # memory for them all may be what an index is to save
+        counts += torch.bincount(part[part >= 0], minlength=n_classes)
+    return counts
+
+
 class Indexed:
-    """References and their index: index of [S, D], labels int64 [S], -1: it is not looked at."""
+    """References and their index: index of [S, D], labels int [S], -1: it is not looked at."""
 
     def __init__(self, index: VectorIndex, labels: Tensor, n_classes: int) -> None:
         self.index, self.labels = index, labels
-        looked_at = labels >= 0
-        counts = torch.bincount(labels[looked_at], minlength=n_classes)
+        counts = counts_of(labels, n_classes)
         self._present, self._count = counts > 0, int(counts.sum())
         whole = self._count == len(labels)
-        self._among = None if whole else np.packbits(looked_at.cpu().numpy(), bitorder="little")
+        self._among = None if whole else np.packbits((labels >= 0).cpu().numpy(), bitorder="little")
 
     def search(self, query: Tensor, k: int) -> Nearest:
         """query [Q, D]; see `nearest.search`.
@@ -33,7 +41,7 @@ class Indexed:
         known, n_classes = rows >= 0, len(self._present)
         there = self._present.to(query.device)
         far = torch.where(there, torch.finfo(squared.dtype).max, torch.inf).to(squared.dtype)
-        classes = self.labels.to(query.device)[rows.clamp_min(0)].clamp_min(0)
+        classes = self.labels.to(query.device)[rows.clamp_min(0)].clamp_min(0).long()
         of_class = far.expand(len(query), n_classes).clone()
         of_class.scatter_reduce_(1, classes, squared.masked_fill(~known, torch.inf), "amin")
         hits = torch.where(squared == of_class.gather(1, classes), rows, NO_ROW)

@@ -151,7 +151,7 @@ class KNN:
 class IndexedKNN:
     """A k-NN's scores of query [Q, D] among references that are searched by an index.
 
-    labels: int64 [S] of the index's vectors, -1 where one does not vote; figures: what is to be
+    labels: int [S] of the index's vectors, -1 where one does not vote; figures: what is to be
     reported of it.
     """
 

@@ -15,14 +15,14 @@ def votes(
 ) -> Tensor:
     """Scores float64 [..., Q, C] of what was found among references with these labels [..., S].
 
-    Of an unbatched call, labels may be -1 where a reference cannot be found.
+    Of an unbatched call, labels may be of any width, and -1 where a reference cannot be found.
     """
     n_classes = found.of_class.shape[-1]
     squared = found.squared.double()
     cast = vote_weights(squared / 2 if metric == "cosine" else squared.sqrt(), weights)
     cast = cast.masked_fill(found.rows < 0, 0)  # an index may find fewer than k
     rows = found.rows.clamp_min(0)
-    classes = labels[rows] if labels.ndim == 1 else _take(labels, rows)
+    classes = labels[rows].long() if labels.ndim == 1 else _take(labels, rows)
     if class_balanced:
         counts = F.one_hot(labels, n_classes).sum(-2) if labels.ndim == 2 else None
         if counts is None:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from fewshot.heads.approximate import Indexed
+from fewshot.heads.approximate import Indexed, counts_of
 from fewshot.heads.knn import KNN
 from fewshot.heads.nearest import NO_ROW, Nearest, search
 from fewshot.heads.votes import votes
@@ -29,13 +29,13 @@ class Voters:
         self, large: GalleryFolder, head: KNN, class_names: Sequence[str], added: Sequence[str] = ()
     ) -> None:
         self.large, self.head, self.n_classes = large, head, len(class_names)
-        place = {name: number for number, name in enumerate(class_names)}
-        numbers = [place.get(name, -1) for name in large.class_names]
-        self.labels = torch.tensor([*numbers, -1])[large.labels.long()]  # the last: of no label
-        counts = torch.bincount(self.labels + 1, minlength=self.n_classes + 1).tolist()
-        self.count = len(large) - counts[0]
-        self._absent = [name for name, n in zip(class_names, counts[1:], strict=True) if not n]
-        self._unknown = [name for name in large.class_names if name not in {*place, *added}]
+        self.labels = _renamed(large, class_names)
+        counts = counts_of(self.labels, self.n_classes)
+        self.count = int(counts.sum())
+        both = zip(class_names, counts.tolist(), strict=True)
+        self._absent = [name for name, count in both if count == 0]
+        known = {*class_names, *added}
+        self._unknown = [name for name in large.class_names if name not in known]
         self.refused = self._refused()
         index = large.indexes.get(head.metric)
         self._indexed = None if index is None else Indexed(index, self.labels, self.n_classes)
@@ -65,7 +65,7 @@ class Voters:
                 "neighbours only"
             )
         if self._absent:
-            parts.append(f"none is of {first_few(self._absent)}, which is never the answer")
+            parts.append(f"no image is of {first_few(self._absent)}: never the answer")
         return "; ".join(parts)
 
     def scores(self, query: Tensor) -> Tensor:
@@ -78,10 +78,10 @@ class Voters:
             return self._indexed.search(query, self.head.k)
         options = (query, self.n_classes, self.head.k, self.head.metric)
         if self.count == len(self.labels):
-            return search(self.large.features, self.labels, *options)
+            return search(self.large.features, self.labels.long(), *options)
         found: Nearest | None = None
         for start in range(0, len(self.labels), _BLOCK):
-            labels = self.labels[start : start + _BLOCK]
+            labels = self.labels[start : start + _BLOCK].long()
             some = (labels >= 0).nonzero()[:, 0]
             if len(some) == 0:
                 continue
@@ -93,6 +93,17 @@ class Voters:
                 found.take(part)
         assert found is not None, "as many vote as the head asks for"
         return found
+
+
+def _renamed(large: GalleryFolder, class_names: Sequence[str]) -> Tensor:
+    """int32 [rows]: the images' labels as numbers of these classes, -1 for none of them."""
+    place = {name: number for number, name in enumerate(class_names)}
+    numbers = torch.tensor([*(place.get(name, -1) for name in large.class_names), -1])
+    found = torch.empty(len(large), dtype=torch.int32)
+    for start in range(0, len(large), _BLOCK):
+        some = slice(start, start + _BLOCK)
+        found[some] = numbers[large.labels[some].long()]  # -1 is the last
+    return found
 
 
 def _numbered(found: Nearest, rows: Tensor) -> Nearest:

@@ -151,7 +151,7 @@ def test_a_gallery_in_which_too_few_can_vote_says_so(catalogue, tmp_path, capsys
     few.loc[few["articleType"] == "Hats", "articleType"] = ""
     few.to_csv(catalogue / "few.csv", index=False)
     model = index(tmp_path, catalogue / "few.csv")
-    assert "; none is of Hats, which is never the answer" in capsys.readouterr().out
+    assert "; no image is of Hats: never the answer" in capsys.readouterr().out
     assert "Hats" not in set(load(model).predict(photos)["answer"])
 
 
