@@ -12,6 +12,7 @@ from fewshot.batch import Column, DataSpec
 from fewshot.errors import UserError
 from fewshot.models.extras import extras_of
 from fewshot.models.stored import StoredModel
+from fewshot.wording import compared
 
 logger = logging.getLogger("fewshot")
 
@@ -28,7 +29,7 @@ class AuxiliaryClassifiers(nn.Module):
 
     def __init__(self, weights: Mapping[str, float], num_features: int, spec: DataSpec) -> None:
         super().__init__()
-        self.weights = {name: _checked(name, weight) for name, weight in weights.items()}
+        self.weights = {compared(name): _checked(name, weight) for name, weight in weights.items()}
         columns = {name: _column(name, spec) for name in self.weights}
         self.class_names = {name: _classes(name, column) for name, column in columns.items()}
         self.linear = nn.ModuleDict(

@@ -16,6 +16,7 @@ from fewshot.data.audit.findings import KINDS, ImageKey, Listed, find
 from fewshot.data.audit.looks import Looks, look
 from fewshot.data.audit.pairs import NearRule
 from fewshot.data.images.store import ImageStore, open_store
+from fewshot.data.tables.columns import column_named, text_of
 from fewshot.data.tables.table import read_rows
 from fewshot.errors import UserError
 from fewshot.wording import first_few
@@ -111,10 +112,10 @@ def _read(csv_files: Sequence[str | Path], roots: Sequence[int], label_column: s
     names = [str(path) for path in csv_files]
     for number, path in enumerate(csv_files):
         table = read_rows(path)
-        if label_column not in table:
+        column = column_named(table, label_column)
+        if column is None:
             logger.warning("%s has no column '%s': its labels are not compared", path, label_column)
-            table[label_column] = ""
         ids += table["id"].tolist()
-        labels += table[label_column].str.strip().tolist()
+        labels += [""] * len(table) if column is None else text_of(table, column, [path]).tolist()
         file += [number] * len(table)
     return Listed(names, np.array(file, dtype=np.int64), ids, labels, roots)

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from fewshot.data.tables.columns import text_of
 from fewshot.errors import UserError
 from fewshot.wording import first_few
 
@@ -15,7 +16,7 @@ def groups_of(rows: pd.DataFrame, column: str | None) -> list[str]:
     ids = rows["id"].tolist()
     if column is None:
         return ids
-    values = rows[column].str.strip().tolist()
+    values = text_of(rows, column, ()).tolist()
     return [f"group {value}" if value else f"id {i}" for i, value in zip(ids, values, strict=True)]
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from fewshot.data.splits.draw import drawn_order
+from fewshot.data.tables.columns import column_named
 from fewshot.data.tables.table import digest, read_rows
 from fewshot.errors import UserError
 from fewshot.wording import compared, first_few
@@ -39,7 +40,8 @@ def read_parts(path: str | Path, label_column: str, id_column: str = "id") -> Li
     """
     path = Path(path).expanduser()
     table = read_rows(path, (), id_column=None)
-    key = next((name for name in (id_column, label_column) if name in table.columns), None)
+    found = {name: column_named(table, name) for name in (id_column, label_column)}
+    key = found[id_column] or found[label_column]
     others = [name for name in table.columns if name != key]
     named = [name for name in others if name.lower() in ("part", "split")]
     if key is None or len(named or others) != 1:
@@ -47,12 +49,13 @@ def read_parts(path: str | Path, label_column: str, id_column: str = "id") -> Li
             f"{path}: a list of parts has the columns '{id_column}' (or '{label_column}') and "
             f"'part'; its columns are: {', '.join(table.columns)}. Rename them."
         )
-    known = PARTS_OF_TYPES if key != id_column else PARTS_OF_ROWS
+    of_types = key != found[id_column]
+    known = PARTS_OF_TYPES if of_types else PARTS_OF_ROWS
     keys = [compared(name) for name in table[key]]
-    parts = [_part(text, key != id_column) for text in table[(named or others)[0]]]
+    parts = [_part(text, of_types) for text in table[(named or others)[0]]]
     _check(path, keys, parts, known)
     listed = dict(zip(keys, parts, strict=True))
-    return ListedParts(path.name, digest(path), key != id_column, parts=listed)
+    return ListedParts(path.name, digest(path), of_types, parts=listed)
 
 
 def _part(text: str, of_types: bool) -> str:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from fewshot.data.splits.draw import IntArray, held_out_groups
 from fewshot.data.splits.groups import blocks_of, groups_of, refuse_parted_groups
 from fewshot.data.splits.listed import ListedParts, listed_rows
+from fewshot.data.tables.columns import column_named
 from fewshot.errors import UserError
 from fewshot.wording import first_few
 
@@ -89,7 +90,7 @@ def _check(rows: pd.DataFrame, parting: Parting) -> None:
         )
     if parting.validation_years and "year" not in rows.columns:
         raise UserError(f"--validation-years needs a column 'year'; {found}.")
-    if parting.group_column is not None and parting.group_column not in rows.columns:
+    if parting.group_column is not None and column_named(rows, parting.group_column) is None:
         raise UserError(f"there is no group column '{parting.group_column}'; {found}.")
     for option, share in (
         ("--test-fraction", parting.test_fraction),

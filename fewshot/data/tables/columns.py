@@ -9,19 +9,29 @@ from numpy.typing import NDArray
 
 from fewshot.batch import IntArray
 from fewshot.errors import UserError
+from fewshot.wording import compared
+
+
+def column_named(table: pd.DataFrame, name: str) -> str | None:
+    """The table's column of this name, in whatever form of Unicode either has it; None if none."""
+    if name in table:
+        return name
+    return next((str(one) for one in table.columns if compared(str(one)) == compared(name)), None)
 
 
 def text_of(table: pd.DataFrame, name: str, files: Sequence[Path]) -> NDArray[np.object_]:
-    """A string a row, '' where the column is blank.
+    """A string a row in Unicode's composed form (NFC), '' where the column is blank.
 
     files: where the table is from, for messages. Raises UserError where there is no such column.
     """
-    if name not in table:
+    found = column_named(table, name)
+    if found is None:
         raise UserError(
             f"{', '.join(map(str, files))} has no column '{name}'; its columns are: "
             f"{', '.join(table.columns)}."
         )
-    return table[name].fillna("").astype(str).str.strip().to_numpy(dtype=object)
+    texts = table[found].fillna("").astype(str)
+    return np.array([compared(text) for text in texts], dtype=object)
 
 
 def relabelled(labels: IntArray, names: Sequence[str], wanted: Sequence[str]) -> IntArray:

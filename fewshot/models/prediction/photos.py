@@ -114,6 +114,7 @@ def _listed(csv: Path, root: Path | None, label_column: str | None) -> _Part:
     # pandas takes a second
     from fewshot.data.images.store import open_store
     from fewshot.data.tables.table import read_rows
+    from fewshot.spreadsheet import restored
 
     columns = () if label_column is None else (label_column,)
     named_by = dict.fromkeys(columns, "--label-column ('' for none)")
@@ -133,8 +134,10 @@ def _listed(csv: Path, root: Path | None, label_column: str | None) -> _Part:
             f"'{csv}' lists ids: say where their images are, --root DIR (it holds images/<id>.jpg)."
         )
     store = open_store(root.expanduser())
-    ids = [compared(image_id) for image_id in table["id"]]
-    there = store.find(ids)
+    listed = [compared(image_id) for image_id in table["id"]]
+    there = store.find({*listed, *map(restored, listed)})
+    # a list that a run left, such as predictions.csv, has what may be a formula escaped
+    ids = [name if name in there else restored(name) for name in listed]
     return _Part(
         ids, lambda name: Photo(name, partial(_of_store, store, name, name in there)), labels
     )

@@ -6,6 +6,8 @@ import pandas as pd
 import pytest
 
 from fewshot.__main__ import main
+from fewshot.data.splits.corrections import corrected
+from fewshot.spreadsheet import write_csv
 
 
 @pytest.fixture
@@ -65,3 +67,22 @@ def test_what_cannot_be_corrected_is_refused(styles, capsys, lines, message):
     options = [corrections(styles, f"issues{i}.csv", part) for i, part in enumerate(lines)]
     assert split(styles, *options) == 2
     assert message in capsys.readouterr().err
+
+
+def test_a_list_handed_back_as_it_was_written_corrects_nothing(tmp_path):
+    rows = [("-a1", "@home"), ("=b", "+size"), ("'=c", "'=old"), ("d", "Hats")]
+    table = pd.DataFrame(rows, columns=["id", "articleType"])
+    path = tmp_path / "label_issues.csv"
+    write_csv(table.rename(columns={"articleType": "label"}), path)
+    found, emptied, notes = corrected(table, "articleType", [str(path)])
+    assert found.equals(table)
+    assert emptied == []
+    assert notes == [f"{path}: 0 labels corrected, 0 rows left out"]
+
+
+def test_a_list_of_ones_own_may_have_ids_and_types_as_they_are(tmp_path):
+    table = pd.DataFrame([("-a1", "'=old"), ("d", "Hats")], columns=["id", "articleType"])
+    path = tmp_path / "mine.csv"
+    path.write_text("id,label\n-a1,+new\nd,'=old\n")
+    found, _, _ = corrected(table, "articleType", [str(path)])
+    assert found["articleType"].tolist() == ["+new", "'=old"]

@@ -119,3 +119,11 @@ def test_an_id_column_that_cannot_be_renamed(tmp_path, capsys):
     csv.write_text("id,original_id,photo,articleType\n1,2,3,a\n")
     assert main(["splits", str(csv), str(tmp_path / "out"), "--id-column", "photo"]) == 2
     assert "own column 'id' cannot be kept beside it: rename that one." in capsys.readouterr().err
+
+
+def test_a_label_column_in_another_form_of_unicode_is_found(tmp_path):
+    path = tmp_path / "parts.csv"
+    path.write_text("cat\u00e9gorie,part\na,base\nb,novel\n", encoding="utf-8")
+    listed = read_parts(path, "cate\u0301gorie")
+    assert listed.of_types
+    assert listed.parts == {"a": "base", "b": "novel"}

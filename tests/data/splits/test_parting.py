@@ -142,3 +142,13 @@ def test_validation_years_need_years():
         part_rows(
             PLAIN.drop(columns="year"), Parting(0.4, validation_years=(2010,)), "articleType", 0
         )
+
+
+def test_a_product_in_two_forms_of_unicode_is_one_product():
+    names = [("Rose\u0301", "Ros\u00e9")[i % 2] + f" {i // 2}" for i in range(40)]
+    rows = pd.DataFrame({"id": [str(i) for i in range(40)], "mod\u00e8le": names})
+    rows["articleType"] = ["Tops", "Jeans"] * 20
+    parting = Parting(test_fraction=0.4, group_column="mode\u0300le")
+    parts = part_rows(rows, parting, "articleType", 0)[0]
+    train, test = ({int(i) // 2 for i in parts[name]["id"]} for name in ("train", "test"))
+    assert train.isdisjoint(test)

@@ -17,6 +17,11 @@ def test_text_is_trimmed_and_blank_where_nothing_is_said():
         text_of(TABLE, "x", [Path("a/b.csv")])
 
 
+def test_names_and_texts_are_found_in_either_form_of_unicode():
+    table = pd.DataFrame({"d\u00e9cor": ["Ros\u00e9", " Rose\u0301 "]})
+    assert text_of(table, "de\u0301cor", []).tolist() == ["Ros\u00e9"] * 2
+
+
 def test_labels_of_other_names_are_those_of_the_same_name():
     labels = np.array([0, 1, 2, -1])
     assert relabelled(labels, ["a", "b", "c"], ["c", "a"]).tolist() == [1, -1, 0, -1]

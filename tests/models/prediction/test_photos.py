@@ -10,6 +10,7 @@ from fewshot.data.images.decode import ImageFormat, decode_file
 from fewshot.errors import UserError
 from fewshot.models.prediction.decoded import decoded
 from fewshot.models.prediction.photos import Photo, Photos
+from fewshot.spreadsheet import write_csv
 
 WANTED = ImageFormat((8, 6), 3, "pad")
 
@@ -92,6 +93,14 @@ def test_ids_of_a_csv_are_images_of_the_root(folder, tmp_path):
     pd.DataFrame({"file": ["7.jpg"]}).to_csv(listed, index=False)
     with pytest.raises(UserError, match=r"neither a column 'path' nor 'id'; its columns are: file"):
         Photos([listed])
+
+
+def test_ids_of_a_list_that_was_written_for_spreadsheets_are_those_of_its_images(folder, tmp_path):
+    write(tmp_path / "images" / "-a1.jpg")
+    write_csv(pd.DataFrame({"id": ["-a1"]}), tmp_path / "predictions.csv")
+    (photo,) = Photos([tmp_path / "predictions.csv"], root=tmp_path)
+    assert photo.name == "-a1"
+    assert photo.read(WANTED).shape == WANTED.shape
 
 
 def test_broken_photos_are_told_with_a_reason_and_the_order_is_kept(folder, tmp_path):
