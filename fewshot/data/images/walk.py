@@ -1,7 +1,10 @@
 """The pictures in a folder and all below it: each file seen is taken, or counted with a reason."""
 
+import functools
+import itertools
 import os
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,6 +17,7 @@ LEFTOVERS = frozenset(
 )
 HIDDEN, NO_PICTURE, BAD_NAME = "hidden", "no picture", "name is no UTF-8 or not one line"
 DEAD_LINK, LOOP, TWICE = "link to nothing", "linked folder holds itself", "linked folder seen twice"
+TWIN = "link to a picture that is read elsewhere"
 CLOSED = "folder cannot be listed"
 
 
@@ -21,18 +25,41 @@ CLOSED = "folder cannot be listed"
 class Walk:
     """files: the pictures, sorted by path; left_out: how often for which reason.
 
-    linked: folders that were reached through a link, and followed.
+    linked: folders that were reached through a link, and followed; links: those of the pictures
+    that are links themselves.
     """
 
     files: list[Path] = field(default_factory=list)
     left_out: Counter[str] = field(default_factory=Counter)
     linked: list[Path] = field(default_factory=list)
+    links: set[Path] = field(default_factory=set)
 
     def add(self, other: "Walk") -> None:
         """Take another walk's findings in."""
         self.files += other.files
         self.left_out += other.left_out
         self.linked += other.linked
+        self.links |= other.links
+
+    def drop_twins(self) -> None:
+        """Leave out, and count, each link to a picture that is among the files under another name.
+
+        Of several links to one picture elsewhere, the first by path stays.
+        """
+        if not self.links:
+            return
+        real_parent = functools.lru_cache(maxsize=4096)(os.path.realpath)
+        plain = (path for path in self.files if path not in self.links)
+        there = {f"{real_parent(path.parent)}/{path.name}" for path in plain}
+        kept = []
+        for path in self.files:
+            real = os.path.realpath(path) if path in self.links else None
+            if real in there:
+                self.left_out[TWIN] += 1
+                continue
+            there |= {real} if real is not None else set()
+            kept.append(path)
+        self.files = kept
 
     def summary(self, note: str = "") -> str:
         """In words: `24 pictures, 3 left out: 2 hidden, 1 no picture`; note: of the pictures."""
@@ -55,16 +82,22 @@ def is_sound(name: str) -> bool:
     )
 
 
-def walk_pictures(folder: Path, within: Path | None = None, deep: bool = True) -> Walk:
+def walk_pictures(
+    folder: Path, within: Path | None = None, deep: bool = True, seen: set[str] | None = None
+) -> Walk:
     """The pictures of a folder and, if `deep`, of all below it.
 
     A picture has a suffix that photos have, or none at all and a picture's content. Linked folders
     are followed, each once, but for those that lie in `within` (default: the folder itself), which
-    are met there. Nothing is raised for what cannot be read: it is counted.
+    are met there. seen: real paths of the folders that walks before this one took, each of which is
+    taken once; this one's are added. Nothing is raised for what cannot be read: it is counted.
     """
     walk, root = Walk(), os.path.realpath(within or folder)
+    seen = set() if seen is None else seen
     waiting = [(folder, os.path.realpath(folder))]
-    seen = {waiting[0][1]}
+    if waiting[0][1] in seen:
+        return Walk(left_out=Counter({TWICE: 1}))
+    seen.add(waiting[0][1])
     with ProgressBar(f"looking through {folder}", None, "files") as bar:
         while waiting:
             place, place_real = waiting.pop()
@@ -79,11 +112,7 @@ def walk_pictures(folder: Path, within: Path | None = None, deep: bool = True) -
                     if deep and _is_new(entry, below, place_real, root, seen, walk):
                         waiting.append((Path(entry.path), below))
                 else:
-                    reason = _refusal(entry)
-                    if reason is None:
-                        walk.files.append(Path(entry.path))
-                    else:
-                        walk.left_out[reason] += 1
+                    _take(entry, walk)
             bar.update(len(entries))
     walk.files.sort()
     return walk
@@ -100,6 +129,15 @@ def subfolders(folder: Path) -> tuple[list[Path], Counter[str]]:
         else:
             found.append(Path(entry.path))
     return sorted(found), walk.left_out
+
+
+def overlapping(folders: Sequence[Path]) -> tuple[Path, Path] | None:
+    """Two of the folders of which one is, or holds, the other once links are followed."""
+    real = sorted((f"{os.path.realpath(folder)}/", folder) for folder in folders)
+    for (outer, first), (inner, second) in itertools.pairwise(real):
+        if inner.startswith(outer):
+            return first, second
+    return None
 
 
 def _listed(folder: Path, walk: Walk) -> list[os.DirEntry[str]]:
@@ -132,6 +170,17 @@ def _is_new(
         walk.linked += [Path(entry.path)] if linked else []
         return True
     return False
+
+
+def _take(entry: os.DirEntry[str], walk: Walk) -> None:
+    """Add a file to those of the walk, or count it."""
+    reason = _refusal(entry)
+    if reason is not None:
+        walk.left_out[reason] += 1
+        return
+    walk.files.append(Path(entry.path))
+    if entry.is_symlink():
+        walk.links.add(walk.files[-1])
 
 
 def _refusal(entry: os.DirEntry[str]) -> str | None:

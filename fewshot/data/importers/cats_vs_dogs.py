@@ -8,7 +8,7 @@ from pathlib import Path
 
 import gin
 
-from fewshot.data.images.walk import walk_pictures
+from fewshot.data.images.walk import Walk, walk_pictures
 from fewshot.data.importers.root import ImportNote, make_root
 from fewshot.data.importers.writing import (
     checked_source,
@@ -29,7 +29,8 @@ class CatsVsDogs:
     """Imports `source/cat.0.jpg`, `source/dog.12.jpg`, ... (or the same in source/train/).
 
     Rows are in the order of the numbers, cat and dog by turns, so that any range of rows holds
-    both. Files without a class in their name, as in the unlabelled test folder, are left out.
+    both. Files without a class in their name, as in the unlabelled test folder, and those in other
+    folders are left out and counted.
     test_fraction: of each class, drawn by id. top: as create_splits.
     """
 
@@ -50,7 +51,7 @@ class CatsVsDogs:
     def _write(self, folder: Path, source: Path) -> Sequence[Path]:
         inner = source / "train"
         place = inner if inner.is_dir() else source
-        walk = walk_pictures(place, deep=False)
+        walk = _shallow(place, source)
         named = [(NAME.fullmatch(path.stem), path) for path in walk.files]
         found = sorted(
             (int(match["number"]), match["label"], path) for match, path in named if match
@@ -76,3 +77,15 @@ class CatsVsDogs:
         folders = write_list(folder, ids, paths, source)
         write_styles(folder, ids, labels, parts, self.top)
         return folders
+
+
+def _shallow(place: Path, source: Path) -> Walk:
+    """The pictures of the folder itself; those below it, and above it in the source, counted."""
+    walk = walk_pictures(place)
+    below = [path for path in walk.files if path.parent != place]
+    beside = [] if place == source else walk_pictures(source, deep=False).files
+    walk.files = [path for path in walk.files if path.parent == place]
+    for why, files in (("in a subfolder", below), ("beside the train folder", beside)):
+        if files:
+            walk.left_out[why] += len(files)
+    return walk

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import gin
 
-from fewshot.data.images.walk import Walk, subfolders, walk_pictures
+from fewshot.data.images.walk import Walk, overlapping, subfolders, walk_pictures
 from fewshot.data.importers.root import ImportNote, make_root
 from fewshot.data.importers.writing import (
     checked_source,
@@ -35,8 +35,8 @@ PARTITIONS = {
 class ImageFolder:
     """Imports `source/<class>/*.jpg`, or `source/train/<class>/...` beside test/ and val/.
 
-    Images stay where they are and may lie deeper in their class's folder, or in a linked one; what
-    is hidden or no picture is left out and counted. Without test/, val/ is
+    Images stay where they are and may lie deeper in their class's folder, or in a linked one, but
+    none is read twice; what is hidden or no picture is left out and counted. Without test/, val/ is
     the test split; without either, test_fraction of each class is (drawn by id, so that adding
     files moves few). top: as create_splits; None: half of the classes.
     """
@@ -89,21 +89,40 @@ def _images(source: Path) -> tuple[list[tuple[Path, str, str]], Walk]:
             f"{', '.join(others[:5])}. Move those away, or name the folders of classes otherwise."
         )
     nested = bool(folders) and not others
-    found, total = [], Walk(left_out=left_out)
+    classes: list[tuple[Path, str]] = []
+    total = Walk(left_out=left_out)
     for outer in folders if nested else [source]:
-        part = PARTITIONS[outer.name.lower()] if nested else "train"
         stray = walk_pictures(outer, deep=False)
         if stray.files:
             total.left_out["in no class's folder"] += len(stray.files)
-        classes, left_out = subfolders(outer) if nested else (folders, Counter[str]())
+        inner, left_out = subfolders(outer) if nested else (folders, Counter[str]())
         total.left_out += left_out
-        for class_folder in classes:
-            walk = walk_pictures(class_folder, source)
-            if not walk.files:
-                logger.warning("%s holds no images: the class is left out", class_folder)
-            total.add(walk)
-            found += [(path, class_folder.name, part) for path in walk.files]
-    return found, total
+        part = PARTITIONS[outer.name.lower()] if nested else "train"
+        classes += [(folder, part) for folder in inner]
+    _refuse_overlapping(source, [folder for folder, _ in classes])
+    seen: set[str] = set()
+    of_class = {}
+    for folder, part in classes:
+        walk = walk_pictures(folder, source, seen=seen)
+        if not walk.files:
+            logger.warning("%s holds no images: the class is left out", folder)
+        total.add(walk)
+        of_class |= dict.fromkeys(walk.files, (folder.name, part))
+    total.drop_twins()
+    return [(path, *of_class[path]) for path in total.files], total
+
+
+def _refuse_overlapping(source: Path, folders: Sequence[Path]) -> None:
+    """Raise UserError where the folder of one class or part is, by a link, another's, too."""
+    found = overlapping(folders)
+    if found is None:
+        return
+    first, second = sorted(found)
+    raise UserError(
+        f"ImageFolder.source {source}: the pictures of {second.relative_to(source)} are those of "
+        f"{first.relative_to(source)}, too, by a link, and would be read twice, as two classes or "
+        "to train and to test on. Remove the link."
+    )
 
 
 def _with_test(parts: list[str]) -> list[str]:

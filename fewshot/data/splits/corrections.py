@@ -19,8 +19,8 @@ def corrected(
 
     files: CSVs with the columns id and label, in which a row whose label is that of the table
     corrects nothing, so that a list may be handed back with a few of its rows edited. An empty
-    label leaves the row out. Cells may be as `spreadsheet.escaped` leaves them. Raises UserError for
-    ids that the table does not have, and where two files correct a row differently.
+    label leaves the row out. Cells may be as `spreadsheet.escaped` leaves them. Raises UserError
+    for ids that the table does not have, and where two files correct a row differently.
     """
     if not files:
         return table, [], []

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from fewshot.data.images.decode import UInt8Array
-from fewshot.data.images.walk import subfolders, walk_pictures
+from fewshot.data.images.walk import overlapping, subfolders, walk_pictures
 from fewshot.errors import UserError
 from fewshot.models.prediction.decoded import decoded
 from fewshot.models.prediction.photos import Photos
@@ -84,6 +84,14 @@ def read_classes(model: Predictor, folder: Path) -> dict[str, UInt8Array]:
     names = [compared(place.name) for place in found]
     for name in names:  # before anything is decoded
         _check_name(model, name)
+    twice = sorted({name for name in names if names.count(name) > 1})
+    shared = overlapping(found)
+    if twice or shared:
+        which = ", ".join(twice or sorted(place.name for place in shared or ()))
+        raise UserError(
+            f"'{folder}' holds two folders of one name, or of the same photos by a link: {which}. "
+            "Give each class one folder of its own."
+        )
     return {name: _read(model, place) for name, place in zip(names, found, strict=True)}
 
 

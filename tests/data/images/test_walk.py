@@ -115,3 +115,22 @@ def test_a_shallow_walk_stays_in_the_folder(tmp_path, deep):
     save(tmp_path / "a.png")
     save(tmp_path / "deep/b.png")
     assert len(walk_pictures(tmp_path, deep=deep).files) == 1 + deep
+
+
+def test_of_links_to_one_picture_elsewhere_the_first_stays(tmp_path):
+    save(tmp_path / "store/a.png")
+    (tmp_path / "bag").mkdir()
+    for name in ("1.png", "2.png"):
+        (tmp_path / "bag" / name).symlink_to(tmp_path / "store/a.png")
+    walk = walk_pictures(tmp_path / "bag")
+    walk.drop_twins()
+    assert names(walk, tmp_path) == ["bag/1.png"]
+    assert walk.left_out == {walk_module.TWIN: 1}
+
+
+def test_a_folder_that_a_walk_before_took_is_not_taken_again(tmp_path):
+    save(tmp_path / "bag/deep/a.png")
+    seen: set[str] = set()
+    assert len(walk_pictures(tmp_path / "bag", seen=seen).files) == 1
+    again = walk_pictures(tmp_path / "bag/deep", seen=seen)
+    assert (again.files, again.left_out) == ([], {walk_module.TWICE: 1})

@@ -48,3 +48,17 @@ def test_what_is_left_out_is_counted_and_a_number_twice_refused(tmp_path, save_i
     save_image(source / "cat.1.png")
     with pytest.raises(UserError, match=r"more than one file of the name cat.1: remove the others"):
         CatsVsDogs(source)(tmp_path / "root2")
+
+
+@pytest.mark.parametrize("inner", ["", "train"])
+def test_pictures_in_other_folders_are_counted(tmp_path, save_image, caplog, inner):
+    caplog.set_level("INFO", "fewshot")
+    source = tmp_path / "source"
+    for number in range(4):
+        save_image(source / inner / f"cat.{number}.jpg")
+        save_image(source / inner / f"more/dog.{number}.jpg")
+    if inner:
+        save_image(source / "cat.9.jpg")
+    CatsVsDogs(source)(tmp_path / "root")
+    beside = "1 beside the train folder, " if inner else ""
+    assert f"4 pictures, {4 + bool(inner)} left out: {beside}4 in a subfolder" in caplog.text

@@ -123,3 +123,50 @@ def test_parts_with_leftovers_of_an_archive_are_parts(tmp_path, save_image):
         save_image(tmp_path / f"source/{folder}/1.jpg")
     ImageFolder(tmp_path / "source")(tmp_path / "root")
     assert ids_of(tmp_path / "root/train.csv") == {"train__bag__1.jpg"}
+
+
+@pytest.mark.parametrize(
+    ("link", "target", "told"),
+    [
+        ("train/gown", "dress", "train/gown are those of train/dress"),
+        ("train/all", ".", "train/dress are those of train/all"),
+        ("test", "train", "train/dress are those of test/dress"),
+        ("test/dress", "../train/dress", "train/dress are those of test/dress"),
+    ],
+)
+def test_a_class_or_part_that_is_anothers_by_a_link_is_refused(
+    tmp_path, save_image, link, target, told
+):
+    source = tmp_path / "source"
+    for number in range(2):
+        save_image(source / f"train/dress/{number}.png", number)
+        save_image(source / f"train/hat/{number}.png", number)
+    if link != "test":
+        save_image(source / "test/hat/9.png", 9)
+    (source / link).symlink_to(target)
+    with pytest.raises(UserError, match=f"the pictures of {told}, too, by a link, and would be"):
+        ImageFolder(source)(tmp_path / "root")
+
+
+def test_links_of_several_classes_and_parts_to_one_picture_are_read_once(
+    tmp_path, save_image, caplog
+):
+    caplog.set_level("INFO", "fewshot")
+    source, store = tmp_path / "source", tmp_path / "store"
+    for number in range(3):
+        save_image(source / f"train/bag/{number}.png", number)
+        save_image(source / f"train/hat/{number}.png", 10 + number)
+        save_image(store / f"more/{number}.png", 20 + number)
+    for name in ("test/bag", "test/hat"):
+        save_image(source / name / "own.png", 30)
+    (source / "test/bag/0.png").symlink_to(source / "train/bag/0.png")
+    for name in ("train/hat", "test/hat"):
+        (source / name / "more").symlink_to(store / "more")
+    ImageFolder(source)(tmp_path / "root")
+    table = read_rows(tmp_path / "root/styles.csv")
+    assert len(table) == 11
+    assert table["split"].value_counts().to_dict() == {"train": 6, "test": 5}
+    assert (
+        "11 pictures, 2 left out: 1 link to a picture that is read elsewhere, 1 linked folder "
+        "seen twice" in caplog.text
+    )

@@ -171,6 +171,17 @@ def test_broken_photos_are_named_and_the_others_do(model_path, folder, caplog):
     assert "0.png (not an image)" in caplog.text
 
 
+@pytest.mark.parametrize("name", ["Linked", "Belts "])
+def test_two_folders_of_one_name_or_of_the_same_photos_are_refused(model_path, folder, name):
+    if name == "Linked":
+        (folder / name).symlink_to("Caps")
+    else:
+        (folder / name).mkdir()
+    told = "Caps, Linked" if name == "Linked" else "Belts"
+    with pytest.raises(UserError, match=f"two folders of one name, or .* by a link: {told}. Give"):
+        read_classes(load(model_path), folder)
+
+
 def test_folders_of_which_nothing_can_be_made_are_refused(model_path, folder, tmp_path):
     model = load(model_path)
     (folder / "Empty").mkdir()
