@@ -1,8 +1,11 @@
+from pathlib import Path
+
 import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import fewshot
 from fewshot.spreadsheet import csv_text, escaped, read_csv, restored, write_csv
 
 
@@ -50,3 +53,9 @@ def test_numbers_names_and_missing_cells_come_back(tmp_path):
     assert found["id"].tolist() == ["007", "=2", "-5"]
     assert found["=class"].tolist()[:2] == ["NA", "@home"]
     assert found["score"].tolist()[:2] == [-0.5, 1.0]
+
+
+def test_no_table_is_written_past_this_module():
+    package = Path(fewshot.__file__).parent
+    past = [path.name for path in package.rglob("*.py") if ".to_csv(" in path.read_text("utf-8")]
+    assert past == ["spreadsheet.py"]

@@ -37,11 +37,12 @@ def run(given: argparse.Namespace) -> int:
     from fewshot.data.audit.command import audit
     from fewshot.data.audit.pairs import NearRule
     from fewshot.data.audit.writing import write_audit, write_clean, write_groups
+    from fewshot.reports.fonts import pieces
 
     bound = {"bits": given.bits, "distance": given.distance}
     rule = NearRule(**{name: value for name, value in bound.items() if value is not None})
     found = audit(given.csv, given.root, given.label_column, rule, given.within)
-    write_audit(found, given.output, given.pairs)
+    write_audit(found, given.output, given.pairs, pieces)
     show(found.summary())
     if given.write:
         removed = write_clean(found, given.csv[-1], given.write)

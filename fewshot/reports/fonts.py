@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Iterable
 from functools import cache
+from itertools import groupby
 
 from matplotlib import font_manager
 
@@ -53,6 +54,22 @@ def drawable(text: str) -> str:
         return text
     _say_once()
     return "".join(ascii(c)[1:-1] if c in lacking else c for c in text)
+
+
+def pieces(text: str) -> list[tuple[str, str]]:
+    """(font file, text) one after the other: what one installed font each draws of `drawable`."""
+    names = [(_family_of(character), character) for character in drawable(text)]
+    return [
+        (font_manager.findfont(family, fallback_to_default=False), "".join(c for _, c in group))
+        for family, group in groupby(names, key=lambda pair: pair[0])
+    ]
+
+
+@cache
+def _family_of(character: str) -> str:
+    """The first family that has the character."""
+    having = (family for family in families() if ord(character) in _glyphs_of(family))
+    return next(having, families()[0])
 
 
 @cache

@@ -20,6 +20,7 @@ from fewshot.console import message, show
 from fewshot.errors import UserError
 from fewshot.experiment.artifacts import ExperimentFolder
 from fewshot.reports.tables import console, markdown
+from fewshot.spreadsheet import write_csv
 from fewshot.studies.few_shot_table import NOTE, summary, tables
 from fewshot.studies.runs import Run, complete, read_results
 
@@ -107,7 +108,7 @@ def run_study(given: argparse.Namespace) -> None:
     if found:
         table = summary(pd.concat(found, ignore_index=True))
         for kind, rows in table.groupby("kind", sort=False):
-            rows.to_csv(place / f"few_shot_{kind}.csv", index=False)
+            write_csv(rows, place / f"few_shot_{kind}.csv")
         parts = tables(table).items()
         text = "\n\n".join(f"## {heading}\n\n{markdown(part)}" for heading, part in parts)
         (place / "few_shot.md").write_text(f"{NOTE}\n\n{text}\n", encoding="utf-8")

@@ -21,6 +21,7 @@ from fewshot.console import show
 from fewshot.errors import UserError
 from fewshot.experiment.artifacts import ExperimentFolder
 from fewshot.reports.tables import console, markdown
+from fewshot.spreadsheet import write_csv
 from fewshot.studies.arguments import options_of
 from fewshot.studies.engines.engine import build_engine
 from fewshot.studies.plan import PlannedRun
@@ -114,7 +115,7 @@ def run_study(given: argparse.Namespace) -> None:
     }
     table = summary(found)
     each = pd.DataFrame({"seed": given.seeds, **found})
-    each.to_csv(place / "seeds.csv", index=False)
+    write_csv(each, place / "seeds.csv")
     text = f"{given.figure}, seed by seed and over {len(given.seeds)} seeds\n\n"
     (place / "seeds.md").write_text(f"{text}{markdown(each)}\n\n{markdown(table)}\n")
     show(f"{text}{console(each)}\n\n{console(table)}\n\neverything is in {place}")

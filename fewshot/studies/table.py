@@ -17,6 +17,7 @@ from fewshot.console import show
 from fewshot.errors import UserError
 from fewshot.experiment.artifacts import ExperimentFolder
 from fewshot.reports.tables import console, markdown
+from fewshot.spreadsheet import write_csv
 from fewshot.studies.arguments import options_of
 from fewshot.studies.engines.engine import build_engine
 from fewshot.studies.plan import Plan, read_plan
@@ -52,7 +53,7 @@ def run_study(given: argparse.Namespace) -> None:
     found = table(plan, place)
     if not given.show:
         place.mkdir(parents=True, exist_ok=True)
-        found.to_csv(place / "table.csv", index=False)
+        write_csv(found, place / "table.csv")
         (place / "table.md").write_text(f"{plan.title}\n\n{markdown(found)}\n", encoding="utf-8")
     show(f"{plan.title}\n\n{console(found)}\n\neverything is in {place}")
     if failed:

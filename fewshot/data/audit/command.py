@@ -108,7 +108,9 @@ def _roots(
 
 
 def _read(csv_files: Sequence[str | Path], roots: Sequence[int], label_column: str) -> Listed:
-    ids, labels, file = [], [], []
+    ids: list[str] = []
+    labels: list[str] = []
+    file: list[int] = []
     names = [str(path) for path in csv_files]
     for number, path in enumerate(csv_files):
         table = read_rows(path)
@@ -116,6 +118,6 @@ def _read(csv_files: Sequence[str | Path], roots: Sequence[int], label_column: s
         if column is None:
             logger.warning("%s has no column '%s': its labels are not compared", path, label_column)
         ids += table["id"].tolist()
-        labels += [""] * len(table) if column is None else text_of(table, column, [path]).tolist()
+        labels += [""] * len(table) if column is None else text_of(table, column, ()).tolist()
         file += [number] * len(table)
     return Listed(names, np.array(file, dtype=np.int64), ids, labels, roots)

@@ -1,5 +1,6 @@
 """What an audit leaves: its findings, a sheet of pictures, a clean CSV, and groups for splits."""
 
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -9,25 +10,28 @@ from fewshot.data.audit.command import Audit
 from fewshot.data.audit.findings import SAME_ID
 from fewshot.data.audit.groups import twin_groups
 from fewshot.data.audit.pairs import NearRule
-from fewshot.data.audit.sheet import Pair, write_sheet
+from fewshot.data.audit.sheet import Pair, Pieces, write_sheet
 from fewshot.data.tables.table import read_rows, write_table
 from fewshot.errors import UserError
+from fewshot.experiment.files import write_atomically
+from fewshot.spreadsheet import write_csv
 
 GROUP = "group"
 
 
-def write_audit(found: Audit, directory: Path, pairs: int) -> None:
+def write_audit(found: Audit, directory: Path, pairs: int, pieces: Pieces) -> None:
     """Write audit.csv, and audit.png of at most so many pairs where there are any.
 
-    An older audit.png is removed. Raises UserError where the folder cannot be written.
+    An older audit.png is removed. pieces: see `sheet.write_sheet`. Raises UserError where
+    the folder cannot be written.
     """
     try:
         directory.mkdir(parents=True, exist_ok=True)
-        write_table(found.findings, directory / "audit.csv")
+        write_atomically(directory / "audit.csv", partial(write_csv, found.findings))
         shown = _shown(found, pairs)
         (directory / "audit.png").unlink(missing_ok=True)
         if shown:
-            write_sheet(shown, directory / "audit.png")
+            write_sheet(shown, directory / "audit.png", pieces)
     except OSError as error:
         raise UserError(
             f"cannot write to {directory}: {error.strerror}. Give another --output."

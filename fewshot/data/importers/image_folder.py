@@ -101,7 +101,7 @@ def _images(source: Path) -> tuple[list[tuple[Path, str, str]], Walk]:
         classes += [(folder, part) for folder in inner]
     _refuse_overlapping(source, [folder for folder, _ in classes])
     seen: set[str] = set()
-    of_class = {}
+    of_class: dict[Path, tuple[str, str]] = {}
     for folder, part in classes:
         walk = walk_pictures(folder, source, seen=seen)
         if not walk.files:

@@ -79,6 +79,16 @@ def test_leaks_are_found_named_and_pictured(shop, capsys):
     assert "exact duplicate       3, 2 of them with different labels" in printed
 
 
+def test_no_label_is_a_formula_in_what_a_spreadsheet_opens(shop):
+    train = pd.read_csv(shop / "train.csv")
+    train.replace({"articleType": {"Hats": '=HYPERLINK("x")'}}).to_csv(
+        shop / "train.csv", index=False
+    )
+    assert command(shop) == 0
+    table = pd.read_csv(shop / "out" / "audit.csv").set_index("id")
+    assert table.loc["conflict", "other_label"] == '\'=HYPERLINK("x")'
+
+
 def test_strict_exits_1_when_something_is_found(shop):
     assert command(shop, "--strict") == 1
     clean = pd.read_csv(shop / "test.csv")
