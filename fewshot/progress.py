@@ -7,6 +7,8 @@ from collections.abc import Iterable, Iterator, Sized
 from types import TracebackType
 from typing import Any, Self, TextIO, TypeVar
 
+from fewshot.wording import visible
+
 logger = logging.getLogger("fewshot")
 
 Part = TypeVar("Part")
@@ -48,7 +50,12 @@ class ProgressBar:
 
             options: dict[str, Any] = {"initial": done, "unit": f" {unit}", "leave": False}
             self._bar = tqdm(
-                desc=task, total=total, file=stream, delay=_BAR_AFTER, dynamic_ncols=True, **options
+                desc=visible(task),
+                total=total,
+                file=stream,
+                delay=_BAR_AFTER,
+                dynamic_ncols=True,
+                **options,
             )
 
     def update(self, units: int = 1) -> None:
@@ -63,7 +70,7 @@ class ProgressBar:
         """Put a word behind it, such as the loss."""
         self._note = text
         if self._bar is not None:
-            self._bar.set_postfix_str(text, refresh=False)
+            self._bar.set_postfix_str(visible(text), refresh=False)
 
     def _tell(self) -> None:
         now = time.monotonic()

@@ -4,6 +4,7 @@ import signal
 from dataclasses import dataclass
 from pathlib import Path
 
+import gin
 import numpy as np
 import pandas as pd
 import pytest
@@ -16,6 +17,13 @@ COLOURS = {"Bags": (200, 40, 40), "Hats": (40, 200, 40), "Socks": (40, 40, 200)}
 # tests that send these to themselves or to a run they started would wait for ever.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _no_bindings_left():
+    """What the tests of a file bound does not meet those of the next."""
+    yield
+    gin.clear_config()
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ BASE |= {"progress", "wording"}
 ALLOWED = {
     "errors": set(),
     "seeding": set(),
-    "progress": set(),
+    "progress": {"wording"},
     "wording": set(),
     "sections": set(),
     "spreadsheet": set(),

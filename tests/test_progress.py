@@ -44,6 +44,16 @@ def test_a_log_hears_of_a_long_part_now_and_then_with_the_time_left(clock, caplo
     ]
 
 
+def test_a_name_in_a_bar_steers_no_terminal(monkeypatch):
+    monkeypatch.setattr(progress, "_BAR_AFTER", 0)
+    stream = Terminal()
+    with ProgressBar("looking through \x1b]0;name\x07", 3, "files", stream=stream) as part:
+        part.note("\x1b[31mred")
+        part.update(3)
+    assert "looking through \\x1b]0;name\\x07" in stream.getvalue()
+    assert "\x1b]0" not in stream.getvalue() and "\x1b[31m" not in stream.getvalue()
+
+
 def test_a_part_that_is_soon_over_is_not_spoken_of(clock, caplog):
     caplog.set_level(logging.INFO, "fewshot")
     with ProgressBar("embedding", 100, stream=io.StringIO()) as part:

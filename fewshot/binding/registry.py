@@ -15,7 +15,7 @@ from fewshot.binding.registrations import register
 from fewshot.binding.renamed import now_called
 from fewshot.binding.sources import declared, modules
 from fewshot.binding.suggestions import closest, did_you_mean
-from fewshot.binding.third_party import FAMILIES, family_of, third_party_names
+from fewshot.binding.third_party import FAMILIES, family_of, plain_type, third_party_names
 from fewshot.errors import UserError
 
 _BOUND_BY_NAME = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
@@ -119,11 +119,12 @@ def parameters(selector: str) -> dict[str, Any]:
 
 
 def annotation(selector: str, parameter: str) -> Any:
-    """The declared type of a parameter; None where this project or a plug-in declares none."""
-    if family_of(selector) is not None:
-        return None
+    """The declared type of a parameter; None where none is, or a third party's is not plain."""
+    plain_only = family_of(selector) is not None
     for function in _signatures(selector, target(selector)):
         declared = inspect.signature(function).parameters.get(parameter)
+        if declared is not None and plain_only:
+            return plain_type(declared)
         if declared is not None and declared.annotation is not declared.empty:
             return declared.annotation
     return None

@@ -5,7 +5,9 @@ losses, miners and distances, which users bind. Base classes are left out, and o
 more than parameters and gradients.
 """
 
+import inspect
 from dataclasses import dataclass
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -63,7 +65,7 @@ FAMILIES = {
     ),
     "pytorch_optimizer": Family(
         ("pytorch_optimizer",),
-        "A2Grad ADOPT AccSGD AdEMAMix AdaBelief AdaBound AdaDelta AdaFactor AdaMax AdaMod "
+        "ADOPT AccSGD AdEMAMix AdaBelief AdaBound AdaDelta AdaFactor AdaMax AdaMod "
         "AdaNorm AdaPNM AdaSmooth Adai Adalite AdamG AdamP AdamS Adan AggMo Aida "
         "Amos AvaGrad CAME DAdaptAdaGrad DAdaptAdam DAdaptAdan DAdaptLion DAdaptSGD DiffGrad "
         "FAdam FTRL Fromage Grams Gravity GrokFastAdamW Kate LARS LaProp Lamb Lion "
@@ -83,3 +85,16 @@ def family_of(selector: str) -> str | None:
 def third_party_names() -> list[str]:
     """Every listed name with its prefix, imported or not."""
     return [f"{prefix}.{name}" for prefix, family in FAMILIES.items() for name in family.names]
+
+
+def plain_type(parameter: inspect.Parameter) -> Any:
+    """What a library's parameter takes where that is plain: a flag, so many numbers; else None.
+
+    Libraries test a flag for truth, so that 'no' turns it on; their other annotations are too often
+    wrong to be held against anybody.
+    """
+    default = parameter.default
+    if isinstance(default, bool) or parameter.annotation in (bool, bool | None):
+        return bool | None if default is None else bool
+    numbers = isinstance(default, tuple) and all(type(one) in (int, float) for one in default)
+    return tuple[(float,) * len(default)] if default and numbers else None  # type: ignore[misc]

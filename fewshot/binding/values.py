@@ -27,8 +27,9 @@ _WORDS: dict[Any, str] = {
 _LISTS = (collections.abc.Sequence, list, tuple)
 # What a parameter of this name takes wherever it occurs in this project: (least, most).
 _RANGES = {
+    "depth": (1, 1000),
     **dict.fromkeys(
-        ("batch_size", "depth", "embedding_size", "hidden_size", "image_size", "k", "max_points",
+        ("batch_size", "embedding_size", "hidden_size", "image_size", "k", "max_points",
          "n_episodes", "n_query", "n_shot", "n_way", "widths", "validate_every", "size"),
         (1, 10**7),
     ),
@@ -44,8 +45,8 @@ _RANGES = {
 def check_values() -> None:
     """Raise UserError, with its place, for the first bound value that its parameter cannot take.
 
-    Macros stand for what they hold. Parameters of third-party things declare nothing: what these
-    refuse is found when they are built.
+    Macros stand for what they hold. Of third-party things only what is plain is known: whatever
+    else they refuse is found when they are built and tried.
     """
     for (scope, full), values in list(gin.config._CONFIG.items()):
         for parameter, value in values.items() if full != MACRO else ():

@@ -125,11 +125,12 @@ def _test_split(dataset: Callable[..., FashionDataset], train_csv: Path) -> Fash
         return None
     beside = train_csv.with_name("test.csv")
     given = _is_given("test")
-    with gin.config_scope("test"):
-        if given:
-            return dataset()
-        if beside != train_csv and beside.is_file():
-            return dataset(csv_file=str(beside))
+    if given or (beside != train_csv and beside.is_file()):
+        with gin.config_scope("test"):
+            test = dataset() if given else dataset(csv_file=str(beside))
+        # a column that is named for this split is to be there
+        named = is_bound("test", "FashionDataset", "label_column")
+        return _with_label_column(test) if named else test
     logger.info(
         "no test split: test/FashionDataset.csv_file is not bound and there is no %s; "
         "only validation figures are reported",

@@ -35,7 +35,7 @@ def read_weights_file(path: str, what: str) -> dict[str, Tensor]:
     """The state dict in a file of torch.save or safetensors; nothing in the file is executed.
 
     what: the parameter that was bound to the path, for messages. Raises UserError when the file is
-    missing or holds no state dict.
+    missing or holds no state dict, or numbers that are not finite.
     """
     place = Path(path).expanduser()
     if not place.is_file():
@@ -44,8 +44,9 @@ def read_weights_file(path: str, what: str) -> dict[str, Tensor]:
         if place.suffix == ".safetensors":
             from safetensors.torch import load_file
 
-            return load_file(place)
-        state = torch.load(place, map_location="cpu", weights_only=True)
+            state = load_file(place)
+        else:
+            state = torch.load(place, map_location="cpu", weights_only=True)
     except Exception as error:  # torch raises half a dozen kinds for a broken or foreign file
         raise UserError(
             f"{what} '{path}' cannot be read as tensors ({type(error).__name__}): save it with "
@@ -56,4 +57,14 @@ def read_weights_file(path: str, what: str) -> dict[str, Tensor]:
             f"{what} '{path}' holds no plain state dict: save it with "
             "torch.save(model.state_dict(), path)."
         )
+    return _finite(state, what, path)
+
+
+def _finite(state: dict[str, Tensor], what: str, path: str) -> dict[str, Tensor]:
+    for name, tensor in state.items():
+        if tensor.is_floating_point() and not tensor.isfinite().all():
+            raise UserError(
+                f"{what} '{path}' holds numbers that are not finite ({name}): the training that "
+                "saved it had diverged. Take other weights."
+            )
     return state

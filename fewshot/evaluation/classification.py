@@ -46,9 +46,18 @@ class Classification:
         self.mirrored = mirrored
         self.shift = shift
 
-    def check(self, objective: Any, _datasets: Mapping[str, Dataset]) -> None:
-        """Raise, before anything is trained, that the objective does not classify."""
+    def check(self, objective: Any, datasets: Mapping[str, Dataset]) -> None:
+        """Raise, before anything is trained, that the objective does not classify.
+
+        So it is where images moved by `shift` would have no pixel left.
+        """
         refuse_no_scores(objective)
+        sides = [min(dataset.image_size) for dataset in datasets.values()]
+        if self.shift and self.shift >= min(sides, default=self.shift + 1):
+            raise UserError(
+                f"Classification.shift is {self.shift} pixels, and images have sides of "
+                f"{min(sides)}: bind a few pixels, or 0."
+            )
 
     def figures(self, objective: Any, datasets: Mapping[str, Dataset]) -> set[str]:
         """The names of what the validation split may get."""

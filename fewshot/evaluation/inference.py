@@ -137,7 +137,8 @@ def _finite(outputs: Tensor, verb: str) -> Tensor:
     bad = int((~outputs.isfinite()).any(1).sum())
     if bad:
         raise UserError(
-            f"{verb}: {bad} of {len(outputs)} outputs are not finite; the training has diverged: "
-            "lower the learning rate or clip the gradients."
+            f"{verb}: {bad} of {len(outputs)} outputs are not finite. Where the model was trained "
+            "just now, lower the learning rate or clip the gradients; else look at Inputs.mean and "
+            "Inputs.std, and at the weights that it was loaded from."
         )
     return outputs

@@ -24,6 +24,7 @@ from fewshot.models.fields import (
 )
 
 LARGEST_SIDE = 2 * 4096  # of inputs, which may pad an image to twice its size
+_MOST_PIXELS = 4096 * 4096  # of inputs: an encoder may be tried on one as it is built
 _MOST_CHANNELS = 64
 _SMALLEST_STD = 1e-12
 
@@ -88,6 +89,9 @@ def _inputs(name: str, value: Any) -> dict[str, Any]:
         mean=several(number),
         std=several(number),
     )(name, value)
+    height, width = found["size"]
+    if height * width > _MOST_PIXELS:
+        raise FieldError(f"{name}.size is {found['size']}, of more than {_MOST_PIXELS:,} pixels")
     if not len(found["mean"]) == len(found["std"]) == found["channels"]:
         raise FieldError(
             f"{name} has not one mean and std for each of {found['channels']} channels"

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Self
 
 import gin
+import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -70,6 +71,8 @@ class TransferNet(Objective):
         )
         known = {"class_counts": spec.class_counts}
         self.loss: nn.Module = call_filled(loss or nn.CrossEntropyLoss, "TransferNet.loss", known)
+        if self.class_names == spec.class_names:  # else nothing will be trained
+            _check_loss(self.loss, len(self.class_names))
         self.mix = None if mix is None else mix(num_classes=len(self.class_names))
         if mix is not None and auxiliary:
             raise UserError(
@@ -153,6 +156,22 @@ def _check_classes(class_names: tuple[str, ...]) -> None:
         raise UserError(
             f"TransferNet needs training rows of at least two classes, and the data have {found}: "
             "bind another FashionDataset.label_column or FashionDataset.csv_file."
+        )
+
+
+def _check_loss(loss: nn.Module, n_classes: int) -> None:
+    """Raise UserError where a library's loss, as it is bound, gives no number for two images."""
+    name = f"{type(loss).__name__} (TransferNet.loss)"
+    try:
+        with torch.no_grad():
+            value = loss(torch.zeros(2, n_classes), torch.arange(2) % n_classes)
+    except Exception as error:  # a third party's, of any kind
+        reason = str(error).strip().splitlines() or [type(error).__name__]
+        raise UserError(f"{name} cannot be computed as it is bound: {reason[0]}") from error
+    if value.ndim:
+        raise UserError(
+            f"{name} gives {list(value.shape)} numbers for two images, not one: bind its "
+            "reduction = 'mean'."
         )
 
 

@@ -31,7 +31,7 @@ def thumbnail_size(height: int, width: int) -> tuple[int, int]:
 def opened_sheet(path: Path) -> Iterator[Image.Image]:
     """A JPEG of thumbnails that a run has kept; raises UserError where it is damaged."""
     try:
-        with Image.open(path) as sheet:
+        with Image.open(path, formats=("JPEG",)) as sheet:  # of others, some run programs
             yield sheet
     except (OSError, ValueError, Image.DecompressionBombError) as error:
         raise UserError(f"{path} is damaged ({error}): run the experiment again.") from None

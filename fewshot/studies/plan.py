@@ -109,6 +109,10 @@ def _is_name(value: Any) -> bool:
     return _is_text(value) and value not in ("", ".", "..") and not set(value) & set("/\\\0")
 
 
+def _is_inside(value: Any) -> bool:
+    return _is_text(value) and not Path(value).is_absolute() and ".." not in Path(value).parts
+
+
 def _is_table(value: Any) -> bool:
     return isinstance(value, dict)
 
@@ -126,9 +130,9 @@ _TEXT, _TEXTS = (_is_text, "a text"), (_is_texts, "a list of texts")
 _NAME = (_is_name, "the name of a folder, a text without / and \\")
 _PLAN: _Kinds = {"title": _TEXT, "figures": _TEXTS, "runs": (_is_tables, "tables, [[runs]]")}
 _RUN: _Kinds = {
-    **{"name": _NAME, "configs": _TEXTS, "bindings": _TEXTS, "after": _TEXT, "model": _TEXT},
+    **{"name": _NAME, "configs": _TEXTS, "bindings": _TEXTS, "after": _TEXT, "beside": _NAME},
     **{"columns": (_is_table, "a table"), "theirs": (_is_figures, "a table of numbers")},
-    "beside": _TEXT,
+    "model": (_is_inside, "a path inside the folder of the run that it names by `after`"),
 }
 
 

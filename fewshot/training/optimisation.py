@@ -5,12 +5,14 @@ from collections.abc import Callable
 from typing import Any
 
 import gin
-from torch import nn
+import torch
+from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from fewshot.binding.filling import call_filled
+from fewshot.binding.filling import call_filled, name_of
 from fewshot.binding.registrations import register
 from fewshot.errors import UserError
+from fewshot.training.rehearsal import step_on_zeros
 
 logger = logging.getLogger("fewshot")
 
@@ -35,7 +37,8 @@ def build_optimizer(factory: Factory | None, objective: nn.Module) -> Optimizer:
     """The optimiser over the objective's parameter groups; torch.optim.Adam where none is bound.
 
     A group's `lr_factor` multiplies its learning rate.
-    Raises UserError when nothing is trainable or the optimiser refuses its bindings.
+    Raises UserError when nothing is trainable or the optimiser refuses its bindings, at once or in
+    its first step.
     """
     if not any(parameter.requires_grad for parameter in objective.parameters()):
         raise UserError(
@@ -48,6 +51,23 @@ def build_optimizer(factory: Factory | None, objective: nn.Module) -> Optimizer:
         factory = gin.get_configurable("torch.optim.Adam")
     groups: list[dict[str, Any]] = list(objective.parameter_groups())  # type: ignore[operator]
     optimizer: Optimizer = call_filled(factory, "main.optimizer", {}, groups)
+    _rehearse(factory, groups, next(objective.parameters()).device)
     for group in optimizer.param_groups:
         group["lr"] *= group.get("lr_factor", 1.0)
     return optimizer
+
+
+def _rehearse(factory: Factory, groups: list[dict[str, Any]], device: torch.device) -> None:
+    """Raise UserError where the optimiser cannot take steps as it is bound, on small parameters."""
+    name = f"{name_of(factory)} (main.optimizer)"
+    ones = torch.ones(2, 2, device=device)
+    small = [{**group, "params": [nn.Parameter(ones.clone())]} for group in groups]
+    trial: Optimizer = call_filled(factory, "main.optimizer", {}, small)
+    if not all(isinstance(group.get("lr"), float | int | Tensor) for group in trial.param_groups):
+        raise UserError(f"{name} has no learning rate, as it is bound: bind its lr, or another.")
+    try:
+        for _ in range(2):  # the first may only fill what the second reads
+            step_on_zeros(trial)
+    except Exception as error:  # a third party's, of any kind
+        reason = str(error).strip().splitlines() or [type(error).__name__]
+        raise UserError(f"{name} cannot take a step as it is bound: {reason[0]}") from error

@@ -41,13 +41,18 @@ def stepped_state(optimizer: Optimizer) -> Mapping[Any, Any] | None:
     """
     try:
         copied = copy.deepcopy(optimizer)
-        for group in copied.param_groups:
-            for parameter in group["params"]:
-                parameter.grad = torch.zeros_like(parameter)
-        with compiler_idle(copied):
-            copied.step()
+        step_on_zeros(copied)
         state = copied.state_dict()["state"]
     except Exception as error:  # a third party's, of any kind
         logger.debug("%s takes no step on zeros: %s", type(optimizer).__name__, error)
         return None
     return state if isinstance(state, Mapping) else None
+
+
+def step_on_zeros(optimizer: Optimizer) -> None:
+    """One step where every gradient is zero."""
+    for group in optimizer.param_groups:
+        for parameter in group["params"]:
+            parameter.grad = torch.zeros_like(parameter)
+    with compiler_idle(optimizer):
+        optimizer.step()

@@ -84,10 +84,13 @@ class Schedule:
         self._every, self._optimizer = sizes.every, optimizer
         self._built = build_schedule(factory, optimizer, sizes)
         self._follows_figure = self._built is not None and needs_figure(self._built)
-        if self._built is not None and not self._follows_figure:
-            self._rehearse(self._built, sizes.fillings()["total_steps"])
+        if self._built is not None:
+            # one that follows a figure moves by it, and is tried with one that never gets better
+            figure = (0.0,) if self._follows_figure else ()
+            moves = sizes.epochs if self._follows_figure else sizes.fillings()["total_steps"]
+            self._rehearse(self._built, moves, *figure)
 
-    def _rehearse(self, schedule: Any, moves: int) -> None:
+    def _rehearse(self, schedule: Any, moves: int, *figure: float) -> None:
         """Move it as often as a whole run will, and back to the start."""
         kept = copy.deepcopy(schedule.state_dict())
         groups = [
@@ -99,7 +102,7 @@ class Schedule:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # that no optimiser step came before
                 for done in range(moves):  # noqa: B007
-                    schedule.step()
+                    schedule.step(*figure)
         except Exception as error:  # a schedule's own, of many kinds
             reason = str(error).strip().splitlines() or [type(error).__name__]
             raise UserError(

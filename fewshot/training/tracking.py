@@ -151,7 +151,7 @@ class MetricsLog:
         import numpy as np
         from PIL import Image
 
-        with Image.open(path) as image:
+        with Image.open(path, formats=("PNG",)) as image:
             pixels = np.asarray(image.convert("RGB"))
         self._curves.add_image(tag, pixels, step)
 

@@ -133,6 +133,12 @@ SmallResNet.width=64
 SmallResNet.dept=1
 SmallResNet.depth='1'
 SmallResNet.depth=0
+SmallResNet.depth=100000
+torch.optim.Adam.amsgrad='no'
+torch.optim.Adam.betas=(0.9, 0.99, 0.5)
+torch.optim.SGD.fused='x'
+torch.optim.Rprop.step_sizes=(1,)
+main.optimizer=@pytorch_optimizer.A2Grad
 SmallResNet.depth=1.0
 SmallResNet.depth=None
 SmallResNet.stem_pool=1
@@ -332,6 +338,17 @@ torch.optim.Adam.lr=-1.0
 torch.optim.Adam.betas=0.9
 torch.optim.Adam.betas=(2.0, 2.0)
 torch.optim.Adam.weight_decay='x'
+torch.optim.Adam.capturable=True
+torch.optim.Adam.differentiable=True
+main.optimizer=@torch.optim.SGD;torch.optim.SGD.weight_decay=True
+main.optimizer=@torch.optim.SGD;torch.optim.SGD.momentum=0.9;torch.optim.SGD.dampening='x'
+main.optimizer=@pytorch_optimizer.MADGRAD;pytorch_optimizer.MADGRAD.lr=None
+main.schedule=@torch.optim.lr_scheduler.ReduceLROnPlateau;torch.optim.lr_scheduler.ReduceLROnPlateau.patience='x'
+TransferNet.loss=@torch.nn.CrossEntropyLoss;torch.nn.CrossEntropyLoss.label_smoothing=2
+TransferNet.loss=@torch.nn.CrossEntropyLoss;torch.nn.CrossEntropyLoss.reduction='none'
+TransferNet.loss=@torch.nn.CrossEntropyLoss;torch.nn.CrossEntropyLoss.ignore_index='x'
+test/FashionDataset.label_column='artcleType'
+Classification.shift=10000
 main.optimizer=@torch.optim.SGD;torch.optim.SGD.momentum=-1.0
 Hardware.precision='16bit'
 Inputs.augment=[@RandomCrop];RandomCrop.padding=-1

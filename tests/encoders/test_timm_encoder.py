@@ -1,6 +1,7 @@
 import pytest
 import timm
 import torch
+from safetensors.torch import save_file
 
 from fewshot.encoders.timm_encoder import TimmEncoder
 from fewshot.errors import UserError
@@ -41,6 +42,15 @@ def test_a_weights_file_gives_that_models_features(tmp_path, suffix):
     assert torch.equal(encoder(images), model(images))
     with pytest.raises(UserError, match="the stored weights do not fit TimmEncoder 'resnet14t'"):
         TimmEncoder(name="resnet14t", **COLOUR, weights_file=str(path))
+
+
+@pytest.mark.parametrize("suffix", [".pth", ".safetensors"])
+def test_a_weights_file_of_a_diverged_training_is_refused(tmp_path, suffix):
+    state = {"conv1.weight": torch.ones(2), "conv1.bias": torch.tensor([1.0, torch.nan])}
+    path = tmp_path / f"weights{suffix}"
+    save_file(state, path) if suffix == ".safetensors" else torch.save(state, path)
+    with pytest.raises(UserError, match=r"not finite \(conv1\.bias\): the training that saved"):
+        TimmEncoder(name="resnet10t", **COLOUR, weights_file=str(path))
 
 
 def test_a_weights_file_is_adapted_to_grey_images(tmp_path):

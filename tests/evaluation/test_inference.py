@@ -47,8 +47,9 @@ def test_a_diverged_model_is_named():
     with pytest.raises(UserError) as error:
         embed(Diverged(), random_dataset(9), chunk=3)
     assert str(error.value) == (
-        "embedding: 3 of 9 outputs are not finite; the training has diverged: lower the learning "
-        "rate or clip the gradients."
+        "embedding: 3 of 9 outputs are not finite. Where the model was trained just now, lower the "
+        "learning rate or clip the gradients; else look at Inputs.mean and Inputs.std, and at the "
+        "weights that it was loaded from."
     )
 
 

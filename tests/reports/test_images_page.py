@@ -86,9 +86,13 @@ def test_without_the_thumbnails_ids_are_shown(tmp_path):
 
 def test_damaged_thumbnails_are_named(tmp_path):
     write(tmp_path, [Section("Odd", [images()])])
-    (tmp_path / "thumbnails.jpg").write_bytes(b"no picture")
-    with pytest.raises(UserError, match=r"thumbnails\.jpg is damaged .*run the experiment again"):
-        report.write_report(tmp_path)
+    # of the formats that Pillow knows, some are handed to other programs: none is looked for
+    Image.new("L", (8, 8)).save(tmp_path / "other.eps")
+    for content in (b"no picture", (tmp_path / "other.eps").read_bytes()):
+        (tmp_path / "thumbnails.jpg").write_bytes(content)
+        told = r"thumbnails\.jpg is damaged \(cannot identify .*run the experiment again"
+        with pytest.raises(UserError, match=told):
+            report.write_report(tmp_path)
 
 
 def test_a_name_that_leads_out_is_refused(tmp_path):

@@ -83,6 +83,15 @@ def test_runs_are_completed_and_set_beside_published_figures(
         (('name = "probe"', "name = []"), r"name is \[\], and should be the name of a folder"),
         (('model = "ch', "bindings = 3 #"), r"bindings is 3, and should be a list of texts"),
         (("[[runs]]", "x = " + "[" * 5000), r"little\.toml is no TOML"),
+        (
+            ('name = "probe"', 'name = "probe"\nbeside = "../../evil"'),
+            r"beside is '\.\./\.\./evil'",
+        ),
+        (
+            ('model = "ch', 'model = "../ch'),
+            r"model is '\.\./ch.*a path inside the folder of the run",
+        ),
+        (('model = "ch', 'model = "/ch'), r"model is '/ch.*a path inside the folder of the run"),
     ],
 )
 def test_a_wrong_plan_is_refused(plan, change, text):
