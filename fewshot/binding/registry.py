@@ -124,7 +124,7 @@ def annotation(selector: str, parameter: str) -> Any:
     for function in _signatures(selector, target(selector)):
         declared = inspect.signature(function).parameters.get(parameter)
         if declared is not None and plain_only:
-            return plain_type(declared)
+            return plain_type(selector, declared)
         if declared is not None and declared.annotation is not declared.empty:
             return declared.annotation
     return None

@@ -7,7 +7,7 @@ more than parameters and gradients.
 
 import inspect
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 
 @dataclass(frozen=True)
@@ -87,12 +87,19 @@ def third_party_names() -> list[str]:
     return [f"{prefix}.{name}" for prefix, family in FAMILIES.items() for name in family.names]
 
 
-def plain_type(parameter: inspect.Parameter) -> Any:
+_WORDS = {  # which a library looks for one by one, and takes any other for another of them
+    "pml.TripletMarginMiner.type_of_triplets": Literal["all", "hard", "semihard", "easy"],
+}
+
+
+def plain_type(name: str, parameter: inspect.Parameter) -> Any:
     """What a library's parameter takes where that is plain: a flag, so many numbers; else None.
 
-    Libraries test a flag for truth, so that 'no' turns it on; their other annotations are too often
-    wrong to be held against anybody.
+    name: the class's, as it is bound. Libraries test a flag for truth, so that 'no' turns it on;
+    their other annotations are too often wrong to be held against anybody.
     """
+    if (full := f"{name}.{parameter.name}") in _WORDS:
+        return _WORDS[full]
     default = parameter.default
     if isinstance(default, bool) or parameter.annotation in (bool, bool | None):
         return bool | None if default is None else bool

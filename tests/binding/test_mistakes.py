@@ -139,6 +139,7 @@ torch.optim.Adam.betas=(0.9, 0.99, 0.5)
 torch.optim.SGD.fused='x'
 torch.optim.Rprop.step_sizes=(1,)
 main.optimizer=@pytorch_optimizer.A2Grad
+pml.TripletMarginMiner.type_of_triplets='x'
 SmallResNet.depth=1.0
 SmallResNet.depth=None
 SmallResNet.stem_pool=1
