@@ -121,12 +121,15 @@ class _ByHead:
         self._scores: Callable[[Tensor], Tensor] | None = None
 
     def __call__(self, _images: Tensor, features: Tensor) -> Tensor:
-        if self._scores is None:
+        scores = self._scores
+        if scores is None:
             parts = (self._gallery.features, self._gallery.labels)
             support, labels = (part.to(features.device) for part in parts)
-            self._scores = against(self._head, support, labels, len(self._gallery.class_names))
+            scores = against(self._head, support, labels, len(self._gallery.class_names))
+            if hasattr(self._head, "against"):  # else nothing is made, and an export traces this
+                self._scores = scores
         shares = getattr(self._head, "shares", False)
-        return probabilities(self._scores(features), self._temperature, shares)
+        return probabilities(scores(features), self._temperature, shares)
 
 
 def _by_votes(voters: Voters, temperature: float, _images: Tensor, features: Tensor) -> Tensor:
