@@ -6,7 +6,8 @@ import io
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from fewshot.data.images.photo import FORMATS, UnsupportedPictureError, flatten, open_photo
+from fewshot.data.images.depth import UnsupportedPictureError
+from fewshot.data.images.photo import FORMATS, flatten, open_photo
 from fewshot.data.images.plain_background import UInt8Array
 from fewshot.demo.refusals import RefusedError
 
@@ -22,12 +23,7 @@ def read_picture(content: bytes) -> UInt8Array:
     if not content:
         raise RefusedError(400, "the picture is empty (0 bytes): choose another file.")
     try:
-        with open_photo(io.BytesIO(content)) as picture:
-            if picture.width * picture.height > MOST_PIXELS:
-                raise UnsupportedPictureError(
-                    f"{picture.width} x {picture.height} pixels are more than the "
-                    f"{MOST_PIXELS:,} allowed"
-                )
+        with open_photo(io.BytesIO(content), most=MOST_PIXELS) as picture:
             return _decoded(picture)
     except UnsupportedPictureError as error:
         raise RefusedError(

@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 from PIL import Image, TiffImagePlugin
 
-from fewshot.data.images import photo
+from fewshot.data.images import depth, photo
 from fewshot.data.images.decode import ImageFormat, decode_each, decode_file
-from fewshot.data.images.photo import UnsupportedPictureError, flatten, open_photo
+from fewshot.data.images.depth import UnsupportedPictureError
+from fewshot.data.images.photo import flatten, open_photo
 
 FORMAT = ImageFormat((8, 6), 1, "stretch")
 
@@ -28,7 +29,12 @@ def stored(array, file_format="TIFF"):
         (np.arange(48, dtype=np.uint16) * 1300, 65535),
         (np.arange(48, dtype=np.int32) * 5, 255),
         (np.arange(48, dtype=np.int32) * 1300, 65535),
+        (np.arange(48, dtype=np.uint16) * 20, 1023),
+        (np.arange(48, dtype=np.uint16) * 87, 4095),
+        (np.arange(48, dtype=np.uint16) * 88, 16383),
         (np.linspace(0, 1, 48, dtype=np.float32), 1),
+        (np.linspace(0, 1.1, 48, dtype=np.float32), 4),
+        (np.linspace(0, 300, 48, dtype=np.float32), 1023),
         (np.linspace(0, 255, 48, dtype=np.float32), 255),
         (np.linspace(0, 60_000, 48, dtype=np.float32), 65535),
         (np.zeros(48, np.float32), 1),
@@ -44,7 +50,7 @@ def test_deep_pictures_are_scaled_by_the_range_that_holds_them(array, most):
 
 
 def test_a_large_deep_picture_is_scaled_as_a_whole(monkeypatch):
-    monkeypatch.setattr(photo, "_STRIP_PIXELS", 10)
+    monkeypatch.setattr(depth, "_STRIP_PIXELS", 10)
     array = (np.arange(48, dtype=np.uint16) * 1300).reshape(8, 6)
     with open_photo(stored(array, "PNG")) as image:
         np.testing.assert_array_equal(np.asarray(flatten(image)), np.rint(array / 257))
