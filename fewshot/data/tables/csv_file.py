@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import NoReturn
 from unicodedata import normalize
 
+from fewshot.data.tables.line_breaks import check_line_breaks
 from fewshot.data.tables.surplus import commas_in_last_column, split_line
 from fewshot.errors import UserError
 
@@ -61,6 +62,7 @@ def read_sheet(path: Path, required: Mapping[str, str], labels: Sequence[str] = 
     if not sheet.rows:
         raise UserError(f"{path} has a header but no rows: it needs a row for each image.")
     _mend(sheet, surplus, [sheet.columns.index(name) for name in labels if name in sheet.columns])
+    check_line_breaks(sheet, lines, [*dict.fromkeys((*required, *labels))], labels)
     return sheet
 
 
