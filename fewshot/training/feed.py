@@ -21,6 +21,7 @@ from fewshot.training.resident import is_to_reside, resident_images
 logger = logging.getLogger("fewshot")
 
 _AHEAD = 2  # batches in flight: one being gathered while one waits
+_LOOKED_AT = 16  # images before training, at the least
 
 
 class Feed:
@@ -65,22 +66,28 @@ class Feed:
         return cls(fit.dataset, fit.sampler, fit.seed, fabric.device, rank, ranks, kept)
 
     def check_images(self, epoch: int) -> None:
-        """Look at an epoch's first images, which cost a run when they are all alike.
+        """Look at an epoch's first images, of several batches where these are small.
+
+        A run is lost when they are all alike.
 
         Raises UserError where they are equal in every pixel; warns where each is of one colour.
         """
-        rows = self._sampler.batches(epoch)[0]
+        batches = self._sampler.batches(epoch)
+        rows = np.unique(batches[0])
+        for more in batches[1:_LOOKED_AT]:
+            if len(rows) < _LOOKED_AT:
+                rows = np.union1d(rows, more)
         images = self._dataset.images(rows)
         if len(images) > 1 and bool((images == images[0]).all()):
             colour = ", all of one colour" if bool((images == images.flatten()[0]).all()) else ""
             raise UserError(
-                f"the {len(images)} images of the first batch are equal in every pixel{colour} "
+                f"the first {len(images)} images are equal in every pixel{colour} "
                 f"(ids {', '.join(str(name) for name in self._dataset.ids[rows[:3]])}, ...): there "
                 "is nothing to learn from. Look at the image files and at FashionDataset.root_dir."
             )
         if bool((images.flatten(2) == images.flatten(2)[:, :, :1]).all()):
             logger.warning(
-                "every image of the first batch is of one colour: look at the image files, unless "
+                "each of the first images is of one colour: look at the image files, unless "
                 "they are meant to be"
             )
 

@@ -124,3 +124,14 @@ def test_an_error_while_gathering_arrives_and_closing_early_is_clean():
     batches = Feed(TinyDataset(), TinySampler(size=1), 0, CPU).batches(0)
     next(batches)
     batches.close()
+
+
+def test_alike_images_are_found_one_a_batch_as_well():
+    dataset = TinyDataset()
+    dataset._images[:] = 0
+    with pytest.raises(
+        UserError, match=r"the first 16 images are equal in every pixel, all of one"
+    ):
+        Feed(dataset, TinySampler(size=1), 3, CPU).check_images(0)
+    dataset._images[7] = 1
+    Feed(dataset, TinySampler(size=24), 3, CPU).check_images(0)

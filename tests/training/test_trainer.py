@@ -376,7 +376,7 @@ def test_images_of_one_colour_each_are_warned_of(tmp_path, trainer, caplog):
     dataset = TinyDataset()
     dataset._images[:] = dataset._images[:, :, :1, :1].clone()
     trainer.fit(make_fit(tmp_path / "run", num_epochs=1, dataset=dataset))
-    assert "every image of the first batch is of one colour" in caplog.text
+    assert "each of the first images is of one colour" in caplog.text
 
 
 def test_a_batch_of_one_image_under_batch_normalisation_is_said(tmp_path, trainer):
