@@ -15,7 +15,6 @@ import cProfile
 import logging
 import pstats
 import tempfile
-import time
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +24,7 @@ import pandas as pd
 import torch
 
 import fewshot.main
-from benchmarks.hardware import report, seconds
+from benchmarks.hardware import now, report, seconds
 from benchmarks.synthetic import synthetic_dataset
 from fewshot.binding.config import new_run
 from fewshot.data.dataset import FashionDataset
@@ -65,12 +64,12 @@ def main() -> None:
     evaluate = fewshot.main._evaluate
 
     def evaluating(parts: Any, *others: Any) -> None:
-        seen.update(parts=parts, began=time.perf_counter())
+        seen.update(parts=parts, began=now())
         if given.profile:
             seen["profile"] = cProfile.Profile()
             seen["profile"].enable()
         evaluate(parts, *others)
-        seen["took"] = time.perf_counter() - seen["began"]
+        seen["took"] = now() - seen["began"]
         if given.profile:
             seen["profile"].disable()
 

@@ -28,12 +28,16 @@ def _processor() -> str:
     return names[0] if names else platform.processor() or platform.machine()
 
 
+def now() -> float:
+    """Seconds by the clock; with one thread the processor's time, whatever else that does."""
+    return time.process_time() if torch.get_num_threads() == 1 else time.perf_counter()
+
+
 def seconds(work: Callable[[], object]) -> float:
-    """How long a call takes; with one thread in the processor's time, whatever else it does."""
-    clock = time.process_time if torch.get_num_threads() == 1 else time.perf_counter
-    started = clock()
+    """How long a call takes, see `now`."""
+    started = now()
     work()
-    return clock() - started
+    return now() - started
 
 
 def in_turn(sides: Sequence[Callable[[], float]], rounds: int) -> list[list[float]]:

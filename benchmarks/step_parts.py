@@ -4,8 +4,9 @@
 
 Both train as `benchmarks.training_step` has it. A part's time is its own, without what it calls
 that is a part, too; the gathering of the images runs on a thread of its own while the step
-computes, and counts only where the step waits for it. Medians over the rounds, of milliseconds a
-step; what comes once an epoch, such as the checkpoint, is spread over the epoch's steps.
+computes, and is none of the step's. Medians over the rounds, of milliseconds a step; what comes
+once an epoch, such as the checkpoint, is spread over the epoch's steps. With OMP_NUM_THREADS=1 it
+is the time of the processor, which other work does not lengthen, else that of the clock.
 """
 
 import argparse
@@ -34,6 +35,7 @@ from fewshot.training.health import Health
 from fewshot.training.state import TrainingState
 from fewshot.training.step import TrainingStep
 from fewshot.training.tracking import MetricsLog
+from fewshot.training.trainer import TrainingRun
 
 FORWARD, BACKWARD, OPTIMISER = "forward", "backward", "optimiser"
 PARTS: list[tuple[Any, str, str]] = [
@@ -49,8 +51,9 @@ PARTS: list[tuple[Any, str, str]] = [
     (TrainingState, "after_step", "logging: averages, finite losses, bar"),
     (ProgressBar, "update", "logging: averages, finite losses, bar"),
     (Health, "check", "end of the epoch: finite weights"),
-    (MetricsLog, "record_epoch", "end of the epoch: metrics"),
+    (MetricsLog, "record_epoch", "end of the epoch: metrics.jsonl, TensorBoard"),
     (Checkpoints, "save", "end of the epoch: last.ckpt"),
+    (TrainingRun, "train", "the loop itself"),
 ]
 
 
@@ -60,6 +63,7 @@ class Stopwatch:
     def __init__(self) -> None:
         self.spent: Counter[str] = Counter()
         self._threads = threading.local()
+        self._clock = time.thread_time if torch.get_num_threads() == 1 else time.perf_counter
 
     def timed(self, name: str, function: Callable[..., Any]) -> Callable[..., Any]:
         """The function, its time counted under the name."""
@@ -68,11 +72,11 @@ class Stopwatch:
         def timed(*arguments: Any, **named: Any) -> Any:
             inner = self._threads.__dict__.setdefault("inner", [])
             inner.append(0.0)
-            started = time.perf_counter()
+            started = self._clock()
             try:
                 return function(*arguments, **named)
             finally:
-                took = time.perf_counter() - started
+                took = self._clock() - started
                 self.spent[name] += took - inner.pop()
                 if inner:
                     inner[-1] += took
@@ -117,35 +121,28 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=150)
     parser.add_argument("--rounds", type=int, default=3)
     given = parser.parse_args()
-    bare, program, totals = [], [], []
+    bare, program = [], []
     with prepared(given.steps) as (make, dataset, place):
         bare_parts(make(), 20)
         for number in range(given.rounds):
             bare.append(bare_parts(make(), given.steps))
             watch = Stopwatch()
             with watch.watching():
-                rate = whole(make, dataset, place / f"run{number}")
+                whole(make, dataset, place / f"run{number}")
             program.append(watch.spent)
-            totals.append(BATCH * given.steps / rate)
 
-    def milliseconds(rounds: list[Counter[str]], name: str) -> float:
-        return 1000 * statistics.median(spent[name] for spent in rounds) / given.steps
+    def milliseconds(rounds: list[Counter[str]], *names: str) -> float:
+        sums = (sum(spent[name] for name in names) for spent in rounds)
+        return 1000 * statistics.median(sums) / given.steps
 
-    names = dict.fromkeys(name for _, _, name in PARTS)
-    print(f"{'part':<40} {'program':>9} {'bare':>9}   ms a step")
+    aside, *names = dict.fromkeys(name for _, _, name in PARTS)
+    print(f"{'part':<44} {'program':>9} {'bare':>9}   ms a step")
+    print(f"{aside:<44} {milliseconds(program, aside):9.3f}")
     for name in names:
-        alone = f"{milliseconds(bare, name):9.3f}" if name in bare[0] else " " * 9
-        print(f"{name:<40} {milliseconds(program, name):9.3f} {alone}")
-    on_loop = list(names)[1:]
-    rests = [
-        total - sum(spent[name] for name in on_loop)
-        for total, spent in zip(totals, program, strict=True)
-    ]
-    whole_step = 1000 * statistics.median(totals) / given.steps
-    alone = 1000 * statistics.median(spent.total() for spent in bare) / given.steps
-    rest = 1000 * statistics.median(rests) / given.steps
-    print(f"{'the loop itself, waiting for images':<40} {rest:9.3f}")
-    print(f"{'together':<40} {whole_step:9.3f} {alone:9.3f}   ratio {alone / whole_step:.3f}")
+        alone = f"{milliseconds(bare, name):9.3f}" if name in bare[0] else ""
+        print(f"{name:<44} {milliseconds(program, name):9.3f} {alone}")
+    alone, together = milliseconds(bare, *bare[0]), milliseconds(program, *names)
+    print(f"{'together':<44} {together:9.3f} {alone:9.3f}   ratio {alone / together:.3f}")
     print(machine())
 
 

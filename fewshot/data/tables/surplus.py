@@ -30,12 +30,13 @@ def commas_in_last_column(
     A class may hold the surplus itself, so a label right before a last column of any text is never
     certain.
     """
-    found = [_column([cells[column].strip() for cells in exact]) for column in range(columns)]
+    values = [list(map(str.strip, column)) for column in zip(*exact, strict=True)]
+    found = [_column(column) for column in values or [[]] * columns]
     free = [_anything if column in labels else fits for column, fits in enumerate(found)]
     known = list(found)
     of_class: list[_Fits] = [_anything if labels else _nothing] * columns
     for column in labels:
-        names = frozenset(cells[column].strip() for cells in exact) - {""}
+        names = frozenset(values[column] if values else ()) - {""}
         known[column] = of_class[column] = names.__contains__
     texts = [line.rstrip("\r\n") for line in lines]
     doubtful = [free if column in labels else known for column in range(columns)]
