@@ -70,14 +70,18 @@ def write_pictures(
 ) -> None:
     """Write the evaluators' pictures and pages; one that cannot be made is a warning.
 
-    written: names of what is there already.
+    written: names of the tables that are there already; others come first, and are no mere picture.
     """
-    pictures = [
+    left = [
         (name, writer)
         for evaluation in evaluations
         for name, writer in evaluation.artifacts.items()
         if name not in written
     ]
+    for name, writer in left:
+        if Path(name).suffix in _FIGURES:
+            folder.write_with(name, writer)
+    pictures = [(name, writer) for name, writer in left if Path(name).suffix not in _FIGURES]
     with ProgressBar("pictures", len(pictures), "files") as bar:
         for name, writer in pictures:
             bar.note(name)

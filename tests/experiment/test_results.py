@@ -62,3 +62,5 @@ def test_a_table_that_fails_is_no_warning(folder):
     with pytest.raises(ValueError, match="wrong"):
         write_figures(folder, {}, [Evaluation({}, {"predictions.csv": fails})])
     assert not folder.results.exists()
+    with pytest.raises(ValueError, match="wrong"):
+        write_pictures(folder, [Evaluation({}, {"mistakes.csv": fails})])
