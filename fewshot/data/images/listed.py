@@ -1,6 +1,5 @@
 """Images that a CSV lists."""
 
-import json
 import logging
 import stat
 import unicodedata
@@ -20,20 +19,28 @@ from fewshot.data.images.decode import (
     file_stamp,
     read_file,
 )
+from fewshot.data.images.vouching import IMPORT_NOTE, imported_folders
 from fewshot.data.tables.table import read_rows
 from fewshot.errors import UserError
 from fewshot.wording import first_few
 
 logger = logging.getLogger("fewshot")
 
-IMPORT_NOTE = "import.json"  # what an importer notes, among it the folders its images.csv leads to
+_UNLISTED = (
+    "Put images.csv into a folder above the pictures, or import them: "
+    "python -m fewshot import --help"
+)
+_OF_ELSEWHERE = (
+    "The import that its import.json tells of was not run here, by you: run it again with the same "
+    "--source, which takes a moment, if you trust the folder: python -m fewshot import --help"
+)
 
 
 class ListedImages:
     """`<root_dir>/images.csv` with columns id and path.
 
     Paths are relative to root_dir and stay under it; absolute ones may lead into the folders that
-    an importer noted in import.json. Others are counted and not read.
+    an importer noted which was run here (see vouching.py). Others are counted and not read.
     """
 
     def __init__(self, root_dir: Path) -> None:
@@ -46,7 +53,9 @@ class ListedImages:
             )
         ids = [unicodedata.normalize("NFC", image_id) for image_id in table["id"]]
         self._paths = dict(zip(ids, table["path"].str.strip(), strict=True))
-        self._roots = Roots(root_dir, *_imported_from(root_dir))
+        folders = imported_folders(root_dir)
+        self._unknown_import = folders is None and (root_dir / IMPORT_NOTE).exists()
+        self._roots = Roots(root_dir, *(folders or ()))
 
     def find(self, ids: Iterable[str]) -> dict[str, str]:
         """Stamps of the listed files that exist and lie where they may."""
@@ -67,12 +76,11 @@ class ListedImages:
                 found[image_id] = file_stamp(str(path), status)
         if outside:
             logger.warning(
-                "%s/images.csv: %d paths lead out of its folder and are not read: %s. Put "
-                "images.csv into a folder above the pictures, or import them: "
-                "python -m fewshot.data.importers --help",
+                "%s/images.csv: %d paths lead out of its folder and are not read: %s. %s",
                 self.root_dir,
                 len(outside),
                 first_few(outside),
+                _OF_ELSEWHERE if self._unknown_import else _UNLISTED,
             )
         return found
 
@@ -95,12 +103,3 @@ class ListedImages:
     def picture(self, image_id: str) -> Image.Image:
         """The listed file."""
         return read_file(self._path(image_id))
-
-
-def _imported_from(root_dir: Path) -> list[Path]:
-    """The folders that the importer of root_dir noted; none where there is no such note."""
-    try:
-        noted = json.loads((root_dir / IMPORT_NOTE).read_text("utf-8"))
-        return [Path(folder) for folder in noted.get("folders") or [noted["source"]]]
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        return []

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from fewshot.batch import IntArray
+from fewshot.data.images.cache import cache_root
 from fewshot.data.images.decode import ImageFormat
 from fewshot.data.images.joined import digest_numbers, hexadecimal
 from fewshot.data.images.pack import Pack
@@ -42,12 +43,6 @@ class Pixels(Protocol):
     def digests(self, positions: IntArray) -> IntArray:
         """int64, a digest of each image's pixels, or of its source: see the implementations."""
         ...
-
-
-def cache_root(cache_dir: str | os.PathLike[str] | None) -> Path:
-    """Where packs live: the binding, else $FEWSHOT_CACHE, else ~/.cache/fewshot."""
-    chosen = cache_dir or os.environ.get("FEWSHOT_CACHE") or "~/.cache/fewshot"
-    return Path(chosen).expanduser().absolute()
 
 
 def pack_directory(cache: Path, root_dir: Path, wanted: ImageFormat) -> Path:

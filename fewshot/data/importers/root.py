@@ -10,8 +10,15 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from fewshot.data.images.listed import IMPORT_NOTE
-from fewshot.data.tables.table import write_text
+from fewshot.containment import Roots
+from fewshot.data.images.vouching import (
+    IMPORT_NOTE,
+    folders_of,
+    imported_folders,
+    noted,
+    vouch,
+)
+from fewshot.data.tables.table import read_rows, write_text
 from fewshot.errors import UserError
 
 logger = logging.getLogger("fewshot")
@@ -47,6 +54,7 @@ def make_root(
     root = Path(root_dir).expanduser().resolve()
     if _is_done(root, note):
         logger.info("%s holds the %s data already", root, note.importer)
+        _vouch_again(root, note)
         return
     logger.info("importing %s into %s", note.importer, root)
     try:
@@ -57,18 +65,33 @@ def make_root(
         raise UserError(
             f"cannot make {root}: {error.strerror}. Choose a root_dir in a writable place."
         ) from error
+    folders: Sequence[Path] = ()
     try:
         draft.chmod(0o755)  # mkdtemp makes it private
         folders = write(draft) or ()
-        facts = note.facts() | {"folders": [str(folder) for folder in folders]}
-        write_text(json.dumps(facts, indent=2) + "\n", draft / IMPORT_NOTE)
+        write_text(noted(note.facts(), folders), draft / IMPORT_NOTE)
         draft.rename(root)
     except OSError as error:
         # Another process may have finished the same import first.
         if not _is_done(root, note):
             raise UserError(f"cannot write {root}: {error.strerror or error}.") from error
+        folders = ()  # it vouches for its own
     finally:
         shutil.rmtree(draft, ignore_errors=True)
+    if folders:
+        vouch(root)
+
+
+def _vouch_again(root: Path, note: ImportNote) -> None:
+    """Take an import for one of here, whose pictures lie in the source that was given again."""
+    listed = root / "images.csv"
+    if note.source is None or not listed.is_file() or imported_folders(root) is not None:
+        return
+    paths = [root / path for path in read_rows(listed, ("path",))["path"]]
+    if all(map(Roots(root).holds, paths)):
+        return
+    write_text(noted(note.facts(), folders_of(paths, note.source)), root / IMPORT_NOTE)
+    vouch(root)
 
 
 def _remove_abandoned(root: Path) -> None:

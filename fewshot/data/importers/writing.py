@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from fewshot.containment import Roots
 from fewshot.data.images.decode import UInt8Array
+from fewshot.data.images.vouching import folders_of
 from fewshot.data.splits.command import create_splits
 from fewshot.data.splits.draw import held_out
 from fewshot.data.splits.parting import Parting
@@ -80,9 +80,7 @@ def write_list(folder: Path, ids: Sequence[str], paths: Sequence[Path], source: 
     """
     listed = pd.DataFrame({"id": ids, "path": [str(path) for path in paths]})
     write_table(listed, folder / "images.csv")
-    roots = Roots(source)
-    outside = {path.resolve().parent for path in paths if not roots.holds(path)}
-    return [source, *sorted(outside)]
+    return folders_of(paths, source)
 
 
 def ids_from_paths(paths: Sequence[str]) -> list[str]:

@@ -3,9 +3,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from fewshot.data.images.cache import cache_root
 from fewshot.data.images.decode import ImageFormat
 from fewshot.data.images.joined import digest_numbers, hexadecimal
-from fewshot.data.images.packed import Storage, cache_root, open_pixels, pack_directory
+from fewshot.data.images.packed import Storage, open_pixels, pack_directory
 from fewshot.data.images.store import open_store
 
 FORMAT = ImageFormat((8, 6), 3, "stretch")

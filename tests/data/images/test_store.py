@@ -1,4 +1,3 @@
-import json
 import os
 import unicodedata
 
@@ -8,6 +7,7 @@ from PIL import Image
 
 from fewshot.data.images.decode import ImageFormat, convert
 from fewshot.data.images.store import ArrayImages, FolderImages, ListedImages, open_store
+from fewshot.data.images.vouching import noted, vouch
 from fewshot.errors import UserError
 
 RGB = ImageFormat((8, 6), 3, "stretch")
@@ -155,19 +155,30 @@ def test_listed_images_stay_under_the_root(tmp_path, caplog):
     assert store.place("unlisted") == f"{root}/images.csv, id unlisted"
 
 
-def test_listed_images_may_lie_where_they_were_imported_from(tmp_path):
+def test_listed_images_may_lie_where_an_import_run_here_found_them(tmp_path):
     root, other = tmp_path / "root", tmp_path / "other"
     save(other / "b.webp", 2)
     root.mkdir()
     (root / "images.csv").write_text(f"id,path\nf,{other}/b.webp\n")
-    for text, found in (
-        (json.dumps({"folders": [str(other)]}), {"f"}),
-        (json.dumps({"source": str(other)}), {"f"}),  # as an older version noted it
-        (json.dumps({"source": None}), set()),
-        ("[" * 100_000, set()),
-    ):
-        (root / "import.json").write_text(text)
-        assert set(open_store(root).find("f")) == found
+    (root / "import.json").write_text(noted({}, [other]))
+    vouch(root)
+    assert set(open_store(root).find("f")) == {"f"}
+    root.rename(tmp_path / "moved")
+    assert set(open_store(tmp_path / "moved").find("f")) == {"f"}
+
+
+@pytest.mark.parametrize(
+    "text", ['{"folders": ["/"]}', '{"source": "/"}', '{"source": null}', "[" * 100_000]
+)
+def test_a_root_does_not_vouch_for_itself(tmp_path, caplog, text):
+    root, other = tmp_path / "root", tmp_path / "other"
+    save(other / "b.webp", 2)
+    root.mkdir()
+    (root / "images.csv").write_text(f"id,path\nf,{other}/b.webp\n")
+    (root / "import.json").write_text(text)
+    assert open_store(root).find("f") == {}
+    assert "1 paths lead out of its folder and are not read" in caplog.text
+    assert "was not run here, by you: run it again with the same --source" in caplog.text
 
 
 def test_listed_images_are_read_as_any_csv_is(tmp_path):

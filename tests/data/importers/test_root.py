@@ -5,6 +5,8 @@ import stat
 
 import pytest
 
+from fewshot.data.images.listed import ListedImages
+from fewshot.data.images.vouching import imported_folders
 from fewshot.data.importers.root import ABANDONED, ImportNote, make_root
 from fewshot.errors import UserError
 
@@ -140,3 +142,27 @@ def test_what_a_killed_import_left_goes_and_what_still_grows_stays(tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == [
         ".more.c.partial", ".root.b.partial", "root",
     ]  # fmt: skip
+
+
+def test_an_import_from_another_machine_is_taken_over_by_running_it_again(tmp_path):
+    source, root, secret = (tmp_path / name for name in ("source", "root", "secret"))
+    for folder in (source, root, secret):
+        folder.mkdir()
+    for path in (source / "a.png", secret / "b.png"):
+        path.write_bytes(b"picture")
+    facts = note(source).facts() | {"folders": ["/"]}
+    (root / "import.json").write_text(json.dumps(facts))
+    up = f"{source}/../secret/b.png"
+    (root / "images.csv").write_text(f"id,path\na,{source}/a.png\nb,{secret}/b.png\nc,{up}\n")
+    assert ListedImages(root).find(["a", "b", "c"]) == {}
+    make_root(root, note(source), never)
+    assert set(ListedImages(root).find(["a", "b", "c"])) == {"a"}, "the source's alone"
+    assert imported_folders(root) == [source]
+
+
+def test_a_cache_that_cannot_be_written_is_said(tmp_path, monkeypatch, caplog):
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("FEWSHOT_CACHE", str(tmp_path / "file"))
+    make_root(tmp_path / "root", note(tmp_path), lambda folder: [tmp_path])
+    assert "cannot be noted as imported here" in caplog.text
+    assert "set FEWSHOT_CACHE to a writable folder and run the import again" in caplog.text

@@ -1,5 +1,3 @@
-import json
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -7,6 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fewshot.data.images.store import open_store
+from fewshot.data.images.vouching import noted, vouch
 from fewshot.data.importers.writing import (
     checked_source,
     hold_out_test,
@@ -59,7 +58,8 @@ def test_arrays_and_lists_are_what_the_stores_read(tmp_path, save_image):
     path = tmp_path / "odd, name/a.png"
     save_image(path)
     assert write_list(tmp_path / "list", ["x"], [path], path.parent) == [path.parent]
-    (tmp_path / "list/import.json").write_text(json.dumps({"folders": [str(path.parent)]}))
+    (tmp_path / "list/import.json").write_text(noted({}, [path.parent]))
+    vouch(tmp_path / "list")
     assert set(open_store(tmp_path / "list").find("xy")) == {"x"}
 
 
