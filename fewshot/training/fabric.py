@@ -2,7 +2,9 @@
 
 Fabric imports torchmetrics, and that torchvision, to see whether they are there, and torch's
 compiler to tell what it has compiled; an optimiser imports the compiler to ask it not to look into
-a step. Together that is twice what torch itself takes to import, in every process.
+a step. Together that is twice what torch itself takes to import, in every process. Neither has a
+switch: `lightning_fabric.wrappers`, which every way to Fabric leads through, imports the compiler
+at its top, and `torch.optim.Optimizer` at the first step.
 """
 
 import contextlib
