@@ -6,7 +6,8 @@ above, an index is made (pip install -r requirements-index.txt), and its recall 
 with all is told. The gallery takes the place of the one in the model file; remove its folder to
 undo that. In a k-NN model, those images vote that are labelled with a class it was trained on; the
 others are neighbours only. torchrun --nproc_per_node=N -m fewshot index ... makes the same gallery
-by N processes, each on a GPU of its own where there are any.
+by N processes, each on a GPU of its own where there are any. The gallery's files are compared with
+their digests when it is opened; FEWSHOT_UNCOMPARED=1 leaves out those above 64 MB.
 """
 
 import argparse

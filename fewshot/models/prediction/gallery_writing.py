@@ -14,11 +14,13 @@ from fewshot.errors import UserError
 from fewshot.experiment.files import writing
 from fewshot.heads.knn import EXACT_ROWS
 from fewshot.heads.vector_index import built
+from fewshot.models.prediction.gallery_digests import digests_of
 from fewshot.models.prediction.gallery_folder import (
     FEATURES,
     FORMAT,
     VERSION,
     GalleryFolder,
+    check_of,
     embedding_digest,
     folder_of,
 )
@@ -47,7 +49,8 @@ def write_gallery(
     """The gallery of these images, which takes the place of one that is there.
 
     exact_rows: above so many an index is made for each metric, and no features are kept. Raises
-    UserError without images, and without faiss where an index is needed.
+    UserError without images, for features that are not finite, and without faiss where an index is
+    needed.
     """
     place = folder_of(model.path)
     unfinished = place.with_name(f".{place.name}.part")
@@ -61,13 +64,15 @@ def write_gallery(
                 about["recall"] = _write_indexes(unfinished, shape, metrics)
             sizes = {path.name: path.stat().st_size for path in sorted(unfinished.iterdir())}
             about |= {"format": FORMAT, "version": VERSION, "model": embedding_digest(model)}
-            text = json.dumps(about | {"bytes": sizes}, ensure_ascii=False, indent=1)
+            about |= {"bytes": sizes, "digests": digests_of(unfinished, list(sizes))}
+            about = json.loads(json.dumps(about))  # as it will be read
+            text = json.dumps(about | {"check": check_of(about)}, ensure_ascii=False, indent=1)
             (unfinished / "gallery.json").write_text(text, encoding="utf-8")
             shutil.rmtree(place, ignore_errors=True)
             unfinished.replace(place)
         finally:
             shutil.rmtree(unfinished, ignore_errors=True)
-    return GalleryFolder(model, place)
+    return GalleryFolder(model, place, compare=False)
 
 
 def _write_rows(folder: Path, parts: Iterable[Part]) -> dict[str, Any]:
@@ -87,12 +92,22 @@ def _write_rows(folder: Path, parts: Iterable[Part]) -> dict[str, Any]:
             ends.write(places.tobytes())
             told = [numbers.setdefault(name, len(numbers)) if name else -1 for name in part.classes]
             labels.write(np.array(told, np.int32).tobytes())
+            _refuse_not_finite(part)
             features.write(np.ascontiguousarray(part.features, np.float32).tobytes())
             rows, width = rows + len(lines), part.features.shape[1]
             end = int(places[-1])
     if not rows:
         raise UserError("the gallery has no image that can be read: name other photos.")
     return {"rows": rows, "width": width, "class_names": list(numbers)}
+
+
+def _refuse_not_finite(part: Part) -> None:
+    wrong = np.flatnonzero(~np.isfinite(part.features).all(axis=1))
+    if len(wrong):
+        raise UserError(
+            f"the model makes features of {part.names[wrong[0]]} that are no finite numbers, by "
+            "which nothing can be compared: look at the photo, and at how the model was trained."
+        )
 
 
 def _write_indexes(

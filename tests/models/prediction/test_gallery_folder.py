@@ -1,5 +1,6 @@
 """A gallery beside a model: photos in, neighbours and votes out, with and without an index."""
 
+import hashlib
 import json
 import shutil
 import sys
@@ -14,8 +15,10 @@ import fewshot.__main__ as door
 from fewshot.errors import UserError
 from fewshot.models.extras import add_extras, as_plain, extras_of
 from fewshot.models.model_file import load_model
-from fewshot.models.prediction import voters
+from fewshot.models.prediction import gallery_digests, voters
 from fewshot.models.prediction.adding import add_classes
+from fewshot.models.prediction.gallery_folder import GalleryFolder
+from fewshot.models.prediction.gallery_writing import Part, write_gallery
 from fewshot.models.prediction.predictor import Predictor, load
 from tests.models.known_model import write_model
 
@@ -255,6 +258,91 @@ def test_a_damaged_gallery_is_named(indexed, tmp_path, name, content, text):
         (tmp_path / "x.gallery" / name).write_bytes(content)
     with pytest.raises(UserError, match=text):
         load(model)
+
+
+@pytest.fixture
+def copied(indexed, tmp_path):
+    def copy(exact_rows):
+        shutil.copy(indexed[exact_rows], tmp_path / "x.mdl")
+        shutil.copytree(indexed[exact_rows].with_suffix(".gallery"), tmp_path / "x.gallery")
+        return load_model(tmp_path / "x.mdl"), tmp_path / "x.gallery"
+
+    return copy
+
+
+@pytest.mark.parametrize(
+    ("exact_rows", "name"),
+    [
+        *((1000, name) for name in ("features.f32", "labels.i32", "ends.i64", "names.txt")),
+        *((10, name) for name in ("cosine.faiss", "euclidean.faiss", "gallery.json")),
+    ],
+)
+def test_a_flipped_bit_is_noticed(copied, exact_rows, name):
+    model, place = copied(exact_rows)
+    content = (place / name).read_bytes()
+    random = np.random.default_rng(0)
+    for _ in range(40):
+        flipped = bytearray(content)
+        flipped[random.integers(len(content))] ^= 1 << random.integers(8)
+        (place / name).write_bytes(flipped)
+        with pytest.raises(UserError, match=f"{place}"):
+            GalleryFolder(model, place)
+    (place / name).write_bytes(content)
+    assert len(GalleryFolder(model, place)) == 72
+
+
+def test_large_files_are_left_out_where_that_is_asked_for(copied, monkeypatch, caplog):
+    monkeypatch.setattr(gallery_digests, "_PIECE", 600)
+    model, place = copied(1000)
+    path = place / "features.f32"
+    path.write_bytes(bytes(path.stat().st_size))
+    with pytest.raises(UserError, match=r"is damaged: features.f32 is not what was written; make"):
+        GalleryFolder(model, place)
+    monkeypatch.setenv("FEWSHOT_UNCOMPARED", "1")
+    caplog.set_level("INFO", "fewshot")
+    GalleryFolder(model, place)
+    assert f"{path} is not compared with its digest (FEWSHOT_UNCOMPARED=1)" in caplog.text
+
+
+@pytest.mark.parametrize("piece", [1, 7, 600, 1 << 26])
+def test_a_digest_is_of_all_bytes_whatever_the_threads(tmp_path, monkeypatch, piece):
+    monkeypatch.setattr(gallery_digests, "_PIECE", piece)
+    content = bytes(range(60))
+    (tmp_path / "a").write_bytes(content)
+    whole = hashlib.sha256()
+    for start in range(0, 60, piece):
+        whole.update(hashlib.sha256(content[start : start + piece]).digest())
+    assert gallery_digests.digests_of(tmp_path, ["a"]) == {"a": whole.hexdigest()}
+
+
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [
+        ("labels.i32", np.full(72, 9, np.int32)),
+        ("labels.i32", np.full(72, -2, np.int32)),
+        ("ends.i64", np.zeros(72, np.int64)),
+        ("ends.i64", np.arange(1, 73, dtype=np.int64) << 40),
+    ],
+)
+def test_an_older_gallery_is_warned_of_and_its_ranges_are_checked(copied, caplog, name, values):
+    model, place = copied(1000)
+    about = json.loads((place / "gallery.json").read_text())
+    del about["digests"], about["check"]
+    (place / "gallery.json").write_text(json.dumps(about))
+    assert len(GalleryFolder(model, place)) == 72
+    assert "is of an older version, without digests" in caplog.text
+    (place / name).write_bytes(values.tobytes())
+    with pytest.raises(UserError, match=f"is damaged: {name} is out of range; make it again"):
+        GalleryFolder(model, place)
+
+
+def test_features_that_are_no_numbers_are_refused(copied):
+    model, place = copied(1000)
+    features = np.ones((2, 4), np.float32)
+    features[1, 2] = np.nan
+    with pytest.raises(UserError, match=r"makes features of b\.png that are no finite numbers, by"):
+        write_gallery(model, [Part(["a.png", "b.png"], ["", ""], features)])
+    assert len(GalleryFolder(model, place)) == 72, "what was there stays"
 
 
 def test_a_version_that_is_newer_is_named(indexed, tmp_path):
