@@ -7,7 +7,6 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from fewshot.batch import IntArray
 from fewshot.errors import UserError
 from fewshot.wording import compared
 
@@ -34,7 +33,9 @@ def text_of(table: pd.DataFrame, name: str, files: Sequence[Path]) -> NDArray[np
     return np.array([compared(text) for text in texts], dtype=object)
 
 
-def relabelled(labels: IntArray, names: Sequence[str], wanted: Sequence[str]) -> IntArray:
+def relabelled(
+    labels: NDArray[np.int64], names: Sequence[str], wanted: Sequence[str]
+) -> NDArray[np.int64]:
     """Labels into the names as labels into the wanted ones, -1 where there is none."""
     index = {name: number for number, name in enumerate(wanted)}
     # the entry after the last name is what label -1 picks: unlabelled stays unlabelled
