@@ -22,12 +22,14 @@ def votes(
     cast = vote_weights(squared / 2 if metric == "cosine" else squared.sqrt(), weights)
     cast = cast.masked_fill(found.rows < 0, 0)  # an index may find fewer than k
     rows = found.rows.clamp_min(0)
-    classes = labels[rows].long() if labels.ndim == 1 else _take(labels, rows)
+    # what is missing casts no vote, whatever class is put in its place
+    classes = labels[rows].long().clamp_min(0) if labels.ndim == 1 else _take(labels, rows)
     if class_balanced:
         counts = F.one_hot(labels, n_classes).sum(-2) if labels.ndim == 2 else None
         if counts is None:
             known = labels[labels >= 0]
-            cast = cast / torch.bincount(known, minlength=n_classes)[classes]
+            counts = torch.bincount(known, minlength=n_classes).clamp_min(1)
+            cast = cast / counts[classes]
         else:
             cast = cast / _take(counts, classes)
     cast = cast / cast.sum(-1, keepdim=True).clamp_min(torch.finfo(cast.dtype).tiny)
