@@ -33,11 +33,11 @@ class Indexed:
         """query [Q, D]; see `nearest.search`.
 
         What is found is near, but not always the nearest; distances are rounded to 8 bits a number.
-        Where fewer than k are found, the rows of the others are -1, and they cast no vote. Classes
+        Where fewer than k are there, the rows of the others are -1, and they cast no vote. Classes
         that none of the 100 nearest belong to are all equally far, behind those of others.
         """
         candidates = max(k, min(_CANDIDATES, self._count))
-        squared, rows = self.index.search(query, candidates, self._among)
+        squared, rows = self._nearest(query, candidates, k)
         known, n_classes = rows >= 0, len(self._present)
         there = self._present.to(query.device)
         far = torch.where(there, torch.finfo(squared.dtype).max, torch.inf).to(squared.dtype)
@@ -48,3 +48,22 @@ class Indexed:
         class_row = torch.full_like(of_class, NO_ROW, dtype=torch.int64)
         class_row.scatter_reduce_(1, classes, hits.masked_fill(~known, NO_ROW), "amin")
         return Nearest(squared[:, :k], rows[:, :k], of_class, class_row)
+
+    def _nearest(self, query: Tensor, candidates: int, k: int) -> tuple[Tensor, Tensor]:
+        """Distances and rows [Q, candidates], in twice as many lists as long as a query's k nearest
+        come nearer by it.
+
+        The lists of the index are as many as find neighbours among all. Where some are not looked
+        at, such as a query's own class, its neighbours are farther away, in other lists.
+        """
+        lists = self.index.index.nprobe
+        squared, rows = self.index.search(query, candidates, self._among)
+        unsure = torch.full_like(rows[:, 0], self._among is not None, dtype=torch.bool)
+        some = (unsure | (rows[:, :k] < 0).any(1)).nonzero()[:, 0]
+        while len(some) and lists < self.index.index.nlist:
+            lists *= 2
+            wider, others = self.index.search(query[some], candidates, self._among, lists)
+            nearer = wider[:, :k] < squared[some, :k]
+            squared[some], rows[some] = wider, others
+            some = some[(nearer | (others[:, :k] < 0)).any(1)]
+        return squared, rows

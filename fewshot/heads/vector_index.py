@@ -41,20 +41,26 @@ class VectorIndex:
     recall: float
 
     def search(
-        self, query: Tensor, k: int, among: NDArray[np.uint8] | None = None
+        self,
+        query: Tensor,
+        k: int,
+        among: NDArray[np.uint8] | None = None,
+        lists: int | None = None,
     ) -> tuple[Tensor, Tensor]:
         """query [Q, D] -> squared distances float32 [Q, k], nearest first, and rows int64 [Q, k].
 
         Of unit vectors where the metric is 'cosine'. Fewer than k found: distance inf, row -1.
-        among: a bit a row, the lowest first, of those that may be found; None: all may.
+        among: a bit a row, the lowest first, of those that may be found; None: all may. lists: how
+        many are searched for each query; None: as many as reach the recall.
         """
-        lists, faiss = self.index.invlists, imported("faiss")
-        mapped = faiss.downcast_InvertedLists(lists)
-        options = None
-        if among is not None:
-            some = faiss.IDSelectorBitmap(among)
-            options = faiss.SearchParametersIVF(sel=some, nprobe=self.index.nprobe)
-        of_query = self.index.nprobe * self.index.ntotal / self.index.nlist * lists.code_size
+        faiss, probed = imported("faiss"), lists or self.index.nprobe
+        mapped = faiss.downcast_InvertedLists(self.index.invlists)
+        options = faiss.SearchParametersIVF(
+            nprobe=probed,
+            sel=None if among is None else faiss.IDSelectorBitmap(among),
+            quantizer_params=faiss.SearchParametersHNSW(efSearch=_visited(probed)),
+        )
+        of_query = probed * self.index.ntotal / self.index.nlist * self.index.invlists.code_size
         parts = []
         for part in query.split(max(1, int(_MAPPED / of_query))):
             parts.append(self.index.search(prepared(part, self.metric), k, params=options))
@@ -122,12 +128,17 @@ def _recall_of(index: Any, features: Rows, metric: str) -> float:
     index.nprobe = 4
     centres = imported("faiss").downcast_index(index.quantizer).hnsw
     while True:
-        centres.efSearch = max(64, 2 * index.nprobe)
+        centres.efSearch = _visited(index.nprobe)
         found = _without(own, index.search(asked, k + 1)[1])
         reached = recall(features, asked, found, true, metric)
         if reached >= _RECALL or index.nprobe >= index.nlist:
             return reached
         index.nprobe *= 2
+
+
+def _visited(lists: int) -> int:
+    """How many centres are looked at in their graph to find so many of them."""
+    return max(64, 2 * lists)
 
 
 def _without(own: NDArray[np.int64], rows: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -102,6 +102,35 @@ def test_references_without_a_label_are_not_looked_at(gallery, indexes):
     assert recall(gallery[0], query.numpy(), found.rows.numpy(), rows, "cosine") > 0.9
 
 
+@pytest.mark.parametrize("share", [0.5, 0.03, 0.005])
+def test_the_recall_is_that_of_the_votes_however_few_may_vote(gallery, indexes, share):
+    features, labels = gallery
+    voters = np.random.default_rng(0).random(6000) < share
+    voters[0] = False
+    query = clustered(200, 2)[0]
+    index = indexes["euclidean"]
+    found = Indexed(index, torch.from_numpy(np.where(voters, labels, -1)), 20).search(
+        torch.from_numpy(query), 10
+    )
+    true = voters.nonzero()[0][true_neighbours(features[voters], query, "euclidean")[0]]
+    reached = recall(features, query, found.rows.numpy(), true, "euclidean")
+    assert (found.rows >= 0).all()
+    assert reached >= index.recall - 0.02
+
+
+def test_of_a_class_left_out_the_neighbours_are_those_of_the_others():
+    random, labels = np.random.default_rng(0), np.arange(4000) // 200
+    features = random.normal(size=(20, WIDTH))[labels] + 0.2 * random.normal(size=(4000, WIDTH))
+    support, truth = torch.from_numpy(features.astype(np.float32)), torch.from_numpy(labels)
+    query, others = support[:50] + 0.01, truth != 0
+    whole = KNN(exact_rows=1000).against(support, truth, 20)
+    found = whole.without(0)(query)
+    exactly = knn(support[others], truth[others], query, 20)
+    assert (found.argmax(1) == exactly.argmax(1)).float().mean() > 0.95
+    votes = found[:, 1:].sum(1)
+    assert torch.allclose(votes, torch.ones_like(votes), atol=1e-6), "each has its neighbours"
+
+
 def test_of_twins_any_is_as_good():
     some, own = clustered(150, 5)[0], np.arange(6000) % 150
     lengths = np.linspace(0.5, 2, 6000, dtype=np.float32)[:, None]
