@@ -40,7 +40,7 @@ def run(given: argparse.Namespace) -> int:
     import torch
 
     from fewshot.errors import UserError
-    from fewshot.heads.comparing import imported
+    from fewshot.heads.comparing import imported_faiss
     from fewshot.models.load import load
     from fewshot.models.prediction.photos import Photos
     from fewshot.models.prediction.predictor import Predictor
@@ -53,7 +53,7 @@ def run(given: argparse.Namespace) -> int:
         photos = Photos(given.photos, given.root, label_column=given.label_column or None)
         model.answers.check_labels(photos.labels)
         if (photos.total or 0) > given.exact_rows:
-            imported("faiss")  # before hours of embedding, not after
+            imported_faiss()  # before hours of embedding, not after
         if ranks == 1:
             _write(model, _embedded(model, photos), given.exact_rows, photos.total)
         else:

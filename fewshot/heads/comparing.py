@@ -20,7 +20,7 @@ _ROUNDING, _TWINS = 1e-5, 1e-12
 
 def exact(features: Rows, query: Rows, k: int, metric: str) -> tuple[Rows, NDArray[np.int64]]:
     """The same by comparing with all, a block of features [N, D] at a time; faiss' brute force."""
-    faiss = imported("faiss")
+    faiss = imported_faiss()
     query = prepared(query, metric)
     best = np.full((len(query), k), np.inf, np.float32)
     rows = np.full((len(query), k), -1, np.int64)
@@ -58,17 +58,16 @@ def _distances(
     return np.stack([np.square(query - of, dtype=np.float64).sum(1) for of in columns], axis=1)
 
 
-def imported(name: str) -> Any:
+def imported_faiss() -> Any:
     """faiss, which is no part of the core; raises UserError where it is not installed."""
-    import importlib
-
     try:
-        return importlib.import_module(name)
+        import faiss
     except ImportError as error:
         raise UserError(
-            f"so many vectors are searched by {name}, which is not installed: "
+            "so many vectors are searched by faiss, which is not installed: "
             f"python -m pip install -r {REQUIREMENTS}"
         ) from error
+    return faiss
 
 
 def prepared(features: Rows | Tensor, metric: str) -> Rows:

@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from fewshot.errors import UserError
 from fewshot.heads.approximate import Indexed
-from fewshot.heads.comparing import imported
+from fewshot.heads.comparing import imported_faiss
 from fewshot.heads.geometry import check_float64, full_precision
 from fewshot.heads.nearest import search
 from fewshot.heads.nearest_in_episodes import search_episodes
@@ -108,7 +108,7 @@ class KNN:
         """
         check_references("KNN", self.k, references)
         if references > self.exact_rows:
-            imported("faiss")
+            imported_faiss()
 
     def against(
         self, support: Tensor, labels: Tensor, n_classes: int

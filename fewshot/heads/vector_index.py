@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from fewshot.errors import UserError
-from fewshot.heads.comparing import Rows, exact, imported, prepared, recall
+from fewshot.heads.comparing import Rows, exact, imported_faiss, prepared, recall
 from fewshot.progress import ProgressBar
 
 _RECALL = 0.95
@@ -53,7 +53,7 @@ class VectorIndex:
         among: a bit a row, the lowest first, of those that may be found; None: all may. lists: how
         many are searched for each query; None: as many as reach the recall.
         """
-        faiss, probed = imported("faiss"), lists or self.index.nprobe
+        faiss, probed = imported_faiss(), lists or self.index.nprobe
         mapped = faiss.downcast_InvertedLists(self.index.invlists)
         options = faiss.SearchParametersIVF(
             nprobe=probed,
@@ -82,7 +82,7 @@ class VectorIndex:
 
     def write(self, path: Path) -> None:
         """The index as faiss' file, which `opened` maps."""
-        imported("faiss").write_index(self.index, str(path))
+        imported_faiss().write_index(self.index, str(path))
 
 
 def opened(path: Path, metric: str, recall: float) -> VectorIndex:
@@ -90,7 +90,7 @@ def opened(path: Path, metric: str, recall: float) -> VectorIndex:
 
     Raises UserError for a file that faiss cannot read, and without faiss.
     """
-    faiss = imported("faiss")
+    faiss = imported_faiss()
     try:
         index = faiss.read_index(str(path), faiss.IO_FLAG_MMAP | faiss.IO_FLAG_READ_ONLY)
     except RuntimeError as error:
@@ -101,7 +101,7 @@ def opened(path: Path, metric: str, recall: float) -> VectorIndex:
 
 def built(features: Rows, metric: str) -> VectorIndex:
     """The index of features [N, D], which may be a mapped file; raises UserError without faiss."""
-    faiss = imported("faiss")
+    faiss = imported_faiss()
     faiss.omp_set_num_threads(torch.get_num_threads())
     count, width = features.shape
     lists = 1 << int(np.log2(max(1.0, min(4 * count**0.5, count / _TRAINED))))
@@ -126,7 +126,7 @@ def _recall_of(index: Any, features: Rows, metric: str) -> float:
     true = _without(own, exact(features, asked, k + 1, metric)[1])
     reached = 0.0
     index.nprobe = 4
-    centres = imported("faiss").downcast_index(index.quantizer).hnsw
+    centres = imported_faiss().downcast_index(index.quantizer).hnsw
     while True:
         centres.efSearch = _visited(index.nprobe)
         found = _without(own, index.search(asked, k + 1)[1])
