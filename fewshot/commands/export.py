@@ -26,7 +26,7 @@ def run(given: argparse.Namespace) -> None:
     import numpy as np
 
     from fewshot import seeding
-    from fewshot.console import show
+    from fewshot.console import say, show
     from fewshot.errors import UserError
     from fewshot.models.export import export
     from fewshot.models.prediction.decoded import decoded
@@ -49,6 +49,12 @@ def run(given: argparse.Namespace) -> None:
     else:
         draw = seeding.generator("export")
         images = draw.integers(0, 256, (SAMPLE, *shape), dtype=np.uint8)
+    voters = model.answers.voters
+    if voters is not None and voters.refused is None:
+        say(
+            f"'{voters.large.place}' is left out: in the ONNX file, the gallery in the model's "
+            "file votes"
+        )
     difference = export(model, given.out, images)
     kind = "photos" if given.check else "drawn patterns"
     outputs = f"{len(model.class_names)} classes and " if model.class_names else ""

@@ -46,13 +46,6 @@ def run(given: argparse.Namespace) -> int:
             "the model was trained on grey items on black: photos are turned into such "
             "(--photos as-they-are leaves them)"
         )
-    voters, told = model.answers.voters, []
-    if model.large is not None and given.neighbours:
-        told.append(model.large.told())
-    if model.large is not None and voters is not None and voters.refused is None:
-        told += [model.large.told(voters.head.metric), voters.told()]
-    for line in dict.fromkeys(told):
-        say(line)
     places = [place for place in given.photos if place != "-"]
     photos = Photos(places, given.root, sys.stdin if "-" in given.photos else None)
     # a bar and a table on one terminal would run into each other

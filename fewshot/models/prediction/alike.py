@@ -23,6 +23,14 @@ class Alike:
         return 0 if self._own is None else len(self._own.ids)
 
     @property
+    def kept(self) -> str:
+        """For the reader: what there is to be a neighbour."""
+        if self._large is not None:
+            return f"{len(self):,} images in the gallery beside it, '{self._large.place}'"
+        why = "" if len(self) else " (only runs that train keep them)"
+        return f"{len(self):,} labelled training images{why}"
+
+    @property
     def metrics(self) -> tuple[str, ...]:
         """By which distances images are compared: for neighbours, and by the model's own head."""
         head = {} if self._own is None or self._own.head is None else self._own.head["arguments"]

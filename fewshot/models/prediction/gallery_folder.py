@@ -52,6 +52,7 @@ class GalleryFolder:
 
     def __init__(self, model: StoredModel, place: Path, compare: bool = True) -> None:
         self.place, about = place, _about(place)
+        self._logged: set[str] = set()
         if about["model"] != embedding_digest(model):
             raise UserError(
                 f"the gallery '{place}' was made by another model than '{model.path}': make it "
@@ -95,6 +96,12 @@ class GalleryFolder:
         if self.indexes:
             return self.indexes[metric].told()
         return f"{len(self):,} images of the gallery beside the model are compared with, each"
+
+    def tell(self, metric: str = "cosine") -> None:
+        """Log, once, what is compared with by a metric, and how exactly."""
+        if metric not in self._logged:
+            self._logged.add(metric)
+            logger.info("%s", self.told(metric))
 
     def name(self, row: int) -> str:
         """What an image is called."""

@@ -1,7 +1,6 @@
 """A trained model for those who use it: photos in, classes out; from its file alone."""
 
 import dataclasses
-import logging
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -26,8 +25,6 @@ from fewshot.models.prediction.prediction import UNKNOWN, Prediction, frame
 
 if TYPE_CHECKING:
     import pandas as pd
-
-logger = logging.getLogger("fewshot")
 
 TOP = 5
 
@@ -143,10 +140,11 @@ class Predictor:
         rows = len(self.alike)
         if neighbours < 0 or neighbours > rows:
             raise UserError(
-                f"{neighbours} neighbours cannot be shown: '{self.path}' keeps {rows} labelled "
-                f"training images{'' if rows else ' (only runs that train keep them)'}. Ask for "
-                f"{f'0 to {rows}' if rows else '0'}."
+                f"{neighbours} neighbours cannot be shown: '{self.path}' keeps {self.alike.kept}. "
+                f"Ask for {f'0 to {rows}' if rows else '0'}."
             )
+        if neighbours and self.large is not None:
+            self.large.tell()
 
     def _stream(self, photos: Photos, neighbours: int) -> Iterator[Prediction]:
         for batch in decoded(photos, self.image_format):
@@ -183,14 +181,15 @@ def load(path: Path | str, photos: str = "auto") -> Predictor:
 
     photos: "on-black" turns photos into grey items on black, as Fashion-MNIST shows them;
     "as-they-are" does not; "auto" does where the model was trained on such images.
-    A gallery beside the file is searched in place of its own, see `voters.Voters`. What plug-ins
-    register must have been imported. Raises UserError for a file that is missing, damaged, newer
-    than the program, or of a part that is not registered, and for a gallery of another model.
+    A gallery beside the file is searched in place of its own, see `voters.Voters`; what votes, and
+    how exactly it is found, is logged. What plug-ins register must have been imported. Raises
+    UserError for a file that is missing, damaged, newer than the program, or of a part that is not
+    registered, and for a gallery of another model.
     """
     module = load_module(path)
     found = Predictor(module, photos=photos, large=gallery_beside(module.stored))
-    if found.answers.voters is not None and found.answers.voters.refused is not None:
-        logger.warning("%s", found.answers.voters.told())
+    if found.answers.voters is not None:
+        found.answers.voters.tell()
     return found
 
 

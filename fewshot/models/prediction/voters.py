@@ -1,5 +1,6 @@
 """Which images of a gallery beside a model vote on what a photo shows."""
 
+import logging
 from collections.abc import Sequence
 
 import torch
@@ -11,6 +12,8 @@ from fewshot.heads.nearest import NO_ROW, Nearest, search
 from fewshot.heads.votes import votes
 from fewshot.models.prediction.gallery_folder import GalleryFolder
 from fewshot.wording import first_few
+
+logger = logging.getLogger("fewshot")
 
 _BLOCK = 1 << 16  # images that are copied to be compared with, where not all of them vote
 
@@ -67,6 +70,14 @@ class Voters:
         if self._absent:
             parts.append(f"no image is of {first_few(self._absent)}: never the answer")
         return "; ".join(parts)
+
+    def tell(self) -> None:
+        """Log which images vote, and how exactly they are found; a warning where none does."""
+        if self.refused is not None:
+            logger.warning("%s", self.told())
+            return
+        self.large.tell(self.head.metric)
+        logger.info("%s", self.told())
 
     def scores(self, query: Tensor) -> Tensor:
         """query [Q, D] -> the share of the votes that each class gets, float64 [Q, classes]."""

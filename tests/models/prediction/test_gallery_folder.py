@@ -215,6 +215,40 @@ def test_what_is_compared_with_is_always_told(indexed, catalogue, capsys):
     assert "cosine" not in told
 
 
+def test_whoever_loads_a_model_is_told_what_votes_and_by_what(indexed, catalogue, caplog):
+    caplog.set_level("INFO", "fewshot")
+    model = load(indexed[10])
+    by_votes, voting = caplog.messages
+    assert "an index of 72 vectors finds " in by_votes
+    assert "euclidean" in by_votes
+    assert voting == "72 of 72 images vote"
+    for _ in range(2):
+        model.predict(catalogue / "images" / "testHats0.jpg", neighbours=1)
+    (of_neighbours,) = caplog.messages[2:]
+    assert "(recall@10, cosine, 72 of its own vectors)" in of_neighbours
+    caplog.clear()
+    load(indexed[1000])
+    assert "72 images of the gallery beside the model are compared with" in caplog.messages[0]
+
+
+def test_too_many_neighbours_are_refused_by_how_many_images_there_are(indexed, catalogue):
+    told = r"keeps 72 images in the gallery beside it, '.*x\.gallery'\. Ask for 0 to 72\."
+    with pytest.raises(UserError, match=told):
+        load(indexed[1000]).predict(catalogue / "images", neighbours=73)
+
+
+def test_an_export_says_that_the_gallery_is_left_out(indexed, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("fewshot.models.export.export", lambda *_: 0.0)
+    assert door.main(["export", str(indexed[1000]), str(tmp_path / "x.onnx")]) == 0
+    place = indexed[1000].with_suffix(".gallery")
+    told = f"'{place}' is left out: in the ONNX file, the gallery in the model's file votes"
+    assert told in capsys.readouterr().err
+    alone = tmp_path / "alone.mdl"
+    shutil.copy(indexed[1000], alone)
+    assert door.main(["export", str(alone), str(tmp_path / "x.onnx")]) == 0
+    assert "is left out" not in capsys.readouterr().err
+
+
 def test_photos_that_cannot_be_read_are_counted(catalogue, tmp_path, capsys):
     model = write_model(tmp_path / "x.mdl")
     door.main(["index", str(model), str(catalogue / "all.csv")])
