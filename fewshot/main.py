@@ -26,7 +26,10 @@ from fewshot.parts import Factory, Parts, build
 from fewshot.reports.presenting import present
 from fewshot.training.dry_run import describe
 from fewshot.training.final_figures import log_final, log_pictures
+from fewshot.training.shared_start import refused_together
 from fewshot.training.trainer import Fit, Summary
+
+_WAY_BACK = "Go on with --resume, or give the same command again where nothing was begun."
 
 
 @gin.configurable(denylist=["request"])
@@ -55,11 +58,14 @@ def main(
     """
     if objective is None:
         raise UserError("main.objective is not bound: bind it, e.g. main.objective = @TransferNet.")
-    with held(request.folder, request.resume is not None, request.dry_run, is_peer()) as folder:
+    holding = held(request.folder, request.resume is not None, request.dry_run, is_peer())
+    with refused_together(_WAY_BACK) as agree, holding as folder:
         labels = getattr(objective, "needs_labels", False)
         rows = (train_rows, validation_fraction, seed, test_rows)
         data = load_data(*rows, needs_labels=labels, dry_run=request.dry_run)
         parts = build(data, objective, sampler, evaluators, seed, training=num_epochs > 0)
+        digests = data.digests()
+        agree({"configuration": request.config_text, **digests})
         fit = Fit(
             objective=parts.objective,
             dataset=data.train,
@@ -73,9 +79,8 @@ def main(
             select_by=select_by,
             folder=folder.written_by(parts.hardware.is_main_process),
             save_model=lambda path: save_model(parts.objective, path),
-            digests=data.digests(),
+            digests=digests,
             resume=request.resume is not None,
-            config_text=request.config_text,
         )
         # whatever the bindings are refused for is refused before the folder takes the name
         train = parts.trainer.prepare(fit)

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from fewshot.models.prediction.gallery_writing import Part
-    from fewshot.models.prediction.photos import Photo, Photos
+    from fewshot.models.prediction.photos import Photo
     from fewshot.models.prediction.predictor import Predictor
 
 
@@ -42,13 +42,18 @@ def run(given: argparse.Namespace) -> int:
     from fewshot.errors import UserError
     from fewshot.heads.comparing import imported_faiss
     from fewshot.models.load import load
+    from fewshot.models.prediction.among_ranks import in_order, share
+    from fewshot.models.prediction.decoded import batch_size
+    from fewshot.models.prediction.gallery_folder import embedding_digest
     from fewshot.models.prediction.photos import Photos
     from fewshot.models.prediction.predictor import Predictor
     from fewshot.training.launched import met
+    from fewshot.training.shared_start import refused_together
 
     if given.exact_rows < 0:
         raise UserError(f"--exact-rows is {given.exact_rows}: give 0 or more.")
-    with met("cuda" if torch.cuda.is_available() else "cpu") as (rank, ranks):
+    meeting = met("cuda" if torch.cuda.is_available() else "cpu")
+    with meeting as (rank, ranks), refused_together("Give the same command again.") as agree:
         model = Predictor(load(given.model), photos=given.turned)
         photos = Photos(given.photos, given.root, label_column=given.label_column or None)
         model.answers.check_labels(photos.labels)
@@ -56,29 +61,16 @@ def run(given: argparse.Namespace) -> int:
             imported_faiss()  # before hours of embedding, not after
         if ranks == 1:
             _write(model, _embedded(model, photos), given.exact_rows, photos.total)
-        else:
-            _together(model, photos, given, rank, ranks)
-    return 0
-
-
-def _together(
-    model: "Predictor", photos: "Photos", given: argparse.Namespace, rank: int, ranks: int
-) -> None:
-    """With other processes, each of which embeds a share; the first one writes."""
-    from fewshot.models.prediction.among_ranks import in_order, share
-    from fewshot.models.prediction.decoded import batch_size
-    from fewshot.models.prediction.gallery_folder import embedding_digest
-    from fewshot.training.agreement import check_alike, others_may_be_lost
-
-    with others_may_be_lost("Give the same command again."):
+            return 0
         facts = {"model": embedding_digest(model.module.stored), "photos": photos.digest()}
-        check_alike(ranks, facts | {"command line": str(sorted(vars(given).items()))})
+        agree(facts | {"command line": str(sorted(vars(given).items()))})
         own = share(photos, batch_size(model.image_format), rank, ranks)
         parts = in_order(_embedded(model, own), rank, ranks)
         if rank == 0:
             _write(model, parts, given.exact_rows, photos.total)
         else:
             list(parts)  # none: the first process has them
+    return 0
 
 
 def _embedded(model: "Predictor", photos: Iterable["Photo"]) -> Iterator["Part"]:

@@ -18,16 +18,17 @@ _EVERY = 20  # steps between two looks at the others where a look stalls a GPU
 _LOST = ("connection closed", "connection reset", "timed out", "broken pipe", "nccl", "gloo")
 
 
-def check_alike_everywhere(fabric: Fabric, facts: Mapping[str, str]) -> None:
-    """Raise the same UserError in every process unless all have the same facts, such as digests."""
-    if fabric.world_size > 1:
-        check_alike(fabric.world_size, facts)
+def check_alike(ranks: int, facts: Mapping[str, str], refusal: str | None = None) -> None:
+    """Raise the same UserError in each of so many processes unless all have the same facts.
 
-
-def check_alike(ranks: int, facts: Mapping[str, str]) -> None:
-    """The same among so many processes that have met."""
-    found: list[Any] = [None] * ranks
-    dist.all_gather_object(found, dict(facts))
+    refusal: what this process is refused for already, which all raise then.
+    """
+    answers: list[Any] = [None] * ranks
+    dist.all_gather_object(answers, (refusal, dict(facts)))
+    refused = next((told for told, _ in answers if told is not None), None)
+    if refused is not None:
+        raise UserError(refused)
+    found = [one for _, one in answers]
     names = sorted({name for one in found for name in one})
     for name in names:
         others = [rank for rank, one in enumerate(found) if one.get(name) != found[0].get(name)]

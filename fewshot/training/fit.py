@@ -24,7 +24,6 @@ class Fit:
     main one's figures count. select_by: "split/name" of
     the figure that chooses the model, or 'last'. save_model: writes the objective as model.mdl at
     a path. digests: of the data, by the name a user knows them under; a resumed run refuses others.
-    config_text: all that is bound, which must be the same in all processes of a run.
     Raises UserError for a number of epochs below 0, and without a sampler where there are epochs.
     """
 
@@ -42,7 +41,6 @@ class Fit:
     select_by: str = "validation/top1"
     digests: Mapping[str, str] = field(default_factory=dict)
     resume: bool = False
-    config_text: str = ""
 
     def __post_init__(self) -> None:
         if self.num_epochs < 0:

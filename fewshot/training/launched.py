@@ -18,6 +18,11 @@ from fewshot.sharing import PATIENCE
 
 _NEEDED = ("RANK", "LOCAL_RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
 _MEETING = timedelta(minutes=2)  # to wait for the others at the start
+_HEARING = timedelta(seconds=10)  # to wait until they have read why they are refused
+
+
+class NotMetError(UserError):
+    """The others are refused, or do not come: they need not hear of it from this process."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +75,8 @@ def met(device_type: str) -> Iterator[tuple[int, int]]:
 
 
 def meet(device_type: str, within: timedelta = _MEETING, backend: str | None = None) -> None:
-    """Join the other processes; raises UserError where they do not come in time.
+    """Join the other processes; raises UserError where they do not come in time, and what one of
+    them is refused for.
 
     backend: that they exchange by; None: nccl for tensors of GPUs, else gloo.
     """
@@ -79,24 +85,57 @@ def meet(device_type: str, within: timedelta = _MEETING, backend: str | None = N
         return
     rank, ranks = int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
     try:
-        found = rendezvous("env://", rank=rank, world_size=ranks, timeout=within)
-        store, _, _ = next(iter(found))
+        store = _store(rank, ranks, within)
+        refusal = _refusal(store, rank, ranks, within)
+        if refusal:
+            raise NotMetError(refusal)
         if device_type == "cuda":
             torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
         dist.init_process_group(
             backend or ("nccl" if device_type == "cuda" else "gloo"),
-            store=store_of_this_start(store, rank, ranks, within),
+            store=store,
             rank=rank,
             world_size=ranks,
             timeout=PATIENCE,
         )
     except (RuntimeError, ValueError) as error:
         place = f"{os.environ['MASTER_ADDR']}:{os.environ['MASTER_PORT']}"
-        raise UserError(
+        raise NotMetError(
             f"process {rank} of {ranks} could not meet the others at {place} (MASTER_ADDR, "
             f"MASTER_PORT) within {within.total_seconds():.0f} s: start all, with torchrun, and "
             f"see that this address can be reached. {str(error).splitlines()[0][:200]}"
         ) from error
+
+
+def tell_refusal(refusal: str, within: timedelta = _MEETING) -> str | None:
+    """Have those that come to meet this process refused, too; what all of them say.
+
+    None where there are no others. Raises RuntimeError where they do not come.
+    """
+    if launch_of(os.environ) is None:
+        return None
+    rank, ranks = int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
+    return _refusal(_store(rank, ranks, within), rank, ranks, within, refusal)
+
+
+def _store(rank: int, ranks: int, within: timedelta) -> Store:
+    """What the processes of this start write to before they have met."""
+    found = rendezvous("env://", rank=rank, world_size=ranks, timeout=within)
+    store, _, _ = next(iter(found))
+    return store_of_this_start(store, rank, ranks, within)
+
+
+def _refusal(store: Store, rank: int, ranks: int, within: timedelta, own: str = "") -> str:
+    """What the first of the processes that are refused is refused for; "" where none is."""
+    store.set(f"refusal/{rank}", own)
+    everywhere = [f"refusal/{other}" for other in range(ranks)]
+    store.wait(everywhere, within)
+    refusal = next((told for key in everywhere if (told := store.get(key).decode())), "")
+    if refusal:
+        store.set(f"heard/{rank}", "yes")
+        if rank == 0:  # with which the store may end
+            store.wait([f"heard/{other}" for other in range(ranks)], _HEARING)
+    return refusal
 
 
 def store_of_this_start(store: Store, rank: int, ranks: int, within: timedelta) -> Store:

@@ -9,12 +9,7 @@ from typing import Any
 import gin
 
 from fewshot import seeding
-from fewshot.training.agreement import (
-    Stop,
-    check_alike_everywhere,
-    from_main,
-    others_may_be_lost,
-)
+from fewshot.training.agreement import Stop, from_main, others_may_be_lost
 from fewshot.training.averaging import WeightAverage
 from fewshot.training.capturing import captured_where_safe
 from fewshot.training.checkpoint import Checkpoints
@@ -78,7 +73,6 @@ class TrainingRun:
         hardware = trainer.hardware
         self.fabric = fabric = hardware.fabric
         self.fit, self.trainer, self.rank = fit, trainer, fabric.global_rank
-        check_alike_everywhere(fabric, {"configuration": fit.config_text, **fit.digests})
         self.stop = Stop(fabric)
         self.feed = Feed.of(fit, fabric, hardware.resident)
         self.folder = fit.folder.written_by(hardware.is_main_process)

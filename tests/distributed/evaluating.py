@@ -1,9 +1,12 @@
 """One process of several that embed together: for an evaluation, then for two galleries.
 
-python -m tests.distributed.evaluating FOLDER ROWS PHOTOS
+python -m tests.distributed.evaluating FOLDER ROWS PHOTOS SHOP
+
+Before and after, one of the processes is refused what it asks for.
 """
 
 import json
+import os
 import sys
 import time
 from datetime import timedelta
@@ -13,6 +16,7 @@ import numpy as np
 import torch
 import torch.distributed as dist
 
+import experiment
 import tests.objectives.toy  # noqa: F401  # registers the model's encoder
 from fewshot.__main__ import main
 from fewshot.errors import UserError
@@ -20,6 +24,8 @@ from fewshot.evaluation import crew
 from fewshot.evaluation.crew import shared
 from fewshot.evaluation.inference import embed, score
 from fewshot.models.prediction import decoded
+from tests.conftest import Shop
+from tests.distributed.shop import TRAINED
 
 
 class Split:
@@ -109,13 +115,30 @@ def index(place: Path, photos: Path) -> int:
     return main(["index", str(place / "x.mdl"), str(photos)])
 
 
+def refused_in_the_second(folder: Path, shop: Path, binding: str) -> None:
+    """A run of the little shop with one binding more in the second process."""
+    (folder / "run.gin").write_text("")
+    bound = [*Shop(shop).bindings(), *TRAINED, "main.objective = @TransferNet"]
+    bound += ["TransferNet.encoder = @SmallResNet"]
+    bound += [binding] if os.environ["RANK"] == "1" else []
+    words = ["-c", str(folder / "run.gin"), "--output-dir", str(folder / "experiments")]
+    words += [word for line in bound for word in ("-p", line)]
+    assert experiment.run(words) == 2
+
+
 if __name__ == "__main__":
     torch.set_num_threads(1)
+    here, photos, shop = (Path(place) for place in (sys.argv[1], *sys.argv[3:]))
+    # before they have met
+    refused_in_the_second(here, shop, "FashionDataset.csv_file = '/no/such/train.csv'")
     dist.init_process_group("gloo")
-    evaluate(Path(sys.argv[1]), int(sys.argv[2]))
+    refused_in_the_second(here, shop, "TransferNet.saved_model_path = '/no/such/model.mdl'")
+    evaluate(here, int(sys.argv[2]))
     wait_long(Net())
-    code = index(Path(sys.argv[1]), Path(sys.argv[3]))
-    other = [*sys.argv[3:], *sys.argv[dist.get_rank() + 3 : 4]]  # one more place in one of them
-    refused = main(["index", str(Path(sys.argv[1]) / "x.mdl"), *other])
+    code = index(here, photos)
+    # one more place, and no model, in one of them
+    model, other = str(here / "x.mdl"), [str(photos)] * dist.get_rank()
+    assert main(["index", model, str(photos), *other]) == 2
+    assert main(["index", [model, "/no/such/x.mdl"][dist.get_rank()], str(photos)]) == 2
     dist.destroy_process_group()
-    sys.exit(code or (0 if refused == 2 else 1))
+    sys.exit(code)

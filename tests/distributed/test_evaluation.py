@@ -21,14 +21,14 @@ ROOT = Path(__file__).parents[2]
 ROWS = 43  # with 8 a batch: 3 batches and 3, of which the last has 3 images
 
 
-def by_two(folder: Path, photos: Path) -> list[str]:
+def by_two(folder: Path, *places: Path) -> list[str]:
     """Two processes that meet at a port, each with one thread; what each says on stderr."""
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         port = str(taken.getsockname()[1])
     meeting = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
     meeting |= {"WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2"}
-    script = ["-m", "tests.distributed.evaluating", str(folder), str(ROWS), str(photos)]
+    script = ["-m", "tests.distributed.evaluating", str(folder), str(ROWS), *map(str, places)]
     environment = os.environ | meeting | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
     going = [
         subprocess.Popen(
@@ -54,7 +54,7 @@ def told(folder: Path, processes: int) -> list[dict]:
 
 
 @pytest.fixture(scope="module")
-def both(tmp_path_factory):
+def both(tmp_path_factory, shop):
     place = tmp_path_factory.mktemp("evaluation")
     photos = place / "photos"
     photos.mkdir()
@@ -73,7 +73,7 @@ def both(tmp_path_factory):
         patch.setattr(decoded, "BATCH", 8)
         assert index(place / "1", photos) == 0
     torch.set_num_threads(threads)
-    (place / "said.json").write_text(json.dumps(by_two(place / "2", photos)))
+    (place / "said.json").write_text(json.dumps(by_two(place / "2", photos, shop.root)))
     return place, told(place / "1", 1), told(place / "2", 2)
 
 
@@ -119,3 +119,22 @@ def test_the_first_process_says_what_could_not_be_read_and_all_refuse_other_phot
     assert "could not be read" not in second
     for said in (first, second):
         assert "the processes were not started alike: the command line of process 1 differs" in said
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "message",
+    [
+        "error: CSV file not found: /no/such/train.csv. ",
+        "error: the model '/no/such/model.mdl' does not exist: ",
+        "/no/such/x.mdl",
+    ],
+    ids=["before they have met", "once they have", "index"],
+)
+def test_what_one_process_is_refused_for_all_are(both, message):
+    first, second = (
+        [line for line in said.splitlines() if message in line]
+        for said in json.loads((both[0] / "said.json").read_text())
+    )
+    assert len(first) == 1
+    assert first == second

@@ -9,7 +9,7 @@ from fewshot.errors import UserError
 from fewshot.training import agreement
 from fewshot.training.agreement import (
     Stop,
-    check_alike_everywhere,
+    check_alike,
     from_main,
     others_may_be_lost,
 )
@@ -17,22 +17,29 @@ from fewshot.training.agreement import (
 ALONE = types.SimpleNamespace(world_size=1)
 
 
-def _two(monkeypatch, *facts):
-    def gather(found, _mine):
-        found[:] = facts
+def _answers(monkeypatch, *answers):
+    def gather(found, mine):
+        found[:] = [mine, *answers]
 
     monkeypatch.setattr(agreement.dist, "all_gather_object", gather)
-    return types.SimpleNamespace(world_size=len(facts))
 
 
 def test_what_differs_between_processes_is_named(monkeypatch):
-    check_alike_everywhere(ALONE, {"configuration": "x"})
-    check_alike_everywhere(_two(monkeypatch, {"a": "1"}, {"a": "1"}), {})
-    fabric = _two(monkeypatch, {"configuration": "a = 1\nb = 2"}, {"configuration": "a = 1\nb = 3"})
+    _answers(monkeypatch, (None, {"a": "1"}))
+    check_alike(2, {"a": "1"})
+    _answers(monkeypatch, (None, {"configuration": "a = 1\nb = 3"}))
     with pytest.raises(UserError) as caught:
-        check_alike_everywhere(fabric, {})
+        check_alike(2, {"configuration": "a = 1\nb = 2"})
     assert "the configuration of process 1 differs from that of process 0" in str(caught.value)
     assert "'b = 3' there, 'b = 2' here" in str(caught.value)
+
+
+def test_what_one_process_is_refused_for_all_are(monkeypatch):
+    _answers(monkeypatch, ("there is no model", {}), (None, {"a": "1"}))
+    with pytest.raises(UserError, match=r"^there is no model$"):
+        check_alike(3, {"a": "1"})
+    with pytest.raises(UserError, match=r"^there is no CSV$"):
+        check_alike(3, {}, "there is no CSV")
 
 
 @pytest.mark.parametrize("main", [True, False])
