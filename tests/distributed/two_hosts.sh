@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Two hosts, simulated by network namespaces, train one run through torchrun's rendezvous; the worker of
-# the second is killed with SIGKILL, comes back, and the run completes. Needs root and iproute2:
+# the second is killed with SIGKILL, comes back, and the run completes. Needs root, iproute2 and procps:
 #   tests/distributed/two_hosts.sh [python]
 set -euo pipefail
 cd "$(dirname "$0")/../.."

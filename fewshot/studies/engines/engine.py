@@ -4,16 +4,14 @@ import importlib
 from collections.abc import Sequence
 from pathlib import Path
 from pkgutil import iter_modules
+from types import ModuleType
 from typing import Protocol
 
 from fewshot.binding.suggestions import did_you_mean
 from fewshot.errors import UserError
+from fewshot.studies import engines
 from fewshot.studies.engines.options import EngineOptions
 from fewshot.studies.plan import PlannedRun
-
-_PACKAGE = "fewshot.studies.engines"
-# the modules beside the engines
-_OTHERS = ("engine", "options", "side_by_side", "waiting", "worker")
 
 
 class Engine(Protocol):
@@ -30,9 +28,13 @@ class Engine(Protocol):
 
 
 def names() -> list[str]:
-    """The engines there are, one a module beside this one."""
-    folder = str(Path(__file__).parent)
-    return [module.name for module in iter_modules([folder]) if module.name not in _OTHERS]
+    """The engines there are, one a module beside this one that has a `build`."""
+    found = (module.name for module in iter_modules(engines.__path__))
+    return [name for name in found if hasattr(_module(name), "build")]
+
+
+def _module(name: str) -> ModuleType:
+    return importlib.import_module(f"{engines.__name__}.{name}")
 
 
 def build_engine(name: str, options: EngineOptions) -> Engine:
@@ -43,5 +45,5 @@ def build_engine(name: str, options: EngineOptions) -> Engine:
             f"--engine {name}: there is none of that name.{did_you_mean(name, known)} "
             f"There are: {', '.join(known)}."
         )
-    built: Engine = importlib.import_module(f"{_PACKAGE}.{name}").build(options)
+    built: Engine = _module(name).build(options)
     return built

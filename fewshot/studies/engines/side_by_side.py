@@ -57,8 +57,8 @@ class SideBySide(ABC):
 
     def complete(self, planned: Sequence[PlannedRun], place: Path) -> list[str]:
         """Complete the runs; the names of those that could not be."""
-        queue = RunQueue(planned, place)
         progress = Progress([run.alike for run in planned], self.jobs)
+        queue = RunQueue(planned, place, progress)
         going: list[_Going] = []
         try:
             while queue.waiting or going:

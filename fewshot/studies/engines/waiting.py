@@ -7,6 +7,7 @@ from pathlib import Path
 
 from fewshot.experiment.artifacts import ExperimentFolder
 from fewshot.studies.plan import PlannedRun
+from fewshot.studies.progress import Progress
 
 logger = logging.getLogger("fewshot")
 
@@ -16,10 +17,13 @@ _RETRIES = 5  # of a run that was stopped by something that is not its own
 
 
 class RunQueue:
-    """Which runs wait, which are done, which have failed."""
+    """Which runs wait, which are done, which have failed.
 
-    def __init__(self, planned: Sequence[PlannedRun], place: Path) -> None:
-        self.place = place
+    progress: is told which runs never start.
+    """
+
+    def __init__(self, planned: Sequence[PlannedRun], place: Path, progress: Progress) -> None:
+        self.place, self._progress = place, progress
         self.waiting = list(planned)
         self.failed: list[str] = []
         self._runs = {run.name: run for run in planned}
@@ -29,11 +33,7 @@ class RunQueue:
     def take(self) -> PlannedRun | None:
         """The first run that can start, which then waits no more; None where all have to wait."""
         for run in list(self.waiting):
-            if run.after in self.failed:
-                logger.warning("%s is left out, since %s failed", run.name, run.after)
-                self.waiting.remove(run)
-                self.failed.append(run.name)
-            elif run.after is None or run.after in self._done:
+            if run.after is None or run.after in self._done:
                 self.waiting.remove(run)
                 return run
         return None
@@ -55,11 +55,16 @@ class RunQueue:
         return True
 
     def end(self, run: PlannedRun, failed: bool = False) -> None:
-        """The run is completed, or cannot be."""
-        if failed:
-            self.failed.append(run.name)
-        else:
+        """The run is completed, or cannot be, nor can those that need it."""
+        if not failed:
             self._done.add(run.name)
+            return
+        self.failed.append(run.name)
+        for left_out in [one for one in self.waiting if one.after == run.name]:
+            logger.warning("%s is left out, since %s failed", left_out.name, run.name)
+            self.waiting.remove(left_out)
+            self._progress.skip(left_out.alike)
+            self.end(left_out, failed=True)
 
     def folder(self, name: str) -> ExperimentFolder:
         """Where a run stands."""

@@ -12,7 +12,7 @@ import time
 import pytest
 
 from fewshot.errors import UserError
-from fewshot.studies import runs
+from fewshot.studies import engines, runs
 from fewshot.studies.engines.engine import build_engine, names
 from fewshot.studies.engines.local import LocalEngine
 from fewshot.studies.engines.options import EngineOptions, read_resources
@@ -117,6 +117,14 @@ def test_a_failed_run_keeps_only_those_from_running_that_need_it(
     assert f"a ended with exit code {code}, see {tmp_path}/logs/a.log:" in caplog.text
     assert "error: wrong" in caplog.text
     assert "b is left out, since a failed" in caplog.text
+
+
+def test_a_run_that_is_left_out_is_not_waited_for(started, config, tmp_path, caplog):
+    started.codes["a"] = 2
+    with caplog.at_level("INFO", "fewshot"):
+        failed = LocalEngine().complete(planned(config, "c", "a", "b<a", "d<b"), tmp_path)
+    assert failed == ["a", "b", "d"]
+    assert caplog.messages[-1] == "4 of 4 runs are done"
 
 
 def test_an_exit_without_results_is_no_success(started, config, tmp_path, monkeypatch):
@@ -226,6 +234,18 @@ def test_a_stopped_study_stops_its_processes_and_waits_for_them(tmp_path):
     assert (tmp_path / "tidy1").exists()
     assert (tmp_path / "tidy2").exists()
     assert not (tmp_path / "up3").exists()
+
+
+def test_a_module_is_an_engine_where_it_builds_one(tmp_path, monkeypatch):
+    (tmp_path / "leased_machines.py").write_text("PRICE = 1")
+    (tmp_path / "queueing.py").write_text("def build(options): return options.jobs")
+    monkeypatch.setattr(engines, "__path__", [*engines.__path__, str(tmp_path)])
+    try:
+        assert names() == ["local", "ray", "queueing"]
+        assert build_engine("queueing", EngineOptions(3)) == 3
+    finally:
+        for name in ("leased_machines", "queueing"):
+            sys.modules.pop(f"{engines.__name__}.{name}", None)
 
 
 def test_engines_are_the_modules_there_are():
