@@ -17,6 +17,14 @@ def is_restart() -> bool:
     return any(os.environ.get(name, "0") not in ("", "0") for name in _COUNTS)
 
 
+def launch_id() -> str | None:
+    """torchrun's name (--rdzv_id) of the run whose processes it starts, also when it starts them
+    anew, as it does uncounted when a machine comes or goes; None where it has no name.
+    """
+    name = os.environ.get("TORCHELASTIC_RUN_ID", "none")
+    return None if name in ("", "none") else name
+
+
 def launch_time() -> datetime:
     """When torchrun was started, where it has started this process, so that all that it starts
     know one time, else now.

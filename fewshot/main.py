@@ -18,7 +18,7 @@ from fewshot.experiment.beginning import begin, held
 from fewshot.experiment.environment import environment
 from fewshot.experiment.results import merge_metrics, results, write_figures, write_pictures
 from fewshot.interfaces import Evaluation
-from fewshot.launcher import is_peer
+from fewshot.launcher import is_peer, launch_id
 from fewshot.models.extras import add_extras
 from fewshot.models.model_file import load_model, restore, save_model
 from fewshot.objectives.advice import advise
@@ -113,6 +113,7 @@ def _start(
     """Write down what is run, with what and where."""
     facts = environment(request.command, seed, request.plugin_folders) | {
         **parts.hardware.facts(),
+        "launch": launch_id(),
         "config_files": [str(path) for path in request.config_files],
     }
     origin = begin(folder, None if request.resume else request.config_text, facts)

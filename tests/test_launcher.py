@@ -3,7 +3,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from fewshot.launcher import is_peer, is_restart, launch_time
+from fewshot.launcher import is_peer, is_restart, launch_id, launch_time
 
 
 @pytest.mark.parametrize("name", ["TORCHELASTIC_RESTART_COUNT", "SLURM_RESTART_COUNT"])
@@ -25,6 +25,15 @@ def test_all_that_one_launcher_starts_know_one_time(monkeypatch):
     assert found == launch_time() <= datetime.now(UTC)
     monkeypatch.setattr(os, "getppid", lambda: -1)
     assert abs((launch_time() - datetime.now(UTC)).total_seconds()) < 5
+
+
+def test_torchruns_own_name_for_no_name_is_none(monkeypatch):
+    monkeypatch.delenv("TORCHELASTIC_RUN_ID", raising=False)
+    assert launch_id() is None
+    monkeypatch.setenv("TORCHELASTIC_RUN_ID", "none")
+    assert launch_id() is None
+    monkeypatch.setenv("TORCHELASTIC_RUN_ID", "job7")
+    assert launch_id() == "job7"
 
 
 @pytest.mark.parametrize("name", ["RANK", "LOCAL_RANK", "NODE_RANK"])

@@ -20,7 +20,7 @@ from fewshot.binding.registrations import register
 from fewshot.binding.suggestions import did_you_mean
 from fewshot.binding.values import check_values
 from fewshot.errors import UserError
-from fewshot.launcher import is_restart, launch_time
+from fewshot.launcher import is_restart, launch_id, launch_time
 
 _LONGEST_NAME = 200  # bytes; file systems take 255, and files that are being written need some more
 
@@ -116,7 +116,8 @@ def new_run(
         raise UserError(f"--name '{name}' is not a folder name: give one without separators.")
     loaded = load(config_files, bindings)
     parent = Path(output_dir).expanduser().absolute()
-    if is_restart() and (parent / name / "config.gin").is_file() and not dry_run:
+    again = is_restart() or _is_of_this_launch(parent / name)
+    if again and (parent / name / "config.gin").is_file() and not dry_run:
         begun = resumed_run(str(parent / name), dry_run)
         if begun.config_text == loaded.text:
             return begun
@@ -131,6 +132,17 @@ def new_run(
         plugin_folders=loaded.plugin_folders,
         config_files=loaded.config_files,
     )
+
+
+def _is_of_this_launch(folder: Path) -> bool:
+    """Whether a run was begun there by the torchrun that has started this process."""
+    path = folder / "environment.json"
+    if launch_id() is None or not path.is_file():
+        return False
+    try:
+        return bool(json.loads(path.read_text(encoding="utf-8"))["launch"] == launch_id())
+    except (ValueError, TypeError, KeyError, RecursionError):
+        return False
 
 
 def resumed_run(folder_name: str, dry_run: bool) -> RunRequest:

@@ -64,6 +64,27 @@ class TestRequests:
         stem, day, time = name.split("-")
         assert (stem, len(day), len(time)) == ("first", 8, 6)
 
+    @pytest.mark.parametrize(
+        ("recorded", "goes_on"),
+        [('{"launch": "job7"}', True), ('{"launch": "job6"}', False), ("{}", False), ("[", False)],
+    )
+    def test_a_run_that_torchrun_began_goes_on_though_no_restart_is_counted(
+        self, tmp_path, monkeypatch, recorded, goes_on
+    ):
+        monkeypatch.delenv("TORCHELASTIC_RESTART_COUNT", raising=False)
+        monkeypatch.setenv("TORCHELASTIC_RUN_ID", "job7")
+        (tmp_path / "a.gin").write_text("DummyLoss.margin = 2\n")
+        given = ([str(tmp_path / "a.gin")], [], "mine", str(tmp_path), False)
+        first = config.new_run(*given)
+        assert first.resume is None
+        first.folder.mkdir()
+        (first.folder / "config.gin").write_text(first.config_text)
+        (first.folder / "environment.json").write_text(recorded)
+        again = config.new_run(*given)
+        assert again.resume == (first.folder if goes_on else None)
+        monkeypatch.setenv("TORCHELASTIC_RUN_ID", "none")
+        assert config.new_run(*given).resume is None
+
     @pytest.mark.parametrize("name", ["a/b", "../a", "..", ".", "", "a\\b"])
     def test_a_name_that_is_no_folder_name_is_refused(self, name):
         with pytest.raises(UserError, match="is not a folder name: give one without separators"):

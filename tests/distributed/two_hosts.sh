@@ -42,7 +42,7 @@ while read -r binding; do options+=(-p "$binding"); done < "$place/bindings"
 
 for number in 0 1; do
     ip netns exec "${hosts[$number]}" env GLOO_SOCKET_IFNAME=veth0 OMP_NUM_THREADS=1 \
-        "$python" -m torch.distributed.run --nnodes=2 --nproc_per_node=1 --max-restarts=3 \
+        "$python" -m torch.distributed.run --nnodes=2 --nproc_per_node=1 --max-restarts=1 \
         --rdzv_backend=c10d --rdzv_endpoint=10.77.0.1:29477 --rdzv_id="$tag" \
         --rdzv_conf="is_host=$((1 - number))" \
         --local_addr="10.77.0.$((number + 1))" experiment.py "${options[@]}" \
