@@ -1,13 +1,15 @@
 """Galleries of millions: comparing with all vectors against the index of `python -m fewshot index`.
 
     python -m benchmarks.galleries [--rows 1000000] [--queries 10000] [--exact 10000]
+    python -m benchmarks.galleries --rows 10000000 --exact 200 --centres /tmp/gallery-1000000.faiss
 
 Vectors of 128 numbers and length 1 that lie as embeddings do: 1,000 types, centres and products
 around them (0.6 times as far) drawn from a normal distribution whose variance falls as 1 / i along
 128 directions, so that some 18 of these matter. Queries are drawn alike. They are written to
 --folder (512 bytes a row) and mapped; the index is searched from its file. In turn, by the same
 threads: comparing with all (as many queries as --exact), and the index, of which recall@10 is told.
-Then a process of its own maps the index's file and searches again, for its memory alone.
+Then a process of its own maps the index's file and searches again, for its memory alone. With
+--centres, the lists are those of another index's file, which takes no k-means.
 """
 
 import argparse
@@ -20,8 +22,8 @@ import numpy as np
 import torch
 
 from benchmarks.hardware import machine, report, seconds
-from fewshot.heads.comparing import Rows, exact, recall
-from fewshot.heads.vector_index import built, opened
+from fewshot.heads.comparing import Rows, exact, imported_faiss, recall
+from fewshot.heads.vector_index import VectorIndex, built, filled, opened
 
 WIDTH, TYPES, WITHIN, BLOCK = 128, 1000, 0.6, 100_000
 
@@ -67,21 +69,34 @@ def search(path: Path, queries: int) -> None:
     print(f"{queries:,} queries in {taken:.1f} s, {peak()}, searched from disk on {machine()}")
 
 
+def made(features: Rows, centres: Path | None) -> VectorIndex:
+    """The index, with the centres of the one in a file where that is given."""
+    if centres is None:
+        return built(features, "cosine")
+    faiss = imported_faiss()
+    faiss.omp_set_num_threads(torch.get_num_threads())
+    index = faiss.read_index(str(centres))
+    index.reset()
+    return filled(index, features, "cosine")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rows", type=int, default=1_000_000)
     parser.add_argument("--queries", type=int, default=10_000)
     parser.add_argument("--exact", type=int, default=10_000, help="queries compared with all")
     parser.add_argument("--folder", type=Path, default=Path(tempfile.gettempdir()))
+    parser.add_argument("--centres", type=Path, help="the file of an index whose lists are taken")
     parser.add_argument("--search", type=Path, help="only this index's file")
     given = parser.parse_args()
     if given.search:
         search(given.search, given.queries)
         return
     features = written(given.folder / f"gallery-{given.rows}.f32", given.rows)
-    path = given.folder / f"gallery-{given.rows}.faiss"
+    lists = f"-by-{given.centres.stem}" if given.centres else ""
+    path = given.folder / f"gallery-{given.rows}{lists}.faiss"
     if not path.is_file():
-        print(f"index made in {seconds(lambda: built(features, 'cosine').write(path)):.0f} s")
+        print(f"index made in {seconds(lambda: made(features, given.centres).write(path)):.0f} s")
     print(f"so far {peak()}")
     query = drawn(1 << 20, given.queries)
     index = opened(path, "cosine", 1.0)

@@ -110,6 +110,12 @@ def built(features: Rows, metric: str) -> VectorIndex:
     index = faiss.index_factory(width, f"IVF{lists}_HNSW32,SQ8", faiss.METRIC_L2)
     index.cp.niter, index.cp.max_points_per_centroid = _ROUNDS, _TRAINED
     index.train(prepared(features[_evenly(count, _TRAINED * lists)], metric))
+    return filled(index, features, metric)
+
+
+def filled(index: Any, features: Rows, metric: str) -> VectorIndex:
+    """faiss' index, which has its centres and no vectors, with the features [N, D]."""
+    count = len(features)
     with ProgressBar("indexing", count, "vectors") as bar:
         for start in range(0, count, _BLOCK):
             part = features[start : start + _BLOCK]

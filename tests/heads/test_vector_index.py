@@ -13,7 +13,7 @@ from fewshot.heads import knn as knn_module
 from fewshot.heads.approximate import Indexed
 from fewshot.heads.comparing import exact, recall
 from fewshot.heads.knn import KNN, knn
-from fewshot.heads.vector_index import VectorIndex, built, opened
+from fewshot.heads.vector_index import VectorIndex, built, filled, opened
 
 WIDTH = 16
 
@@ -183,3 +183,14 @@ def test_classes_beyond_those_found_come_last():
     assert found.rows[:, 0].tolist() == [0, 1, 2, 3]
     assert found.of_class[:, 20].isinf().all()
     assert (found.of_class[:, :20] <= torch.finfo(torch.float32).max).all()
+
+
+def test_lists_around_the_centres_of_another_index_are_filled(gallery):
+    features, _ = gallery
+    index = built(features[:3000], "euclidean").index
+    index.reset()
+    found = filled(index, features, "euclidean")
+    assert found.index.ntotal == len(features)
+    assert found.recall >= 0.95
+    nearest = found.search(torch.from_numpy(features[:50]), 1)[1][:, 0]
+    assert (nearest == torch.arange(50)).float().mean() >= 0.95
