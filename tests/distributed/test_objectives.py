@@ -16,6 +16,8 @@ from fewshot.objectives.objective import Objective
 
 ROOT = Path(__file__).parents[2]
 STEPS = 20
+# of the way that a weight has come: a wrong factor of two in its gradient is half of that or all
+OF_THE_WAY = 0.25
 COMMON = [
     "SmallResNet.widths = (4,)",
     "Inputs.augment = [@HorizontalFlip]",
@@ -51,6 +53,8 @@ SAMPLERS = {
 }
 # gradients so large that rounding errors grow at the common rate; a clip would hide a wrong factor
 STEEP = {"VICReg": ["torch.optim.SGD.lr = 0.000001"]}
+EARLY = "TransferNet"  # the one that is stopped early
+STOPPED = ["Trainer.validate_every = 1", "Trainer.patience = 2", "main.num_epochs = 30"]
 QUICK = ["main.evaluators = []", "main.select_by = 'last'"]
 OF_PAIRS = ["main.sampler = @BalancedBatches"]
 VARIANTS = {
@@ -94,10 +98,12 @@ def bindings_of(name: str) -> list[str]:
         f"main.sampler = @{SAMPLERS[layout]}",
         *few,
         *STEEP.get(name, []),
+        *(STOPPED if name == EARLY else []),
     ]
 
 
 def planned() -> dict[str, list[str]]:
+    """The bindings of each run, besides those of all."""
     runs = {name: bindings_of(name) for name in objectives()}
     return runs | {
         name: bindings_of("TripletNet") + QUICK + more for name, more in VARIANTS.items()
@@ -132,9 +138,19 @@ def train(folder: Path, shop, processes: int) -> None:
 
 def state(folder: Path) -> dict[str, torch.Tensor]:
     contents = unsealed((folder / "last.ckpt").read_bytes())["contents"]
-    assert contents["progress"]["total_steps"] == STEPS
+    progress = contents["progress"]
+    assert progress["stopped_early"] == (folder.name == EARLY)
+    assert progress["total_steps"] == STEPS or progress["stopped_early"]
     found = contents["objective"]
     return {key: value for key, value in found.items() if isinstance(value, torch.Tensor)}
+
+
+def told_apart(key, alone, shared, initial) -> bool:
+    """Whether a weight moved by more than rounding; it must have come as far in both."""
+    moved = (alone - initial).abs().max()
+    rounding = 2 * torch.finfo(alone.dtype).eps * alone.abs().max()
+    assert (alone - shared).abs().max() <= OF_THE_WAY * moved + rounding, key
+    return bool(moved > 4 * rounding)
 
 
 def figures(value, path=""):
@@ -164,6 +180,10 @@ def test_two_processes_train_what_one_does(name, both):
     assert alone.keys() == shared.keys()
     for key, value in alone.items():
         assert torch.allclose(value.double(), shared[key].double(), rtol=1e-5, atol=1e-5), key
+    initial = torch.load(one / "initial.pt")
+    weights = [key for key, value in alone.items() if value.is_floating_point() and value.numel()]
+    apart = [told_apart(key, alone[key], shared[key], initial[key]) for key in weights]
+    assert sum(apart) >= len(weights) / 2, "most of it should be seen to move"
     alone, shared = (figures(json.loads((f / "results.json").read_text())) for f in (one, two))
     assert alone == pytest.approx(shared, abs=1e-4)
     rows = [(f / "metrics.jsonl").read_text().splitlines() for f in (one, two)]
