@@ -61,9 +61,11 @@ class VectorIndex:
             quantizer_params=faiss.SearchParametersHNSW(efSearch=_visited(probed)),
         )
         of_query = probed * self.index.ntotal / self.index.nlist * self.index.invlists.code_size
+        # pytorch-metric-learning has faiss' own search replaced by one that takes no parameters
+        search = getattr(self.index, "search_numpy", self.index.search)
         parts = []
         for part in query.split(max(1, int(_MAPPED / of_query))):
-            parts.append(self.index.search(prepared(part, self.metric), k, params=options))
+            parts.append(search(prepared(part, self.metric), k, params=options))
             if hasattr(mapped, "ptr"):
                 _give_back(mapped)
         squared, rows = (

@@ -1,5 +1,6 @@
 """The index of many vectors against comparing with all of them."""
 
+import importlib
 import sys
 
 import numpy as np
@@ -54,6 +55,13 @@ def test_it_finds_most_of_the_neighbours_and_says_how_many(gallery, indexes, met
     same = found.numpy() == rows
     near = squared.numpy() / (2 if metric == "cosine" else 1)
     np.testing.assert_allclose(near[same], distances[same], rtol=0.2, atol=2e-3)
+
+
+def test_it_is_searched_where_a_library_has_had_the_search_replaced(indexes, gallery):
+    found = indexes["euclidean"].search(torch.from_numpy(gallery[0][:5]), 1)[1]
+    importlib.import_module("faiss.contrib.torch_utils")  # as pytorch-metric-learning does
+    again = indexes["euclidean"].search(torch.from_numpy(gallery[0][:5]), 1)[1]
+    assert again.tolist() == found.tolist() == [[row] for row in range(5)]
 
 
 @pytest.mark.parametrize("metric", ["euclidean", "cosine"])
