@@ -55,6 +55,15 @@ class RunFiles:
         )
 
 
+# of what reports read by name in results.json and environment.json: what a run writes there
+_RESULTS = {
+    **dict.fromkeys(("train_seconds", "best_value"), (int, float)),
+    **dict.fromkeys(("epochs", "best_epoch", "seed"), (int,)),
+    **dict.fromkeys(("name", "selected_by", "status"), (str,)),
+}
+_ENVIRONMENT = {"versions": (dict,), "git": (dict,), "resumed": (list,), "command": (list,)}
+
+
 def read_run(folder: Path) -> RunFiles:
     """Read an experiment folder.
 
@@ -69,9 +78,9 @@ def read_run(folder: Path) -> RunFiles:
     predictions = [folder / "predictions.csv", *sorted(folder.glob("*_predictions.csv"))]
     return RunFiles(
         folder=folder,
-        results=_json(path),
+        results=_json(path, _RESULTS),
         history=_history(folder / "metrics.jsonl"),
-        environment=_json(folder / "environment.json"),
+        environment=_json(folder / "environment.json", _ENVIRONMENT),
         config=_text(folder / "config.gin"),
         operative=_text(folder / "operative.gin"),
         pictures=sorted(found.name for found in folder.glob("*.png") if found.name[0] != "."),
@@ -116,13 +125,17 @@ def _checked_row(row: Any, place: str) -> dict[str, Any]:
     return told
 
 
-def _json(path: Path) -> dict[str, Any]:
+def _json(path: Path, kinds: Mapping[str, tuple[type, ...]]) -> dict[str, Any]:
     try:
         found = json.loads(_text(path) or "{}")
     except (ValueError, RecursionError) as error:
         raise UserError(f"{path} is damaged ({error}): run the experiment again.") from None
     if not isinstance(found, dict):
         raise UserError(f"{path} holds no JSON object but {found!r:.80}: run the experiment again.")
+    for name, kind in kinds.items():
+        if found.get(name) is not None and type(found[name]) not in kind:
+            shown = repr(found[name])[:80]
+            raise UserError(f"{path} is damaged ({name} is {shown}): run the experiment again.")
     return found
 
 

@@ -269,6 +269,8 @@ def test_command_line(folder, tmp_path_factory, capsys):
         ("results.json", "{", r"results\.json is damaged"),
         ("results.json", "[1]", r"results\.json holds no JSON object but \[1\]"),
         ("environment.json", "{", r"environment\.json is damaged"),
+        ("environment.json", '{"versions": 0.5}', r"is damaged \(versions is 0\.5\): run the"),
+        ("results.json", '{"train_seconds": {}}', r"is damaged \(train_seconds is {}\): run the"),
         ("results.json", "[" * 100_000, r"results\.json is damaged"),
         ("metrics.jsonl", "[" * 100_000 + "\n{}\n", r"metrics\.jsonl, line 1, is damaged"),
         (
