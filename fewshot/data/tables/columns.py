@@ -8,7 +8,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from fewshot.errors import UserError
-from fewshot.wording import compared
+from fewshot.wording import all_compared, compared
 
 
 def column_named(table: pd.DataFrame, name: str) -> str | None:
@@ -30,7 +30,7 @@ def text_of(table: pd.DataFrame, name: str, files: Sequence[Path]) -> NDArray[np
             f"{', '.join(table.columns)}."
         )
     texts = table[found].fillna("").astype(str)
-    return np.array([compared(text) for text in texts], dtype=object)
+    return np.array(all_compared(texts), dtype=object)
 
 
 def relabelled(
