@@ -5,10 +5,11 @@ import sys
 import pytest
 
 import experiment
+import fewshot.main
 from fewshot.binding import config
 from fewshot.errors import UserError
-from fewshot.main import main
 from fewshot.studies import runs
+from fewshot.studies.engines.forked import Template
 
 TINY = [
     "SmallResNet.widths = (8,)",
@@ -27,13 +28,16 @@ def no_log_handler(monkeypatch):
 
 @pytest.fixture
 def in_process(monkeypatch):
-    """The names of the runs made, in order."""
+    """The names of the runs made, in order; without pictures and reports, which no study reads."""
     made = []
+    for part in ("write_pictures", "log_pictures", "present"):
+        assert hasattr(fewshot.main, part), part
+        monkeypatch.setattr(fewshot.main, part, lambda *_: None)
 
     def exit_code(command):
         given = experiment.parse(command[2:])
         try:
-            main(
+            fewshot.main.main(
                 config.new_run(
                     given.config, given.parameter or [], given.name, given.output_dir, False
                 )
@@ -51,6 +55,7 @@ def in_process(monkeypatch):
         return Ended(exit_code(command))
 
     monkeypatch.setattr(runs, "start", start)
+    monkeypatch.setattr(Template, "start", lambda *_: None)
     return made
 
 

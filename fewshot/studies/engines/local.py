@@ -5,6 +5,7 @@ from pathlib import Path
 
 from fewshot.errors import UserError
 from fewshot.studies import runs
+from fewshot.studies.engines.forked import Template
 from fewshot.studies.engines.options import EngineOptions
 from fewshot.studies.engines.side_by_side import SideBySide
 
@@ -29,7 +30,9 @@ class LocalEngine(SideBySide):
         if self.jobs > 1:
             threads = max(1, len(os.sched_getaffinity(0)) // self.jobs)
             self.environment.setdefault("OMP_NUM_THREADS", str(threads))
+        self._template = Template(self.environment)
 
     def start(self, command: list[str], log: Path) -> runs.Process:
         """The process of a command, whose output goes to the end of the file."""
-        return runs.start(command, log, self.environment)
+        forked = self._template.start(command, log)
+        return forked or runs.start(command, log, self.environment)

@@ -40,9 +40,15 @@ def compute(command: list[str], log: str, folder: str, environment: Mapping[str,
 
 
 def _as_a_process_of_its_own() -> None:
-    """Heeds signals, which Ray blocks, and ends with the worker: else a run would go on in its
-    folder beside the one that takes its place.
-    """
+    """Heeds signals, which Ray blocks, and ends with the worker."""
     signal.pthread_sigmask(signal.SIG_SETMASK, [])
+    die_with_parent()
+
+
+def die_with_parent() -> None:
+    """End when the process that has started this one does, where the system offers that.
+
+    Else a run would go on in its folder beside the one that takes its place.
+    """
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_DIE_WITH_PARENT, signal.SIGKILL)

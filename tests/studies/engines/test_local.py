@@ -14,6 +14,7 @@ import pytest
 from fewshot.errors import UserError
 from fewshot.studies import engines, runs
 from fewshot.studies.engines.engine import build_engine, names
+from fewshot.studies.engines.forked import Template
 from fewshot.studies.engines.local import LocalEngine
 from fewshot.studies.engines.options import EngineOptions, read_resources
 from fewshot.studies.engines.waiting import INTERRUPTED, LOST
@@ -58,6 +59,7 @@ def started(monkeypatch, tmp_path):
         return process
 
     monkeypatch.setattr(runs, "start", start)
+    monkeypatch.setattr(Template, "start", lambda *_: None)
     monkeypatch.setattr("fewshot.studies.engines.side_by_side._POLL_SECONDS", 0)
     return found
 

@@ -1,0 +1,142 @@
+"""A process that has imported what every run imports first, for seconds, and forks to be one.
+
+    python -m fewshot.studies.engines.template
+
+is started by forked.Template. Each line of its input is [number, what, about], each of its output
+[number, answer]. It computes nothing, starts no thread of torch's and touches no device, so that a
+fork is what Python would have started: a session of its own, its output in its log, the study's
+folder and environment, and the same figures. It ends when the study does, after its forks.
+"""
+
+import contextlib
+import gc
+import importlib
+import json
+import os
+import runpy
+import signal
+import sys
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from fewshot.binding.locating import REPOSITORY
+from fewshot.console import uncollected
+from fewshot.studies.engines.worker import die_with_parent
+
+SCRIPT = str(REPOSITORY / "experiment.py")
+READY = 0  # the number of the answer that nothing has asked for
+_IMPORTED = (
+    # what experiment.py imports once its arguments are right
+    "fewshot.main",
+    "fewshot.binding.refused",
+    # and what nearly every run does on its way
+    "fewshot.data.importers.fashion_mnist",
+    "fewshot.evaluation.classification",
+    "fewshot.objectives.transfer_net",
+    "fewshot.reports.plots",
+    "fewshot.training.event_file",
+    "sklearn.metrics",
+)
+
+
+def _become(run: Mapping[str, Any], template: int) -> None:
+    """What tells this process from its parent: session, folder, files, name, arguments."""
+    os.setsid()
+    die_with_parent()
+    if os.getppid() != template:  # it was gone before
+        os._exit(1)
+    os.chdir(run["folder"])
+    log = os.open(run["log"], os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
+    for file, number in ((os.open(os.devnull, os.O_RDONLY), 0), (log, 1), (log, 2)):
+        os.dup2(file, number)
+    with contextlib.suppress(OSError):  # what ps and top show, where there is such a thing
+        Path("/proc/self/comm").write_text(Path(run["log"]).stem)
+    sys.argv = [SCRIPT, *run["arguments"]]
+
+
+def _forked() -> int | None:
+    """The process id of a fork, 0 in it; None where the machine has no room for one."""
+    with warnings.catch_warnings():
+        # the threads that numpy's BLAS has started wait for work, and it starts them anew in a fork
+        warnings.simplefilter("ignore", DeprecationWarning)
+        try:
+            return os.fork()
+        except OSError:
+            return None
+
+
+class _Children:
+    """The forks, and the exit codes of those that have ended."""
+
+    def __init__(self) -> None:
+        self._codes: dict[int, int | None] = {}
+
+    def add(self, child: int) -> None:
+        """From now on its process id is its own until it has been waited for."""
+        self._codes[child] = None
+
+    def poll(self, child: int) -> int | None:
+        """Its exit code; None while it has none."""
+        if self._codes[child] is None:
+            done, status = os.waitpid(child, os.WNOHANG)
+            self._codes[child] = os.waitstatus_to_exitcode(status) if done else None
+        return self._codes[child]
+
+    def terminate(self, child: int) -> None:
+        """Ask it to stop."""
+        if self.poll(child) is None:
+            os.kill(child, signal.SIGTERM)
+
+    def wait(self) -> None:
+        """Until all have ended."""
+        with contextlib.suppress(ChildProcessError):
+            while True:
+                os.wait()
+
+
+def _serve(answers: int, children: _Children) -> Mapping[str, Any] | None:
+    """Answer until the study has gone; returns in a fork, with the run that it is to be."""
+    _tell(answers, READY, None)
+    for line in sys.stdin:
+        number, what, about = json.loads(line)
+        if what == "start":
+            answer = _forked()
+            if answer == 0:
+                os.close(answers)
+                return dict(about)
+            if answer is not None:
+                children.add(answer)
+        else:
+            if what == "terminate":
+                children.terminate(about)
+            answer = children.poll(about)
+        _tell(answers, number, answer)
+    return None
+
+
+def _tell(answers: int, number: int, answer: int | None) -> None:
+    with contextlib.suppress(BrokenPipeError):  # the study has gone, as the next line will say
+        os.write(answers, f"{json.dumps([number, answer])}\n".encode())
+
+
+def main() -> None:
+    """See above."""
+    template, children = os.getpid(), _Children()
+    answers = os.dup(1)
+    os.dup2(2, 1)  # what anything prints is no answer
+    with uncollected():
+        for name in _IMPORTED:
+            importlib.import_module(name)
+    gc.freeze()  # else every fork would soon copy all that its collector looks at
+    run = _serve(answers, children)
+    if run is None:
+        children.wait()
+        return
+    _become(run, template)
+    runpy.run_path(SCRIPT, run_name="__main__")
+
+
+if __name__ == "__main__":
+    main()

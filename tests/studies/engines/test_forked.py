@@ -1,0 +1,136 @@
+"""Forks of a template: the figures, exit codes, signals and files of a process started by hand."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from fewshot.studies import runs
+from fewshot.studies.engines.forked import Template
+from fewshot.studies.engines.local import LocalEngine
+from fewshot.studies.engines.template import SCRIPT
+from fewshot.studies.engines.waiting import LOST
+from tests.faults.scenes import differences, fingerprint
+from tests.studies.conftest import TINY
+
+THREADS = "2"
+LONG = ["main.num_epochs = 100000", "Trainer.checkpoint_steps = 1"]
+
+
+@pytest.fixture(scope="module")
+def environment():
+    return os.environ | {"OMP_NUM_THREADS": THREADS}
+
+
+@pytest.fixture(scope="module")
+def template(environment):
+    made = Template(environment)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def words(shop):
+    """Arguments of a run of a second, by its folder and what more is bound."""
+
+    def made(folder: Path, *more: str) -> list[str]:
+        place = ["--name", folder.name, "--output-dir", str(folder.parent)]
+        bound = [word for line in [*shop.bindings(), *TINY, *more] for word in ("-p", line)]
+        return [sys.executable, SCRIPT, "-c", "configs/transfer.gin", *place, *bound]
+
+    return made
+
+
+def ended(run, within=60):
+    """The exit code, by and by."""
+    limit = time.monotonic() + within
+    while (code := run.poll()) is None:
+        assert time.monotonic() < limit
+        time.sleep(0.01)
+    return code
+
+
+def begun(run, folder):
+    """Wait until it has something to go on with."""
+    while not (folder / "last.ckpt").exists():
+        assert run.poll() is None
+        time.sleep(0.01)
+
+
+def facts(folder):
+    """What environment.json says of the process."""
+    told = json.loads((folder / "environment.json").read_text())
+    command = [word.replace(str(folder.parent), "") for word in told.pop("command")]
+    return {name: value for name, value in told.items() if name != "started"}, command
+
+
+@pytest.mark.slow  # two processes that import torch
+def test_a_run_is_what_it_is_by_hand(template, words, environment, tmp_path):
+    forked, by_hand = tmp_path / "forked" / "run", tmp_path / "hand" / "run"
+    log = tmp_path / "log"
+    log.write_text("before\n")
+    assert ended(template.start(words(forked), log)) == 0
+    done = subprocess.run(words(by_hand), env=environment, capture_output=True, check=False)
+    assert done.returncode == 0
+    assert not differences(fingerprint(forked), fingerprint(by_hand))
+    assert facts(forked) == facts(by_hand)
+    assert facts(forked)[0]["threads"] == int(THREADS)
+    text = log.read_text()
+    assert text.startswith("before\n") and f"everything is in {forked}" in text
+
+
+def test_it_is_a_session_of_its_own_that_saves_when_asked_to_stop(template, words, tmp_path):
+    folder = tmp_path / "stopped"
+    run = template.start(words(folder, *LONG), tmp_path / "some run.log")
+    begun(run, folder)
+    assert os.getsid(run.pid) == run.pid
+    assert Path(f"/proc/{run.pid}/comm").read_text() == "some run\n"
+    assert Path(f"/proc/{run.pid}/cwd").readlink() == Path.cwd()
+    run.terminate()
+    assert ended(run) == 130
+    assert ended(run) == 130, "it is known for good"
+    run.terminate()
+    assert "go on with: python experiment.py --resume" in (tmp_path / "some run.log").read_text()
+
+
+def test_refused_ones_and_killed_ones_end_as_processes_do(template, words, tmp_path):
+    refused = template.start(words(tmp_path / "refused", "main.num_epochs = -1"), tmp_path / "1")
+    killed = template.start(words(tmp_path / "killed", *LONG), tmp_path / "2")
+    os.kill(killed.pid, signal.SIGKILL)
+    assert ended(killed) == -signal.SIGKILL
+    assert ended(refused) == 2
+    assert "main.num_epochs is -1: it must be" in (tmp_path / "1").read_text()
+
+
+def test_what_is_no_experiment_is_not_forked(template, tmp_path):
+    assert template.start([sys.executable, "-c", "1"], tmp_path / "log") is None
+
+
+def is_alive(process):
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+def test_its_runs_end_with_it_and_others_start_without(template, words, tmp_path, monkeypatch):
+    """The last of this file, since it needs the template no more."""
+    folder, log = tmp_path / "lost", tmp_path / "log"
+    run = template.start(words(folder, *LONG), log)
+    begun(run, folder)
+    parent = int(Path(f"/proc/{run.pid}/stat").read_text().rpartition(")")[2].split()[1])
+    os.kill(parent, signal.SIGKILL)
+    assert ended(run) == LOST
+    limit = time.monotonic() + 10
+    while is_alive(run.pid):
+        assert time.monotonic() < limit, "else it would go on beside the one in its place"
+        time.sleep(0.01)
+    engine = LocalEngine()
+    monkeypatch.setattr(engine, "_template", template)
+    monkeypatch.setattr(runs, "start", lambda command, log, environment: command)
+    assert engine.start(words(folder), log) == words(folder)
