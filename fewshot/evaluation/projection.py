@@ -53,19 +53,18 @@ def _pca(features: FloatArray) -> FloatArray:
 def _tsne(features: FloatArray, seed: int) -> FloatArray:
     from openTSNE import TSNE  # imports slowly, and only maps need it
 
-    perplexity = min(_PERPLEXITY, (len(features) - 1) / 3)
+    model = TSNE(
+        perplexity=min(_PERPLEXITY, (len(features) - 1) / 3),
+        n_jobs=torch.get_num_threads(),
+        random_state=seed,
+    )
+    points = model.prepare_initial(features)  # the search for neighbours, which is no round
     early, late, between = 250, 500, 10
     with ProgressBar("t-SNE", early + late, "rounds") as bar:
-        model = TSNE(
-            perplexity=perplexity,
-            n_jobs=torch.get_num_threads(),
-            random_state=seed,
-            early_exaggeration_iter=early,
-            n_iter=late,
-            callbacks=lambda *_: bar.update(between),  # anything true would end it
-            callbacks_every_iters=between,
-        )
-        return np.asarray(model.fit(features))
+        told = {"callbacks": lambda *_: bar.update(between), "callbacks_every_iters": between}
+        for rounds, exaggeration in ((early, model.early_exaggeration), (late, None)):
+            points.optimize(rounds, exaggeration=exaggeration, inplace=True, **told)
+    return np.asarray(points)
 
 
 def _umap(features: FloatArray, seed: int) -> FloatArray:

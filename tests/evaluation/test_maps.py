@@ -1,8 +1,12 @@
+import itertools
+import logging
 import sys
 
 import numpy as np
 import pytest
+from openTSNE import TSNE
 
+from fewshot import progress
 from fewshot.errors import UserError
 from fewshot.evaluation.embedding_map import EmbeddingMap
 from fewshot.evaluation.projection import project
@@ -30,6 +34,24 @@ def test_pca_is_the_projection_on_the_leading_axes():
     points = project(features, "pca")
     spread = np.linalg.eigvalsh(np.cov(features.T))[::-1][:2]
     np.testing.assert_allclose(points.var(0, ddof=1), spread)
+
+
+def test_the_time_left_of_a_map_is_that_of_its_rounds(monkeypatch, caplog):
+    caplog.set_level(logging.INFO, "fewshot")
+    passed = itertools.count()  # a second at each look at the clock
+    monkeypatch.setattr(progress.time, "monotonic", lambda: next(passed))
+    search = TSNE.prepare_initial
+
+    def slow(*given):
+        for _ in range(1_000):
+            next(passed)
+        return search(*given)
+
+    monkeypatch.setattr(TSNE, "prepare_initial", slow)
+    project(clusters(), "tsne")
+    first, *_, last = (record.getMessage() for record in caplog.records)
+    assert first == "t-SNE: 100 of 750 rounds, about 72 s left"
+    assert last == "t-SNE: 700 of 750 rounds, about 5 s left"
 
 
 @pytest.mark.parametrize("shape", [(1, 4), (2, 1), (9, 3)])
