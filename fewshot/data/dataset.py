@@ -71,9 +71,7 @@ class FashionDataset:
         _import_missing(self.csv_files, self.root_dir, importer, self.in_memory)
         table = read_table(self.csv_files, label_column)
         store = open_store(self.root_dir)
-        listed = table["id"].tolist()
-        found = store.find(listed)
-        stamps = {image_id: found[image_id] for image_id in listed if image_id in found}
+        stamps = store.find(table["id"].tolist())
         readable, self._pixels, broken = open_pixels(store, stamps, wanted, cache_dir)
         self.skipped = _unreadable(table, stamps, broken)
         self._report_skipped(table, store)
@@ -196,4 +194,4 @@ def _labels(table: pd.DataFrame, label_column: str | None) -> tuple[tuple[str, .
     labels = table[label_column].tolist()
     names = sorted({*labels} - {""})
     index = {"": -1} | {name: number for number, name in enumerate(names)}
-    return tuple(names), np.array([index[name] for name in labels], dtype=np.int64)
+    return tuple(names), np.fromiter(map(index.__getitem__, labels), np.int64, len(labels))

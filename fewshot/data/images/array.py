@@ -59,7 +59,9 @@ class ArrayImages:
     def find(self, ids: Iterable[str]) -> dict[str, str]:
         """Stamps from the array's file and the row."""
         file = file_stamp("images.npy", (self.root_dir / "images.npy").stat())
-        return {i: f"{file} {self._rows[i]}" for i in ids if i in self._rows}
+        ids = list(ids)
+        rows = map(self._rows.get, ids)
+        return {i: f"{file} {row}" for i, row in zip(ids, rows, strict=True) if row is not None}
 
     def place(self, image_id: str) -> str:
         """The id list that lacks it, or the row."""

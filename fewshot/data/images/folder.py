@@ -3,7 +3,7 @@
 import logging
 import os
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -43,7 +43,7 @@ class FolderImages:
 
         Raises UserError where the folder cannot be listed.
         """
-        wanted = set(ids)
+        wanted = dict.fromkeys(ids)
         found: dict[str, tuple[int, str, str]] = {}
         links = []
         try:
@@ -64,7 +64,7 @@ class FolderImages:
             ) from error
         _report_links(self.root_dir / "images", links)
         self._names.update((stem, name) for stem, (_, name, _) in found.items())
-        return {stem: stamp for stem, (_, _, stamp) in found.items()}
+        return {image_id: found[image_id][2] for image_id in wanted if image_id in found}
 
     def place(self, image_id: str) -> str:
         """The path of the file, or of the first suffix tried."""
@@ -84,7 +84,7 @@ class FolderImages:
         return read_file(self.root_dir / "images" / self._names[image_id])
 
 
-def _meant(name: str, wanted: set[str]) -> tuple[str | None, int]:
+def _meant(name: str, wanted: Container[str]) -> tuple[str | None, int]:
     """(the id that a file of this name belongs to, the place of its suffix in SUFFIXES)."""
     if not name.isascii():
         name = unicodedata.normalize("NFC", name)  # as ids are: disks keep other forms

@@ -1,9 +1,9 @@
 """The segments of a pack as one row of images: by id, and by place."""
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import chain
+from itertools import chain, compress, repeat
 
 import numpy as np
 import torch
@@ -52,13 +52,14 @@ class JoinedSegments:
         self._starts: IntArray = ends[:-1]
         ids = chain.from_iterable(segment.ids for segment in segments)
         self._places = dict(zip(ids, range(ends[-1]), strict=True))
+        stamps = chain.from_iterable(segment.stamps for segment in segments)
+        self._stamps = np.array([*stamps, None], dtype=object)  # the last: of what is not here
 
-    def stamps(self) -> dict[str, str]:
-        """{id: freshness stamp of its source} of every image."""
-        found: dict[str, str] = {}
-        for segment in self._segments:
-            found.update(zip(segment.ids, segment.stamps, strict=True))
-        return found
+    def missing(self, stamps: Mapping[str, str]) -> list[str]:
+        """The ids of which there is no image from a source of this freshness stamp."""
+        places = map(self._places.get, stamps, repeat(-1))
+        known = self._stamps[np.fromiter(places, np.int64, len(stamps))]
+        return list(compress(stamps, known != np.array(list(stamps.values()), dtype=object)))
 
     def places(self, ids: Sequence[str]) -> IntArray:
         """int64 [n], the places of the ids, all of which must be here."""
@@ -117,4 +118,4 @@ def digest_numbers(digests: Sequence[str]) -> IntArray:
 def hexadecimal(numbers: IntArray) -> list[str]:
     """What `digest_numbers` was given."""
     digits = numbers.astype(">i8").tobytes().hex()
-    return [digits[start : start + 16] for start in range(0, len(digits), 16)]
+    return list(np.frombuffer(digits.encode("ascii"), "S16").astype("U16").tolist())

@@ -68,14 +68,13 @@ class Pack:
         return broken | {image_id: failure.reason for image_id, failure in failures.items()}
 
     def _missing(self, stamps: Mapping[str, str]) -> list[str]:
-        known = self._stamps()
-        return [image_id for image_id, stamp in stamps.items() if known.get(image_id) != stamp]
-
-    def _stamps(self) -> dict[str, str]:
-        """Of every image that is packed, or was tried."""
-        known = self._images.stamps()
-        known.update((i, stamp) for i, (stamp, _) in self._index.unreadable.items())
-        return known
+        """The ids that are neither packed nor known to be broken, by these stamps."""
+        missing, tried = self._images.missing(stamps), self._index.unreadable
+        anew = {i: known != stamps[i] for i, (known, _) in tried.items() if i in stamps}
+        if not anew:
+            return missing
+        unpacked = set(missing)
+        return [image_id for image_id in stamps if anew.get(image_id, image_id in unpacked)]
 
     @contextmanager
     def _writing(self) -> Iterator[None]:
@@ -105,8 +104,9 @@ class Pack:
             "%s: the packed pixels of %d images are damaged: decoded again (%s)",
             self.directory, len(ids), first_few(ids),
         )  # fmt: skip
-        known, found = self._stamps(), store.find(ids)
-        gone = [image_id for image_id in ids if found.get(image_id) != known[image_id]]
+        found = store.find(ids)
+        changed = set(self._missing(found))
+        gone = [image_id for image_id in ids if image_id not in found or image_id in changed]
         failures: dict[str, Failure] = {}
         if not gone:
             with self._writing(), locked(self.directory):

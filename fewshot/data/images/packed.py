@@ -69,7 +69,9 @@ def open_pixels(
         return ids, UnpackedPixels(store, ids, list(stamps.values()), wanted), {}
     pack = Pack(pack_directory(cache_root(cache_dir), store.root_dir, wanted), wanted)
     failures = pack.add(store, stamps)
-    ids = [image_id for image_id in stamps if image_id not in failures]
+    ids = list(stamps)
+    if failures:
+        ids = [image_id for image_id in ids if image_id not in failures]
     return ids, PackedPixels(pack, ids, store), failures
 
 

@@ -19,7 +19,9 @@ class ImageStore(Protocol):
     root_dir: Path
 
     def find(self, ids: Iterable[str]) -> dict[str, str]:
-        """{id: freshness stamp} of the ids that have an image; another stamp, other pixels."""
+        """{id: freshness stamp} of the ids that have an image, in their order; another stamp, other
+        pixels.
+        """
         ...
 
     def place(self, image_id: str) -> str:

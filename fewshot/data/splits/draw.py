@@ -10,6 +10,7 @@ import math
 from collections.abc import Iterable, Sequence
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 IntArray = NDArray[np.int64]
@@ -30,6 +31,11 @@ def drawn_order(names: Iterable[str], *salt: int | str) -> list[str]:
     """The names in an order drawn from the salt, whatever order they are given in."""
     ordered = sorted(names)
     return [ordered[i] for i in np.argsort(hash_ranks(ordered, *salt), kind="stable")]
+
+
+def alphabetical_codes(labels: pd.Series) -> IntArray:
+    """int64 [N], the class of each row, numbered in alphabetical order."""
+    return pd.factorize(labels, sort=True)[0].astype(np.int64)
 
 
 def places_in_class(codes: IntArray, keys: Sequence[object], *salt: int | str) -> IntArray:

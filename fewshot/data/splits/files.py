@@ -8,9 +8,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pandas as pd
+
 from fewshot.data.splits.listed import PARTS_OF_ROWS, PARTS_OF_TYPES, ListedParts
 from fewshot.data.splits.rows import SplitPlan, Splits
-from fewshot.data.tables.table import digest, write_table, write_text
+from fewshot.data.tables.table import csv_lines, digest, write_text
 from fewshot.errors import UserError
 from fewshot.wording import first_few
 
@@ -88,8 +91,8 @@ def write_splits(splits: Splits, plan: SplitPlan, csv: Path, directory: Path) ->
         "dropped": [{"id": row_id, "reason": reason} for row_id, reason in splits.dropped],
     }
     with _drafts(directory) as drafts:
-        for name, table in names.items():
-            write_table(table, drafts / name)
+        for name, text in _texts(splits.rows, names):
+            write_text(text, drafts / name)
         write_text("".join(f"{name}\n" for name in splits.class_names), drafts / "classes.txt")
         write_text(json.dumps(manifest, indent=2, ensure_ascii=False) + "\n", drafts / MANIFEST)
         removed = _remove_stale(directory, keep=set(names))
@@ -101,6 +104,14 @@ def write_splits(splits: Splits, plan: SplitPlan, csv: Path, directory: Path) ->
     return SplitReport(
         csv, directory, rows, splits.class_names, files, splits.dropped, splits.notes, removed
     )
+
+
+def _texts(rows: pd.DataFrame, tables: Mapping[str, pd.DataFrame]) -> Iterator[tuple[str, str]]:
+    """(name, CSV) of each table of some of the rows: a row is in several, its line made once."""
+    header, *lines = csv_lines(rows)
+    made = np.array(lines, dtype=object)
+    for name, table in tables.items():
+        yield name, "\n".join([header, *made[rows.index.get_indexer(table.index)].tolist(), ""])
 
 
 def _without_listed_parts(items: list[tuple[str, Any]]) -> dict[str, Any]:

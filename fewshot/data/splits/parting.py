@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from fewshot.data.splits.draw import IntArray, held_out_groups
+from fewshot.data.splits.draw import IntArray, alphabetical_codes, held_out_groups
 from fewshot.data.splits.groups import blocks_of, groups_of, refuse_parted_groups
 from fewshot.data.splits.listed import ListedParts, listed_rows
 from fewshot.data.tables.columns import column_named
@@ -43,7 +43,7 @@ def part_rows(
     rows of one group would be in two parts.
     """
     _check(rows, parting)
-    codes = np.unique(rows[label_column].to_numpy(dtype=str), return_inverse=True)[1]
+    codes = alphabetical_codes(rows[label_column])
     groups = groups_of(rows, parting.group_column)
     reasons: dict[str, str] = {}
     notes: list[str] = []

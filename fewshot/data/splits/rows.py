@@ -3,11 +3,10 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-import numpy as np
 import pandas as pd
 
 from fewshot.data.splits.classes import FewShotPlan, class_disjoint, top_classes
-from fewshot.data.splits.draw import places_in_class, rows_of_class
+from fewshot.data.splits.draw import alphabetical_codes, places_in_class, rows_of_class
 from fewshot.data.splits.listed import ListedParts, listed_types
 from fewshot.data.splits.parting import Parting, part_rows
 from fewshot.errors import UserError
@@ -40,12 +39,14 @@ class Splits:
     """The tables by name, in the order they are printed.
 
     class_names: all classes of the file, sorted; dropped: (id, reason) of each row in no table;
-    notes: what the user should know, a sentence each.
+    rows: what was split, of which the tables have the index; notes: what the user should know, a
+    sentence each.
     """
 
     tables: Mapping[str, pd.DataFrame]
     class_names: tuple[str, ...]
     dropped: Sequence[tuple[str, str]]
+    rows: pd.DataFrame
     notes: Sequence[str] = field(default_factory=list)
 
 
@@ -68,8 +69,8 @@ def split(table: pd.DataFrame, plan: SplitPlan) -> Splits:
         tables, more, notes = _row_splits(rows, plan)
         reasons |= more
     dropped = [(row_id, reasons[row_id]) for row_id in table["id"].tolist() if row_id in reasons]
-    names = tuple(sorted(set(labels) - {""}))
-    return Splits(tables, names, dropped, [note for note in notes if note])
+    names = tuple(sorted(set(labels.unique().tolist()) - {""}))
+    return Splits(tables, names, dropped, table, [note for note in notes if note])
 
 
 def _row_splits(
@@ -96,11 +97,6 @@ def _row_splits(
     return tables, reasons, notes
 
 
-def _codes(labels: pd.Series) -> np.ndarray:
-    """int64 classes of the rows, numbered in alphabetical order."""
-    return np.unique(labels.to_numpy(dtype=str), return_inverse=True)[1].astype(np.int64)
-
-
 def few_labels(train: pd.DataFrame, n: int, plan: SplitPlan) -> tuple[pd.DataFrame, str]:
     """n rows of each class, all of a smaller class's, and a note that names the smaller ones.
 
@@ -108,7 +104,7 @@ def few_labels(train: pd.DataFrame, n: int, plan: SplitPlan) -> tuple[pd.DataFra
     """
     if n < 1:
         raise UserError(f"--per-class needs at least 1 row a class, not {n}.")
-    codes = _codes(train[plan.label_column])
+    codes = alphabetical_codes(train[plan.label_column])
     places = places_in_class(codes, train["id"].tolist(), plan.seed, "per class")
     labels = train[plan.label_column]
     small = labels[rows_of_class(codes) < n].value_counts()

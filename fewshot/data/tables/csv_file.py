@@ -6,7 +6,7 @@ import io
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import compress
+from itertools import compress, islice
 from pathlib import Path
 from typing import NoReturn
 from unicodedata import normalize
@@ -23,7 +23,7 @@ class Sheet:
     path: Path
     columns: list[str]
     rows: list[list[str]]
-    lines: list[int]
+    lines: Sequence[int]
 
 
 def read_bytes(path: Path) -> bytes:
@@ -54,42 +54,40 @@ def read_sheet(path: Path, required: Mapping[str, str], labels: Sequence[str] = 
     header, at = _record(lines, at) or (split_line(lines[at]), at + 1)
     asked = {normalize("NFC", name): name for name in (*required, *labels)}
     columns = [normalize("NFC", name.strip()) for name in header]
-    sheet = Sheet(path, [asked.get(name, name) for name in columns], [], [])
-    _check_columns(path, sheet.columns, required, labels)
-    surplus = (
-        {} if _read_whole(sheet, lines, at) else _read_rows(sheet, lines, at, {*required, *labels})
-    )
+    columns = [asked.get(name, name) for name in columns]
+    _check_columns(path, columns, required, labels)
+    sheet = _read_whole(path, columns, lines, at) or _read_rows(path, columns, lines, at)
     if not sheet.rows:
         raise UserError(f"{path} has a header but no rows: it needs a row for each image.")
-    _mend(sheet, surplus, [sheet.columns.index(name) for name in labels if name in sheet.columns])
+    surplus = _surplus(sheet, lines, {*required, *labels})
+    _mend(sheet, surplus, [columns.index(name) for name in labels if name in columns])
     check_line_breaks(sheet, lines, [*dict.fromkeys((*required, *labels))], labels)
     return sheet
 
 
-def _read_whole(sheet: Sheet, lines: list[str], at: int) -> bool:
-    """Fill the sheet at once where every row fits the header; else leave it, for `_read_rows`."""
-    reader = csv.reader(lines[at:], strict=True)
-    width = len(sheet.columns)
+def _read_whole(path: Path, columns: list[str], lines: list[str], at: int) -> Sheet | None:
+    """The cells from a line on, read at once; None where a quote somewhere is not well-formed."""
+    reader = csv.reader(islice(lines, at, None), strict=True)
     try:
         rows = list(reader)
     except csv.Error:
-        return False
-    widths = {*map(len, rows)}
-    # a line of one cell may be one of spaces, which is none
-    if widths - {0} != {width} or width == 1:
-        return False
-    starts = list(range(at + 1, at + 1 + len(rows)))
+        return None
+    starts: Sequence[int] = range(at + 1, at + 1 + len(rows))
     if reader.line_num > len(rows):  # some records have several lines
-        reader = csv.reader(lines[at:], strict=True)
+        reader = csv.reader(islice(lines, at, None), strict=True)
         starts = [at + 1, *(at + 1 + reader.line_num for _ in reader)][:-1]
-    sheet.rows.extend(filter(None, rows))  # without blank lines
-    sheet.lines.extend(compress(starts, rows))
-    return True
+    if min(map(len, rows), default=2) < 2:  # perhaps blank lines
+        filled = [
+            len(r) > 1 or bool(lines[n - 1].strip()) for r, n in zip(rows, starts, strict=True)
+        ]
+        rows, starts = list(compress(rows, filled)), list(compress(starts, filled))
+    return Sheet(path, columns, rows, starts)
 
 
-def _read_rows(sheet: Sheet, lines: list[str], at: int, checked: set[str]) -> dict[int, str]:
-    """Fill the sheet from a line on; {row: line} of the rows that do not fit the header."""
-    surplus = {}
+def _read_rows(path: Path, columns: list[str], lines: list[str], at: int) -> Sheet:
+    """The same, record by record; one that is not well-formed has no cells."""
+    rows: list[list[str]] = []
+    starts: list[int] = []
     while at < len(lines):
         start, line = at, lines[at]
         at += 1
@@ -100,13 +98,24 @@ def _read_rows(sheet: Sheet, lines: list[str], at: int, checked: set[str]) -> di
             cells = line.rstrip("\r\n").split(",")
         elif record := _record(lines, start):
             cells, at = record
-        if len(cells) != len(sheet.columns):
-            # a record of several lines has no comma too many, and no id or label holds one
-            if at > start + 1 or sheet.columns[-1] in checked:
-                _refuse(sheet.path, start, sheet.columns, line)
-            surplus[len(sheet.rows)] = line
-        sheet.rows.append(cells)
-        sheet.lines.append(start + 1)
+        rows.append(cells)
+        starts.append(start + 1)
+    return Sheet(path, columns, rows, starts)
+
+
+def _surplus(sheet: Sheet, lines: list[str], checked: set[str]) -> dict[int, str]:
+    """{row: line} of the rows that do not fit the header; refuses the first that nothing mends."""
+    width, surplus = len(sheet.columns), dict[int, str]()
+    if {*map(len, sheet.rows)} == {width}:
+        return surplus
+    for row, cells in enumerate(sheet.rows):
+        if len(cells) == width:
+            continue
+        line = lines[sheet.lines[row] - 1]
+        # a record of several lines has no comma too many, and no id or label holds one
+        if sheet.columns[-1] in checked or any("\n" in c or "\r" in c for c in cells):
+            _refuse(sheet.path, sheet.lines[row] - 1, sheet.columns, line)
+        surplus[row] = line
     return surplus
 
 

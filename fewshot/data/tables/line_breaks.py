@@ -4,6 +4,8 @@ import logging
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from fewshot.data.tables.surplus import split_line
 from fewshot.errors import UserError
 from fewshot.wording import first_few
@@ -75,7 +77,7 @@ def _warn(sheet: "Sheet", doubtful: Sequence[int]) -> None:
 
 def _spans(sheet: "Sheet", text: Sequence[str]) -> Iterator[tuple[int, int, int]]:
     """(row, its first line, the line after its last), lines from 0, of the rows of several."""
-    ends = [*sheet.lines[1:], len(text) + 1]
-    for row, (first, end) in enumerate(zip(sheet.lines, ends, strict=True)):
-        if end - first > 1 and any("\n" in cell or "\r" in cell for cell in sheet.rows[row]):
-            yield row, first - 1, end - 1
+    bounds = np.append(sheet.lines, len(text) + 1)
+    for row in np.flatnonzero(np.diff(bounds) > 1).tolist():
+        if any("\n" in cell or "\r" in cell for cell in sheet.rows[row]):
+            yield row, int(bounds[row]) - 1, int(bounds[row + 1]) - 1

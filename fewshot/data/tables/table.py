@@ -1,11 +1,12 @@
 """Tables: a CSV with one row an image, read as text and written whole or not at all."""
 
-import csv
 import hashlib
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Container, Iterable, Mapping, Sequence
+from operator import itemgetter
 from pathlib import Path
-from types import SimpleNamespace
 
+import numpy as np
 import pandas as pd
 
 from fewshot.console import uncollected
@@ -15,6 +16,9 @@ from fewshot.experiment.files import write_atomically
 from fewshot.wording import all_compared, first_few
 
 Paths = str | Path | Sequence[str | Path]
+
+_MARKS = ',"\r\n'
+_MARKED = re.compile(f"[{_MARKS}]").search
 
 
 def read_table(paths: Paths, label_column: str | None = "articleType") -> pd.DataFrame:
@@ -49,13 +53,21 @@ def _read(
 ) -> pd.DataFrame:
     with uncollected():  # a list for every row, none of them garbage
         sheets = [read_sheet(path, required, labels) for path in as_paths(paths)]
-        frames = [pd.DataFrame(sheet.rows, columns=sheet.columns, dtype=str) for sheet in sheets]
+        frames = [_frame(sheet, {*required, *labels}) for sheet in sheets]
     table = pd.concat(frames, ignore_index=True).fillna("") if len(frames) > 1 else frames[0]
-    for column in {*required, *labels} & set(table.columns):
-        table[column] = all_compared(table[column].tolist())
     if id_column is not None:
         _check_ids(table[id_column].tolist(), sheets)
     return table
+
+
+def _frame(sheet: Sheet, named: Container[str]) -> pd.DataFrame:
+    """The cells as columns of text; those of the named columns are names, as they are compared."""
+    columns = {}
+    for place, name in enumerate(sheet.columns):
+        cells: Iterable[str] = map(itemgetter(place), sheet.rows)
+        texts = np.array(all_compared(cells) if name in named else list(cells), dtype=object)
+        columns[name] = pd.array(texts, dtype="str")
+    return pd.DataFrame(columns)
 
 
 def write_table(table: pd.DataFrame, path: str | Path) -> None:
@@ -64,14 +76,33 @@ def write_table(table: pd.DataFrame, path: str | Path) -> None:
     Cells with commas, quotes or line breaks are quoted. Raises UserError when the path cannot be
     written.
     """
-    lines: list[str] = []
-    # rows that end in "\r\n" make the writer quote cells that hold either; the file's end in "\n"
-    writer = csv.writer(SimpleNamespace(write=lines.append), lineterminator="\r\n")
-    writer.writerow(table.columns)
-    cells = table.astype(object).where(table.notna(), "")
-    columns = [cells.iloc[:, place].tolist() for place in range(cells.shape[1])]
-    writer.writerows(zip(*columns, strict=True))
-    write_text("".join([f"{line[:-2]}\n" for line in lines]), path)
+    write_text("\n".join([*csv_lines(table), ""]), path)
+
+
+def csv_lines(table: pd.DataFrame) -> list[str]:
+    """The header and the rows, without the index, as `write_table` writes them."""
+    names = map(str, table.columns)
+    columns = [_cells([name, *_texts(table.iloc[:, k])]) for k, name in enumerate(names)]
+    if len(columns) == 1:  # nothing at all would be a blank line
+        return [cell or '""' for cell in columns[0]]
+    return list(map(",".join, zip(*columns, strict=True)))
+
+
+def _texts(column: pd.Series) -> list[str]:
+    """What is written of each value: nothing of a missing one."""
+    values = column.astype(object)
+    values = values.where(column.notna(), "") if column.hasnans else values
+    return list(map(str, values.tolist()))
+
+
+def _cells(texts: list[str]) -> list[str]:
+    """The texts, quoted where they hold commas, quotes or line breaks."""
+    together = "".join(texts)
+    if not any(mark in together for mark in _MARKS):
+        return texts
+    if '"' in together:
+        texts = [text.replace('"', '""') for text in texts]
+    return [f'"{text}"' if _MARKED(text) else text for text in texts]
 
 
 def write_text(text: str, path: str | Path) -> None:

@@ -126,6 +126,18 @@ def test_lasting_failures_are_remembered_and_others_tried_again(tmp_path):
     assert open_and_add(tmp_path, store, ["a"])[1] == {"a": "broken"}
 
 
+def test_a_file_that_was_broken_meanwhile_and_is_what_it_was_is_read_again(tmp_path):
+    store = CountingStore(tmp_path, {"a": 1, "b": 2})
+    open_and_add(tmp_path, store, ["a", "b"])
+    store.values["a"] = "broken"
+    assert open_and_add(tmp_path, store, ["a", "b"])[1] == {"a": "broken"}
+    store.values["a"] = 1
+    store.decoded.clear()
+    pack, failures = open_and_add(tmp_path, store, ["a", "b"])
+    assert (store.decoded, failures) == (["a"], {})
+    assert values_in(pack, ["b", "a"]) == [2, 1]
+
+
 def test_nothing_but_failures_leaves_an_empty_pack(tmp_path):
     store = CountingStore(tmp_path, {"a": "broken"})
     pack, failures = open_and_add(tmp_path, store, ["a"])

@@ -1,7 +1,9 @@
 import hashlib
 import io
 import os
-from csv import Error, reader
+from csv import Error, reader, writer
+from pathlib import Path
+from types import SimpleNamespace
 
 import pandas as pd
 import pytest
@@ -10,7 +12,14 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from fewshot.data.tables import csv_file
-from fewshot.data.tables.table import digest, read_rows, read_table, write_table, write_text
+from fewshot.data.tables.table import (
+    csv_lines,
+    digest,
+    read_rows,
+    read_table,
+    write_table,
+    write_text,
+)
 from fewshot.errors import UserError
 
 HEADER = "id,articleType,year,productDisplayName\n"
@@ -270,6 +279,17 @@ def test_what_is_written_is_read_back(tmp_path_factory, cells):
 
 
 @settings(deadline=None, max_examples=60)
+@given(st.lists(st.tuples(CELL | QUOTED, QUOTED), min_size=1, max_size=6), st.integers(1, 2))
+def test_lines_are_those_of_a_csv_writer(cells, columns):
+    table = pd.DataFrame(cells, columns=["x", "y,"], dtype=str).iloc[:, :columns]
+    lines = []
+    # rows that end so have cells quoted that hold either of the two
+    out = writer(SimpleNamespace(write=lines.append), lineterminator="\r\n")
+    out.writerows([table.columns.tolist(), *table.to_numpy().tolist()])
+    assert [f"{line}\r\n" for line in csv_lines(table)] == lines
+
+
+@settings(deadline=None, max_examples=60)
 @given(
     st.lists(st.tuples(QUOTED, st.sampled_from(["Bags", "Hats"]), QUOTED), min_size=1, max_size=6),
     st.sets(st.integers(0, 5)),
@@ -336,12 +356,29 @@ def test_a_surplus_comma_that_would_move_a_number_is_refused(tmp_path):
         read_table(path)
 
 
-def test_a_table_read_at_once_is_that_read_row_by_row(tmp_path, monkeypatch):
+@settings(deadline=None, max_examples=150)
+@given(st.text(st.sampled_from('ab, "\n\r'), max_size=40))
+def test_a_table_read_at_once_is_that_read_row_by_row(text):
+    lines = list(io.StringIO(text, newline=""))
+    at_once = csv_file._read_whole(Path("t.csv"), ["x", "y"], lines, 0)
+    row_by_row = csv_file._read_rows(Path("t.csv"), ["x", "y"], lines, 0)
+    if at_once is None:  # a quote is not well-formed
+        assert not all(row_by_row.rows)
+    else:
+        assert (at_once.rows, [*at_once.lines]) == (row_by_row.rows, row_by_row.lines)
+
+
+def test_a_table_of_records_of_several_lines_and_blank_lines_is_read_at_once(tmp_path, monkeypatch):
     path = tmp_path / "t.csv"
-    path.write_text('id,name,articleType\r\n\r\n1,"a, ""b""\nc",Hats\r\n2, d ,Bags\n\n3,"",Hats')
-    at_once = csv_file.read_sheet(path, {"id": ""})
-    monkeypatch.setattr(csv_file, "_read_whole", lambda *_: False)
-    row_by_row = csv_file.read_sheet(path, {"id": ""})
-    assert (at_once.rows, at_once.lines) == (row_by_row.rows, row_by_row.lines)
-    assert at_once.rows == [["1", 'a, "b"\nc', "Hats"], ["2", " d ", "Bags"], ["3", "", "Hats"]]
-    assert at_once.lines == [3, 5, 7]
+    path.write_text('id,name,articleType\r\n\r\n1,"a, ""b""\nc",Hats\r\n2, d ,Bags\n \n3,"",Hats')
+    monkeypatch.setattr(csv_file, "_read_rows", None)
+    sheet = csv_file.read_sheet(path, {"id": ""})
+    assert sheet.rows == [["1", 'a, "b"\nc', "Hats"], ["2", " d ", "Bags"], ["3", "", "Hats"]]
+    assert list(sheet.lines) == [3, 5, 7]
+
+
+def test_a_row_with_a_comma_too_many_does_not_have_the_file_read_record_by_record(csv, monkeypatch):
+    monkeypatch.setattr(csv_file, "_read_rows", None)
+    rows = "".join(f"{i},Shirts,2011,Plain\n" for i in range(4))
+    table = read_table(csv(f'{HEADER}{rows}\n8,Shirts,2011,Tempo 3.5" Short\n9,Shirts,2011,a, b\n'))
+    assert table["productDisplayName"].tolist()[4:] == ['Tempo 3.5" Short', "a, b"]
