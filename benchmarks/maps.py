@@ -30,7 +30,7 @@ def main() -> None:
     given = parser.parse_args()
     rng = np.random.default_rng(0)
     labels = rng.integers(0, 20, given.points)
-    centres = rng.normal(0, 0.6, (20, 128))
+    centres = rng.normal(0, 0.42, (20, 128))
     features = centres[labels] + rng.normal(0, 1, (given.points, 128))
     maps = {}
 
