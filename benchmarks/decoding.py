@@ -3,9 +3,9 @@
     python -m benchmarks.decoding FOLDER [--images 10000] [--rounds 2]
 
 FOLDER: holds images/<id>.jpg. One side opens a FashionDataset whose pack is not there yet (64x48,
-RGB, stretched): files found, decoded by as many threads as cores, packed, digests taken. The other
-reads, decodes and resizes the files one after the other and keeps nothing. Then the pack is opened
-again.
+RGB, stretched): files found, decoded by as many processes as cores, packed, digests taken. The
+other reads, decodes and resizes the files one after the other and keeps nothing. Then the pack is
+opened again.
 """
 
 import argparse
@@ -26,7 +26,7 @@ SIZE = (64, 48)
 
 
 def seconds(work: Callable[[], object]) -> float:
-    """How long a call takes by the clock on the wall: threads are what is measured."""
+    """How long a call takes by the clock on the wall: work side by side is what is measured."""
     started = time.perf_counter()
     work()
     return time.perf_counter() - started

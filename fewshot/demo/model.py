@@ -1,7 +1,6 @@
 """A saved model as the demo's recogniser, which learns articles from snapshots."""
 
 import dataclasses
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from fewshot.demo.preparation import Preparation
 from fewshot.demo.viewer import Viewer
 from fewshot.models.prediction.adding import add_classes, remove_classes
 from fewshot.models.prediction.predictor import Predictor, load
+from fewshot.processes import usable_processors
 
 
 class ModelRecogniser:
@@ -67,7 +67,7 @@ class ModelRecogniser:
 
 def share_cores() -> None:
     """Leave half of the cores to the browser: threads that wait for one another block both."""
-    cores = os.cpu_count() or 1
+    cores = usable_processors()
     torch.set_num_threads(max(1, min(torch.get_num_threads(), cores // 2)))
     cv2.setNumThreads(1)  # frames are small
 

@@ -137,7 +137,7 @@ def test_a_file_that_is_no_model_is_refused(tmp_path):
 @pytest.mark.parametrize(("cores", "before", "after"), [(2, 2, 1), (1, 1, 1), (8, 8, 4), (8, 1, 1)])
 def test_the_browser_gets_half_of_the_cores(cores, before, after, monkeypatch):
     threads = torch.get_num_threads(), cv2.getNumThreads()
-    monkeypatch.setattr("os.cpu_count", lambda: cores)
+    monkeypatch.setattr("fewshot.demo.model.usable_processors", lambda: cores)
     try:
         torch.set_num_threads(before)
         share_cores()

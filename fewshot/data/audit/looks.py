@@ -1,7 +1,6 @@
 """What an audit remembers of each image: a digest of its pixels, two hashes, a thumbnail."""
 
 import hashlib
-import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from PIL import Image
 from fewshot.batch import IntArray
 from fewshot.data.images.decode import UInt8Array
 from fewshot.data.images.store import ImageStore
+from fewshot.processes import usable_processors
 from fewshot.progress import ProgressBar
 
 HashArray = NDArray[np.uint64]
@@ -61,7 +61,7 @@ def look(store: ImageStore, ids: Sequence[str]) -> tuple[list[str], Looks]:
     found = [image_id for image_id in ids if image_id in stamps]
     chunks = [found[start : start + _CHUNK] for start in range(0, len(found), _CHUNK)]
     seen: list[tuple[str, int, UInt8Array, UInt8Array]] = []
-    executor = ThreadPoolExecutor(os.cpu_count() or 1, "audit")
+    executor = ThreadPoolExecutor(usable_processors(), "audit")
     try:
         with ProgressBar("looking at images", len(found)) as bar:
             for chunk, part in zip(

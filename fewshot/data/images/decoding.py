@@ -1,29 +1,103 @@
 """Many images decoded at once, where the disk has room for them."""
 
-import os
+import logging
+import multiprocessing
 import shutil
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
+
+import torch
+from torch.utils.data import DataLoader, Dataset
 
 from fewshot.data.images.decode import Failure, ImageFormat, UInt8Array
+from fewshot.data.images.photo import take_turns
 from fewshot.data.images.store import ImageStore
 from fewshot.errors import UserError
+from fewshot.processes import die_with_parent, usable_processors
 
-CHUNK = 64  # images decoded by a thread at a time
+logger = logging.getLogger("fewshot")
+
+CHUNK = 64  # images decoded by a worker at a time
+FEW = 2_000  # images for which starting processes does not pay
 MEGABYTE = 1_000_000
 
+Decoded = tuple[UInt8Array, dict[int, Failure]]
 
-def decode_in_threads(
+
+def decode_in_order(
     store: ImageStore, ids: Sequence[str], wanted: ImageFormat
 ) -> Generator[tuple[Sequence[str], UInt8Array, dict[int, Failure]]]:
-    """(ids, images, failures) of each chunk in order, decoded by as many threads as processors."""
+    """(ids, images, failures) of each chunk in order, decoded by as many workers as processors.
+
+    Workers are processes, since of a small photo a third of the time is Python's, for which threads
+    wait for each other; threads for few images, where processes cannot be forked, and for the rest
+    if one of them is killed.
+    """
     chunks = [ids[start : start + CHUNK] for start in range(0, len(ids), CHUNK)]
-    executor = ThreadPoolExecutor(os.cpu_count() or 1, "decode")
+    workers = usable_processors()
+    done = 0
+    if workers > 1 and len(ids) >= FEW and "fork" in multiprocessing.get_all_start_methods():
+        try:
+            for images, failures in _by_processes(store, chunks, wanted, workers):
+                done += 1
+                yield chunks[done - 1], images, failures
+        except (OSError, RuntimeError) as error:  # no process to be had, or one that was killed
+            logger.warning(
+                "decoding in processes stopped (%s): threads go on", str(error).partition("\n")[0]
+            )
+    rest = chunks[done:]
+    for chunk, (images, failures) in zip(
+        rest, _by_threads(store, rest, wanted, workers), strict=True
+    ):
+        yield chunk, images, failures
+
+
+class _Chunks(Dataset[Decoded]):
+    def __init__(
+        self, store: ImageStore, chunks: Sequence[Sequence[str]], wanted: ImageFormat
+    ) -> None:
+        self.store, self.chunks, self.wanted = store, chunks, wanted
+
+    def __len__(self) -> int:
+        return len(self.chunks)
+
+    def __getitem__(self, number: int) -> Decoded:
+        return self.store.decode(self.chunks[number], self.wanted)
+
+
+def _as_it_is(decoded: Any) -> Any:
+    return decoded  # arrays go through a pipe; tensors would need room in /dev/shm
+
+
+def _by_processes(
+    store: ImageStore, chunks: Sequence[Sequence[str]], wanted: ImageFormat, workers: int
+) -> Iterator[Decoded]:
+    turns = multiprocessing.get_context("fork").Lock()
+
+    def start(_: int) -> None:
+        die_with_parent()  # else it held the locks of its parent for some seconds longer
+        take_turns(turns)
+
+    loader = DataLoader(
+        _Chunks(store, chunks, wanted),
+        batch_size=None,
+        collate_fn=_as_it_is,
+        num_workers=min(workers, len(chunks)),
+        multiprocessing_context="fork",
+        worker_init_fn=start,
+        generator=torch.Generator(),  # else a number is drawn from the run's own
+    )
+    yield from loader
+
+
+def _by_threads(
+    store: ImageStore, chunks: Sequence[Sequence[str]], wanted: ImageFormat, workers: int
+) -> Iterator[Decoded]:
+    executor = ThreadPoolExecutor(workers, "decode")
     try:
-        decoded = executor.map(lambda chunk: store.decode(chunk, wanted), chunks)
-        for chunk, (images, failures) in zip(chunks, decoded, strict=True):
-            yield chunk, images, failures
+        yield from executor.map(lambda chunk: store.decode(chunk, wanted), chunks)
     finally:
         executor.shutdown(cancel_futures=True)  # an interruption does not wait for the rest
 

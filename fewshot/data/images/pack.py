@@ -9,7 +9,7 @@ from torch import Tensor
 
 from fewshot.batch import IntArray
 from fewshot.data.images.decode import Failure, ImageFormat
-from fewshot.data.images.decoding import check_space, decode_in_threads
+from fewshot.data.images.decoding import check_space, decode_in_order
 from fewshot.data.images.joined import JoinedSegments
 from fewshot.data.images.lock import locked
 from fewshot.data.images.segments import (
@@ -132,7 +132,7 @@ class Pack:
         with ProgressBar(label, len(ids)) as bar:
             for start in range(0, len(ids), step):
                 part = ids[start : start + step]
-                chunks = decode_in_threads(store, part, self.format)
+                chunks = decode_in_order(store, part, self.format)
                 with SegmentWriter(self.directory) as writer, closing(chunks):
                     for chunk, images, failed in chunks:
                         good = [k for k in range(len(chunk)) if k not in failed]

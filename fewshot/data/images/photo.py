@@ -4,8 +4,9 @@ import contextlib
 import threading
 import warnings
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from PIL import Image
 
@@ -22,10 +23,16 @@ MANY_PIXELS = 16_000_000  # beyond it pictures are decoded one at a time
 MOST_BYTES = 1 << 30
 WHITE = 255
 
-_ALONE = threading.Lock()
+_alone: AbstractContextManager[Any] = threading.Lock()
 
 # A picture that Pillow warns of is refused here, with a reason.
 warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
+
+
+def take_turns(lock: AbstractContextManager[Any]) -> None:
+    """Decode pictures of many pixels under this lock, which other processes hold as well."""
+    global _alone
+    _alone = lock
 
 
 @contextlib.contextmanager
@@ -53,7 +60,7 @@ def open_photo(
             )
         # A progressive JPEG is there whole before it is scaled down.
         held = whole if image.info.get("progressive") else pixels
-        with _ALONE if held > MANY_PIXELS else contextlib.nullcontext():
+        with _alone if held > MANY_PIXELS else contextlib.nullcontext():
             spread(image, source)
             yield image
 

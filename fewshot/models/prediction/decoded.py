@@ -1,6 +1,5 @@
 """Photos decoded by threads a little ahead of the model, so that memory holds a few batches."""
 
-import os
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -10,6 +9,7 @@ from itertools import islice
 
 from fewshot.data.images.decode import Failure, ImageFormat, UInt8Array, decode_each
 from fewshot.models.prediction.photos import Photo
+from fewshot.processes import usable_processors
 
 BATCH = 64
 _PIXELS = 64 * 256 * 256  # of a batch at most
@@ -26,7 +26,7 @@ class Decoded:
 
 def decoded(photos: Iterable[Photo], wanted: ImageFormat) -> Iterator[Decoded]:
     """The photos in order, batch by batch; no exception of a broken one is raised."""
-    threads, batch = os.cpu_count() or 1, batch_size(wanted)
+    threads, batch = usable_processors(), batch_size(wanted)
     waiting: deque[Future[Decoded]] = deque()
     left = iter(photos)
     executor = ThreadPoolExecutor(threads, "decode")

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from fewshot.processes import usable_processors
 from fewshot.progress import ProgressBar
 
 logger = logging.getLogger("fewshot")
@@ -40,7 +41,7 @@ def _digest(path: Path) -> str:
     starts = range(0, path.stat().st_size, _PIECE)
     whole = hashlib.sha256()
     with (
-        ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as executor,
+        ThreadPoolExecutor(min(8, usable_processors())) as executor,
         ProgressBar(f"comparing {path.name}", len(starts), "parts") as bar,
     ):
         for piece in executor.map(lambda start: _of_piece(path, start), starts):

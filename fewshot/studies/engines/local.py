@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 from fewshot.errors import UserError
+from fewshot.processes import usable_processors
 from fewshot.studies import runs
 from fewshot.studies.engines.forked import Template
 from fewshot.studies.engines.options import EngineOptions
@@ -28,7 +29,7 @@ class LocalEngine(SideBySide):
         # each run takes all cores for itself unless it is told its share
         self.environment = dict(os.environ)
         if self.jobs > 1:
-            threads = max(1, len(os.sched_getaffinity(0)) // self.jobs)
+            threads = max(1, usable_processors() // self.jobs)
             self.environment.setdefault("OMP_NUM_THREADS", str(threads))
         self._template = Template(self.environment)
 

@@ -23,7 +23,7 @@ from typing import Any
 
 from fewshot.binding.locating import REPOSITORY
 from fewshot.console import uncollected
-from fewshot.studies.engines.worker import die_with_parent
+from fewshot.processes import die_with_parent
 
 SCRIPT = str(REPOSITORY / "experiment.py")
 READY = 0  # the number of the answer that nothing has asked for

@@ -1,6 +1,5 @@
 """What a worker of a cluster does: one run, as a process that ends when the worker does."""
 
-import ctypes
 import os
 import signal
 import subprocess
@@ -9,7 +8,8 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
-_DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG of linux/prctl.h
+from fewshot.processes import die_with_parent
+
 _POLL_SECONDS = 0.1
 
 
@@ -43,12 +43,3 @@ def _as_a_process_of_its_own() -> None:
     """Heeds signals, which Ray blocks, and ends with the worker."""
     signal.pthread_sigmask(signal.SIG_SETMASK, [])
     die_with_parent()
-
-
-def die_with_parent() -> None:
-    """End when the process that has started this one does, where the system offers that.
-
-    Else a run would go on in its folder beside the one that takes its place.
-    """
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_DIE_WITH_PARENT, signal.SIGKILL)

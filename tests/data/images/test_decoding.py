@@ -1,0 +1,134 @@
+import contextlib
+import itertools
+import logging
+import multiprocessing
+import os
+import signal
+import time
+from contextlib import closing
+
+import numpy as np
+import pytest
+
+from fewshot.data.images import decoding, photo
+from fewshot.data.images.decode import Failure, ImageFormat
+from fewshot.data.images.decoding import decode_in_order
+from fewshot.errors import UserError
+from fewshot.experiment.lock import FolderLock
+
+# Of two workers on one processor.
+pytestmark = pytest.mark.filterwarnings("ignore:This DataLoader will create 2 worker")
+
+FORMAT = ImageFormat((2, 3), 1, "stretch")
+IDS = [str(number) for number in range(1000)]
+
+
+class Numbered:
+    """Images that show their number and who decoded them; one in a hundred cannot be read."""
+
+    root_dir = "numbered"
+
+    def decode(self, ids, wanted):
+        images = np.zeros((len(ids), *wanted.shape), np.uint8)
+        images[:, 0, 0, 0] = [int(image_id) % 251 for image_id in ids]
+        images[:, 0, 0, 1] = os.getpid() % 251
+        return images, {k: Failure("broken", True) for k, i in enumerate(ids) if int(i) % 100 == 7}
+
+
+@pytest.fixture
+def two_processors(monkeypatch):
+    monkeypatch.setattr(decoding, "usable_processors", lambda: 2)
+    monkeypatch.setattr(decoding, "FEW", 100)
+
+
+def decoded(store, ids=IDS):
+    """(ids, values, ids of failures, who decoded) over all chunks."""
+    names, values, failed, workers = [], [], [], set()
+    for chunk, images, failures in decode_in_order(store, ids, FORMAT):
+        names += chunk
+        values += images[:, 0, 0, 0].tolist()
+        failed += [chunk[k] for k in failures]
+        workers |= set(images[:, 0, 0, 1].tolist())
+    return names, values, failed, workers
+
+
+def test_processes_give_what_threads_give_in_the_same_order(two_processors, monkeypatch):
+    *shared, workers = decoded(Numbered())
+    monkeypatch.setattr(decoding, "FEW", len(IDS) + 1)
+    *alone, threads = decoded(Numbered())
+    assert shared == alone
+    assert shared[0] == IDS and shared[2] == IDS[7::100]
+    assert threads == {os.getpid() % 251}
+    assert len(workers) == 2 and not workers & threads
+
+
+def test_where_nothing_can_be_forked_threads_decode(two_processors, monkeypatch):
+    monkeypatch.setattr(multiprocessing, "get_all_start_methods", lambda: ["spawn"])
+    assert decoded(Numbered())[3] == {os.getpid() % 251}
+
+
+class Killed(Numbered):
+    """A store whose worker is killed as it comes to the image 500."""
+
+    def __init__(self):
+        self.here = os.getpid()
+
+    def decode(self, ids, wanted):
+        if "500" in ids and os.getpid() != self.here:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return super().decode(ids, wanted)
+
+
+def test_threads_go_on_where_a_worker_was_killed(two_processors, caplog):
+    with caplog.at_level(logging.WARNING):
+        names, values, failed, _ = decoded(Killed())
+    assert (names, values, failed) == decoded(Numbered())[:3]
+    assert "decoding in processes stopped" in caplog.text and "threads go on" in caplog.text
+
+
+def test_nobody_is_left_where_decoding_is_given_up(two_processors):
+    with closing(decode_in_order(Numbered(), IDS, FORMAT)) as chunks:
+        next(chunks)
+        assert multiprocessing.active_children()
+    assert not multiprocessing.active_children()
+
+
+def test_a_killed_run_takes_its_workers_along_and_their_hold_on_its_folder(
+    two_processors, tmp_path
+):
+    run = os.fork()
+    if not run:
+        FolderLock(tmp_path)
+        for _ in decode_in_order(Numbered(), IDS, FORMAT):
+            (tmp_path / "up").touch()
+            time.sleep(60)
+    while not (tmp_path / "up").exists():
+        time.sleep(0.01)
+    os.kill(run, signal.SIGKILL)
+    os.waitpid(run, 0)
+    for _ in range(100):  # a second: torch's own workers look after their parent every five
+        with contextlib.suppress(UserError):
+            FolderLock(tmp_path).release()
+            return
+        time.sleep(0.01)
+    pytest.fail("a worker outlives its run, and holds its folder")
+
+
+class Large(Numbered):
+    """Images that take their time under the lock for pictures of many pixels."""
+
+    def decode(self, ids, wanted):
+        with photo._alone:
+            span = [time.monotonic_ns()]
+            time.sleep(0.01)
+            span.append(time.monotonic_ns())
+        images = np.zeros((len(ids), 2, 8), np.uint8)
+        images[0] = np.array(span).view(np.uint8).reshape(2, 8)
+        return images, {}
+
+
+def test_processes_take_turns_with_large_pictures(two_processors):
+    chunks = decode_in_order(Large(), IDS, FORMAT)
+    spans = sorted(tuple(images[0].view(np.int64)[:, 0]) for _, images, _ in chunks)
+    assert len(spans) == -(-len(IDS) // decoding.CHUNK)
+    assert all(ended <= began for (_, ended), (began, _) in itertools.pairwise(spans))
