@@ -7,11 +7,12 @@ import pytest
 
 PACKAGE = Path(__file__).parent.parent / "fewshot"
 BASE = {"errors", "seeding", "sharing", "batch", "interfaces", "sections", "spreadsheet"}
-BASE |= {"processes", "progress", "wording"}
+BASE |= {"allocation", "processes", "progress", "wording"}
 # what may be known of other rooms: whole rooms, or single modules of them
 ALLOWED = {
     "errors": set(),
     "seeding": set(),
+    "allocation": set(),
     "processes": set(),
     "progress": {"wording"},
     "wording": set(),

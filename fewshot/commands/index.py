@@ -77,17 +77,19 @@ def _embedded(model: "Predictor", photos: Iterable["Photo"]) -> Iterator["Part"]
     """Batch by batch."""
     import numpy as np
 
+    from fewshot.allocation import freed_memory_kept
     from fewshot.models.prediction.decoded import decoded
     from fewshot.models.prediction.gallery_writing import Part
 
-    for batch in decoded(photos, model.image_format):
-        good = [i for i in range(len(batch.photos)) if i not in batch.failures]
-        broken = [f"{batch.photos[i].name} ({f.reason})" for i, f in batch.failures.items()]
-        features = np.zeros((0, 0), np.float32)
-        if good:
-            features = model.embed(batch.images[good]).cpu().numpy()
-        some = [batch.photos[i] for i in good]
-        yield Part([p.name for p in some], [p.label for p in some], features, broken)
+    with freed_memory_kept(model.device):
+        for batch in decoded(photos, model.image_format):
+            good = [i for i in range(len(batch.photos)) if i not in batch.failures]
+            broken = [f"{batch.photos[i].name} ({f.reason})" for i, f in batch.failures.items()]
+            features = np.zeros((0, 0), np.float32)
+            if good:
+                features = model.embed(batch.images[good]).cpu().numpy()
+            some = [batch.photos[i] for i in good]
+            yield Part([p.name for p in some], [p.label for p in some], features, broken)
 
 
 def _write(model: "Predictor", parts: Iterator["Part"], exact_rows: int, total: int | None) -> None:

@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from fewshot.allocation import freed_memory_kept
 from fewshot.augmentation.test_time import averaged
 from fewshot.batch import IntArray
 from fewshot.errors import UserError
@@ -121,7 +122,8 @@ def through(
     # heads and metrics are exact in float64
     home = device if has_float64(device) else torch.device("cpu")
     verb, outputs = _verb(output), []
-    with torch.inference_mode(), ProgressBar(verb, len(rows)) as bar:
+    memory = freed_memory_kept(device)
+    with torch.inference_mode(), memory, ProgressBar(verb, len(rows)) as bar:
         for start in range(0, len(rows), chunk):
             images = dataset.images(rows[start : start + chunk])
             outputs.append(function(images.to(device)).float().to(home))

@@ -9,6 +9,7 @@ from typing import Any
 import gin
 
 from fewshot import seeding
+from fewshot.allocation import freed_memory_kept
 from fewshot.training.agreement import Stop, from_main, others_may_be_lost
 from fewshot.training.averaging import WeightAverage
 from fewshot.training.capturing import captured_where_safe
@@ -106,7 +107,8 @@ class TrainingRun:
         compiling = compiled_encoder(self.fit.objective, self.trainer.hardware.compiled)
         lost = others_may_be_lost(f"Go on with --resume {self.folder.path}.")
         kept = contextlib.closing(self.log), contextlib.closing(self.step)
-        with kept[0], kept[1], compiling, lost, self.stop.heeded():
+        memory = freed_memory_kept(self.fabric.device)
+        with kept[0], kept[1], memory, compiling, lost, self.stop.heeded():
             while not self.state.progress.done:
                 self._train_epoch()
                 self._choose(self._figures())

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from fewshot.allocation import freed_memory_kept
 from fewshot.data.images.decode import UInt8Array
 from fewshot.errors import UserError
 from fewshot.models.extras import Extras, as_plain, extras_of
@@ -107,13 +108,13 @@ class Predictor:
 
     def embed(self, images: UInt8Array | Tensor) -> Tensor:
         """Images uint8 [N, C, H, W] of image_format -> embeddings float32 [N, D]."""
-        with torch.inference_mode():
+        with torch.inference_mode(), freed_memory_kept(self.device):
             parts = _tensor(images).split(BATCH)
             return torch.cat([self.module.embed(part.to(self.device)).float() for part in parts])
 
     def probabilities(self, images: UInt8Array | Tensor) -> Tensor:
         """Images uint8 [N, C, H, W] of image_format -> float64 [N, number of class_names]."""
-        with torch.inference_mode():
+        with torch.inference_mode(), freed_memory_kept(self.device):
             parts = _tensor(images).split(BATCH)
             return torch.cat([self.answers(part.to(self.device))[1].cpu() for part in parts])
 
@@ -147,8 +148,9 @@ class Predictor:
             self.large.tell()
 
     def _stream(self, photos: Photos, neighbours: int) -> Iterator[Prediction]:
-        for batch in decoded(photos, self.image_format):
-            yield from self._of_batch(batch, neighbours)
+        with freed_memory_kept(self.device):
+            for batch in decoded(photos, self.image_format):
+                yield from self._of_batch(batch, neighbours)
 
     def _of_batch(self, batch: Decoded, neighbours: int) -> Iterator[Prediction]:
         read = [i for i in range(len(batch.photos)) if i not in batch.failures]
@@ -181,10 +183,9 @@ def load(path: Path | str, photos: str = "auto") -> Predictor:
 
     photos: "on-black" turns photos into grey items on black, as Fashion-MNIST shows them;
     "as-they-are" does not; "auto" does where the model was trained on such images.
-    A gallery beside the file is searched in place of its own, see `voters.Voters`; what votes, and
-    how exactly it is found, is logged. What plug-ins register must have been imported. Raises
-    UserError for a file that is missing, damaged, newer than the program, or of a part that is not
-    registered, and for a gallery of another model.
+    A gallery beside the file is searched in place of its own, see `voters.Voters`; what votes is
+    logged. What plug-ins register must have been imported. Raises UserError for a file that is
+    missing, damaged, newer than the program, or of an unknown part, and for another's gallery.
     """
     module = load_module(path)
     found = Predictor(module, photos=photos, large=gallery_beside(module.stored))
