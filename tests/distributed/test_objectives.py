@@ -110,8 +110,8 @@ def planned() -> dict[str, list[str]]:
     }
 
 
-def train(folder: Path, shop, processes: int) -> None:
-    """Every run with so many processes, in folders of its name."""
+def list_runs(folder: Path, shop) -> Path:
+    """The file that lists the arguments of every run, each in a folder of its name."""
     folder.mkdir()
     (folder / "empty.gin").write_text("")
     argvs = []
@@ -119,21 +119,9 @@ def train(folder: Path, shop, processes: int) -> None:
         bound = [*shop.bindings(), *COMMON, *more]
         options = ["-c", str(folder / "empty.gin"), "--name", name, "--output-dir", str(folder)]
         argvs.append([*options, *(word for line in bound for word in ("-p", line))])
-    (folder / "runs.json").write_text(json.dumps(argvs))
-    start = ["-m", "tests.distributed.runs", str(folder / "runs.json")]
-    if processes > 1:
-        torchrun = ["-m", "torch.distributed.run", "--standalone", f"--nproc_per_node={processes}"]
-        start = [*torchrun, *start]
-    environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
-    done = subprocess.run(
-        [sys.executable, *start],
-        cwd=ROOT,
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr[-3000:]
+    listed = folder / "runs.json"
+    listed.write_text(json.dumps(argvs))
+    return listed
 
 
 def state(folder: Path) -> dict[str, torch.Tensor]:
@@ -166,8 +154,16 @@ def figures(value, path=""):
 @pytest.fixture(scope="module")
 def both(tmp_path_factory, shop):
     place = tmp_path_factory.mktemp("ranks")
-    for processes in (1, 2):
-        train(place / str(processes), shop, processes)
+    lists = [str(list_runs(place / name, shop)) for name in "12"]
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.distributed.runs", *lists],
+        cwd=ROOT,
+        env=os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
     return place / "1", place / "2"
 
 
