@@ -1,5 +1,7 @@
 PYTHON ?= python3
 PY := .venv/bin/python
+# a file of tests stays with one worker, which keeps what its tests share; tests/conftest.py orders the files
+WORKERS := -n 2 --dist loadfile --no-loadscope-reorder
 
 .PHONY: help install run test coverage check format bench faults clean
 
@@ -23,10 +25,10 @@ run: .venv/.run  ## train and evaluate a TripletNet on Fashion-MNIST
 	$(PY) experiment.py -c configs/triplet.gin
 
 test: .venv/.dev  ## the tests
-	OMP_NUM_THREADS=1 $(PY) -m pytest -n 2
+	OMP_NUM_THREADS=1 $(PY) -m pytest $(WORKERS)
 
 coverage: .venv/.dev  ## the tests again, half as fast: which lines and branches they reach
-	OMP_NUM_THREADS=1 $(PY) -m pytest -n 2 --cov --cov-report=term
+	OMP_NUM_THREADS=1 $(PY) -m pytest $(WORKERS) --cov --cov-report=term
 
 check: .venv/.dev  ## lint, format, types
 	$(PY) -m ruff check .

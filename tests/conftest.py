@@ -26,6 +26,12 @@ def _no_bindings_left():
     gin.clear_config()
 
 
+def pytest_collection_modifyitems(items):
+    """The files with slow tests first: a worker that takes one at the end goes on alone."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
+
+
 @dataclass(frozen=True)
 class Shop:
     """A data set as users bring it: root/images/<id>.jpg, root/train.csv, root/test.csv."""

@@ -1,4 +1,4 @@
-"""Runs as a study starts them: skipped, resumed, refused; the process itself once, for real."""
+"""Runs as a study starts them: skipped, resumed, refused; test_forked has one for real."""
 
 import json
 import os
@@ -14,24 +14,13 @@ import pytest
 from fewshot.errors import UserError
 from fewshot.experiment.artifacts import ExperimentFolder
 from fewshot.studies import runs
-from fewshot.studies.runs import Run, complete, figure, figures, is_completed, read_results
+from fewshot.studies.runs import Run, complete, figure, figures
 
 
 def evaluation(shop, name="probe", *bindings):
     """A run that trains nothing."""
     bound = [*shop.bindings(), "TransferNet.encoder = @SmallResNet", *bindings]
     return Run(name, ["configs/knn_probe.gin"], [*bound, "SmallResNet.widths = (8,)"])
-
-
-@pytest.mark.slow  # a process that imports torch
-def test_a_run_is_a_process_of_its_own_and_is_not_repeated(shop, tmp_path, monkeypatch):
-    run = evaluation(shop)
-    folder = complete(run, tmp_path)
-    assert folder.path == tmp_path / "probe"
-    assert is_completed(folder)
-    monkeypatch.setattr(runs, "_exit_code", lambda command: pytest.fail("it was run again"))
-    assert complete(run, tmp_path).path == folder.path
-    assert figure(folder, "test/knn_top1") == read_results(folder)["test"]["knn_top1"]
 
 
 @pytest.fixture

@@ -3,13 +3,13 @@
 import json
 import os
 import signal
-import subprocess
 import sys
 import time
 from pathlib import Path
 
 import pytest
 
+from fewshot.experiment.artifacts import ExperimentFolder
 from fewshot.studies import runs
 from fewshot.studies.engines.forked import Template
 from fewshot.studies.engines.local import LocalEngine
@@ -23,15 +23,19 @@ LONG = ["main.num_epochs = 100000", "Trainer.checkpoint_steps = 1"]
 
 
 @pytest.fixture(scope="module")
-def environment():
-    return os.environ | {"OMP_NUM_THREADS": THREADS}
+def template():
+    made = Template(os.environ | {"OMP_NUM_THREADS": THREADS})
+    yield made
+    made.close()
 
 
 @pytest.fixture(scope="module")
-def template(environment):
-    made = Template(environment)
-    yield made
-    made.close()
+def by_hand(shop, tmp_path_factory):
+    """A run, and its folder, completed by a process that was started for it."""
+    run = runs.Run("run", ["configs/transfer.gin"], [*shop.bindings(), *TINY])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("OMP_NUM_THREADS", THREADS)
+        return run, runs.complete(run, tmp_path_factory.mktemp("hand"))
 
 
 @pytest.fixture
@@ -69,16 +73,25 @@ def facts(folder):
     return {name: value for name, value in told.items() if name != "started"}, command
 
 
-@pytest.mark.slow  # two processes that import torch
-def test_a_run_is_what_it_is_by_hand(template, words, environment, tmp_path):
-    forked, by_hand = tmp_path / "forked" / "run", tmp_path / "hand" / "run"
-    log = tmp_path / "log"
+@pytest.mark.slow  # a process that imports torch
+def test_a_run_by_hand_is_a_process_of_its_own_and_is_not_repeated(by_hand, monkeypatch):
+    run, folder = by_hand
+    assert folder.path.name == "run"
+    assert runs.is_completed(folder)
+    monkeypatch.setattr(runs, "_exit_code", lambda command: pytest.fail("it was run again"))
+    assert runs.complete(run, folder.path.parent).path == folder.path
+    assert runs.figure(folder, "test/top1") == runs.read_results(folder)["test"]["top1"]
+
+
+@pytest.mark.slow  # the template imports torch
+def test_a_fork_is_what_a_run_is_by_hand(template, by_hand, tmp_path):
+    run, hand = by_hand
+    forked, log = tmp_path / "forked" / "run", tmp_path / "log"
     log.write_text("before\n")
-    assert ended(template.start(words(forked), log)) == 0
-    done = subprocess.run(words(by_hand), env=environment, capture_output=True, check=False)
-    assert done.returncode == 0
-    assert not differences(fingerprint(forked), fingerprint(by_hand))
-    assert facts(forked) == facts(by_hand)
+    assert ended(template.start(runs.command(run, forked.parent), log)) == 0
+    assert runs.is_completed(ExperimentFolder(forked))
+    assert not differences(fingerprint(forked), fingerprint(hand.path))
+    assert facts(forked) == facts(hand.path)
     assert facts(forked)[0]["threads"] == int(THREADS)
     text = log.read_text()
     assert text.startswith("before\n") and f"everything is in {forked}" in text
