@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+import fewshot.main
 from fewshot.errors import UserError
 from tests.test_main import results, run
 
@@ -17,6 +18,14 @@ TINY = [
     "Reconstructions.n_images = 4",
 ]
 C = "configs/fashion_mnist/pretext"
+
+
+@pytest.fixture
+def unpictured(monkeypatch):
+    """Runs without pictures and reports, which take longer than an epoch here."""
+    for part in ("write_pictures", "log_pictures", "present"):
+        assert hasattr(fewshot.main, part), part
+        monkeypatch.setattr(fewshot.main, part, lambda *_: None)
 
 
 @pytest.mark.parametrize(
@@ -57,6 +66,7 @@ def test_a_probe_that_asks_for_labels_is_refused_before_training(shop, tmp_path)
     assert not (tmp_path / "asks").exists()
 
 
+@pytest.mark.usefixtures("unpictured")
 def test_probes_leave_the_encoder_alone(shop, tmp_path):
     bindings = [*shop.bindings(), *TINY, "Trainer.keep_every = 1"]
     folder = run(tmp_path, "pretext", ["configs/rotation.gin"], bindings)
@@ -75,6 +85,7 @@ def test_probes_leave_the_encoder_alone(shop, tmp_path):
     assert results(again)["test"]["knn_top1"] == results(nearest)["test"]["knn_top1"]
 
 
+@pytest.mark.usefixtures("unpictured")
 def test_another_encoder_than_the_models_is_refused(shop, tmp_path):
     folder = run(tmp_path, "pretext", ["configs/rotation.gin"], [*shop.bindings(), *TINY])
     bindings = [
@@ -96,6 +107,7 @@ CHAINS = [
 
 
 @pytest.mark.parametrize(("first", "second", "classifier"), CHAINS)
+@pytest.mark.usefixtures("unpictured")
 def test_two_stages_fit_together(first, second, classifier, shop, tmp_path):
     from fewshot.models.model_file import load_model
 
@@ -121,6 +133,7 @@ def test_two_stages_fit_together(first, second, classifier, shop, tmp_path):
 @pytest.mark.parametrize(
     "option", ["label_smoothing", "cutmix", "ranger_lars", "cyclic", "plateau"]
 )
+@pytest.mark.usefixtures("unpictured")
 def test_training_options_build_and_run(option, shop, tmp_path):
     small = [
         *shop.bindings(),

@@ -11,7 +11,7 @@ TRAINED = [
     "Hardware.precision = '32-true'",
     "Hardware.accelerator = 'cpu'",
     "Trainer.checkpoint_steps = 2",
-    "main.num_epochs = 40",
+    "main.num_epochs = 15",
     "main.validation_fraction = 0.25",
 ]
 

@@ -70,8 +70,11 @@ def test_an_embedding_of_cut_and_converted_images(tmp_path, photos):
     def inputs(facts):
         return Inputs(facts, size=(20, 24), channels=3, mean="imagenet", std="imagenet")
 
+    def encoder(**facts):
+        return SmallResNet(widths=(8,), **facts)
+
     torch.manual_seed(1)
-    objective = TripletNet(spec(size=(24, 20), channels=1), SmallResNet, inputs)
+    objective = TripletNet(spec(size=(24, 20), channels=1), encoder, inputs)
     save_model(objective.eval(), tmp_path / "model.mdl")
     model = load(tmp_path / "model.mdl")
     seen = photos(model)
