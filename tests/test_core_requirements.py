@@ -1,5 +1,6 @@
 """requirements.txt is enough for experiments: the extra files are for what asks for them."""
 
+import functools
 import json
 import re
 import subprocess
@@ -47,6 +48,7 @@ def core_distributions() -> set[str]:
     return found
 
 
+@functools.cache
 def extra_modules() -> list[str]:
     """Top-level modules that no distribution of the core brings."""
     core = core_distributions() | {"pip", "setuptools"}

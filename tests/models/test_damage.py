@@ -72,7 +72,7 @@ def read(content, path):
             "digest": digest_of({k: v for k, v in content.items() if k != "digest"}),
         }
     torch.save(content, path)
-    began = time.monotonic()
+    began = time.process_time()  # whatever else the machine does
     try:
         model = load(path)
         size = model.image_size
@@ -82,7 +82,7 @@ def read(content, path):
         assert str(path) in str(error)
         return str(error)
     finally:
-        assert time.monotonic() - began < 10
+        assert time.process_time() - began < 10
     return None
 
 

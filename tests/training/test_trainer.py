@@ -492,14 +492,30 @@ def test_another_objective_is_refused_on_resume(tmp_path, trainer):
 
 
 SCRIPT = """
-import sys
+import os, sys
 from pathlib import Path
 import torch
 from tests.training.tiny_training import TinySampler, cpu_trainer, make_fit
-torch.set_num_threads(int(sys.argv[2]))
-trainer = cpu_trainer(devices=int(sys.argv[3]), precision="32-true", checkpoint_steps=4)
-fit = make_fit(Path(sys.argv[1]), num_epochs=int(sys.argv[4]), sampler=TinySampler(size=4))
-trainer.fit(fit)
+
+def train():
+    torch.set_num_threads(int(sys.argv[2]))
+    trainer = cpu_trainer(devices=int(sys.argv[3]), precision="32-true", checkpoint_steps=4)
+    fit = make_fit(Path(sys.argv[1]), num_epochs=int(sys.argv[4]), sampler=TinySampler(size=4))
+    trainer.fit(fit)
+
+def fork(rank):
+    child = os.fork()
+    if not child:
+        os.environ |= {"RANK": rank, "LOCAL_RANK": rank}
+        train()
+        os._exit(0)
+    return child
+
+if sys.argv[3] == "1":
+    train()
+else:
+    ranks = [fork(str(rank)) for rank in range(int(sys.argv[3]))]
+    sys.exit(sum(os.waitpid(rank, 0)[1] != 0 for rank in ranks))
 """
 ROOT = Path(__file__).parents[2]
 
@@ -540,11 +556,7 @@ def test_two_processes_write_one_run(tmp_path):
         port = free.getsockname()[1]
     shared = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "WORLD_SIZE": "2"}
     shared |= {"TORCHELASTIC_RUN_ID": "none", "LOCAL_WORLD_SIZE": "2", "GROUP_RANK": "0"}
-    ranks = [
-        _start(tmp_path / "run.py", path, 1, 2, 2, RANK=rank, LOCAL_RANK=rank, **shared)
-        for rank in ("0", "1")
-    ]
-    assert [process.wait(120) for process in ranks] == [0, 0]
+    assert _start(tmp_path / "run.py", path, 1, 2, 2, **shared).wait(120) == 0
     rows = [row for row in _without_seconds(ExperimentFolder(path)) if row["split"] == "train"]
     assert [row["step"] for row in rows] == [6, 12]
     assert torch.load(path / "model.mdl")["steps_seen"] == 12
