@@ -80,3 +80,13 @@ def make_shop(root: Path) -> Shop:
 def shop(tmp_path_factory: pytest.TempPathFactory) -> Shop:
     """See make_shop."""
     return make_shop(tmp_path_factory.mktemp("shop"))
+
+
+@pytest.fixture
+def unpictured(monkeypatch):
+    """Runs without pictures and reports, which take longer here than all else that they do."""
+    import fewshot.main
+
+    for part in ("write_pictures", "log_pictures", "present"):
+        assert hasattr(fewshot.main, part), part
+        monkeypatch.setattr(fewshot.main, part, lambda *_: None)

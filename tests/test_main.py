@@ -103,6 +103,7 @@ def test_scoring_the_training_split_leaves_the_mean_over_the_steps_alone(shop, t
         assert (folder / f"{split}confusion_matrix.png").is_file()
 
 
+@pytest.mark.usefixtures("unpictured")
 def test_running_config_gin_again_repeats_the_experiment(transfer, tmp_path):
     again = run(tmp_path, "again", [str(transfer / "config.gin")], [])
     first, second = load_model(transfer / "model.mdl"), load_model(again / "model.mdl")
@@ -113,6 +114,7 @@ def test_running_config_gin_again_repeats_the_experiment(transfer, tmp_path):
     assert results(again)["test"] == results(transfer)["test"]
 
 
+@pytest.mark.usefixtures("unpictured")
 def test_evaluating_the_saved_model_gives_the_same_figures(transfer, shop, tmp_path):
     model = f"TransferNet.saved_model_path = '{transfer}/model.mdl'"
     folder = run(
@@ -173,6 +175,7 @@ def test_without_a_test_split_only_validation_is_reported(shop, tmp_path, caplog
     assert results(folder)["validation"]["n"] == 18
 
 
+@pytest.mark.usefixtures("unpictured")
 def test_row_selection_never_changes_the_test_split(transfer, shop, tmp_path):
     select = ["main.train_rows = @SelectRows", "SelectRows.per_class = 8"]
     folder = run(tmp_path, "few", ["configs/transfer.gin"], [*shop.bindings(), *SMALL, *select])
@@ -294,6 +297,7 @@ def test_a_refused_schedule_leaves_no_folder(shop, tmp_path):
     assert not (tmp_path / "wrong").exists()
 
 
+@pytest.mark.usefixtures("unpictured")
 def test_a_changed_test_csv_is_refused_on_resume(shop, tmp_path):
     csv = tmp_path / "test.csv"
     csv.write_text((shop.root / "test.csv").read_text())
@@ -391,6 +395,7 @@ def test_what_no_evaluator_can_give_is_refused_before_training(
     assert not (tmp_path / "refused").exists()
 
 
+@pytest.mark.usefixtures("unpictured")
 @pytest.mark.parametrize(
     "figure", ["validation/seen/top1", "validation/loss", "train/top1", "last"]
 )

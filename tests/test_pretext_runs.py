@@ -4,7 +4,6 @@ import json
 
 import pytest
 
-import fewshot.main
 from fewshot.errors import UserError
 from tests.test_main import results, run
 
@@ -18,14 +17,6 @@ TINY = [
     "Reconstructions.n_images = 4",
 ]
 C = "configs/fashion_mnist/pretext"
-
-
-@pytest.fixture
-def unpictured(monkeypatch):
-    """Runs without pictures and reports, which take longer than an epoch here."""
-    for part in ("write_pictures", "log_pictures", "present"):
-        assert hasattr(fewshot.main, part), part
-        monkeypatch.setattr(fewshot.main, part, lambda *_: None)
 
 
 @pytest.mark.parametrize(

@@ -58,6 +58,7 @@ def test_a_run_can_leave_out_the_test_images_it_was_trained_on(leaky, tmp_path, 
     assert not ids.str.startswith("leak").any()
 
 
+@pytest.mark.usefixtures("unpictured")
 def test_test_images_that_a_saved_model_was_trained_on_are_counted(leaky, tmp_path, caplog):
     all_rows = [*leaky, "main.validation_fraction = 0.0", "main.test_rows = None"]
     model = run(tmp_path, all_rows, "first") / "model.mdl"

@@ -28,6 +28,7 @@ RUNS = {
 }
 
 
+@pytest.mark.usefixtures("unpictured")
 @pytest.mark.parametrize("name", RUNS)
 def test_the_file_alone_predicts_as_the_run_did(shop, tmp_path, name):
     config, bindings = RUNS[name]
