@@ -27,9 +27,17 @@ def _no_bindings_left():
 
 
 def pytest_collection_modifyitems(items):
-    """The files with slow tests first: a worker that takes one at the end goes on alone."""
-    slow = {item.path for item in items if item.get_closest_marker("slow")}
-    items.sort(key=lambda item: item.path not in slow)
+    """The files with slow tests first: a worker that takes one at the end goes on alone.
+
+    Those with a browser stay among the others: they time what a user waits for, and slow files
+    start several processes.
+    """
+
+    def files(mark):
+        return {item.path for item in items if item.get_closest_marker(mark)}
+
+    first = files("slow") - files("browser")
+    items.sort(key=lambda item: item.path not in first)
 
 
 @dataclass(frozen=True)
