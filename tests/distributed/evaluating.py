@@ -1,12 +1,15 @@
-"""One process of several that embed together: for an evaluation, then for two galleries.
+"""Two processes that embed together: for an evaluation, then for two galleries.
 
 python -m tests.distributed.evaluating FOLDER ROWS PHOTOS SHOP
 
-Before and after, one of the processes is refused what it asks for.
+Before and after, one of the processes is refused what it asks for. Both are forks of one, which has
+imported for them; what each says is in FOLDER/rank<N>.log.
 """
 
+import functools
 import json
 import os
+import socket
 import sys
 import time
 from datetime import timedelta
@@ -26,6 +29,8 @@ from fewshot.evaluation.inference import embed, score
 from fewshot.models.prediction import decoded
 from tests.conftest import Shop
 from tests.distributed.shop import TRAINED
+from tests.faults import child
+from tests.faults.scenes import keep_warm
 
 
 class Split:
@@ -126,14 +131,16 @@ def refused_in_the_second(folder: Path, shop: Path, binding: str) -> None:
     assert experiment.run(words) == 2
 
 
-if __name__ == "__main__":
+def be_rank(rank: str, port: str, here: Path, rows: int, photos: Path, shop: Path) -> int:
+    """All that one of the two does; the exit code."""
+    os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "RANK": rank}
+    os.environ |= {"LOCAL_RANK": rank, "WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2"}
     torch.set_num_threads(1)
-    here, photos, shop = (Path(place) for place in (sys.argv[1], *sys.argv[3:]))
     # before they have met
     refused_in_the_second(here, shop, "FashionDataset.csv_file = '/no/such/train.csv'")
     dist.init_process_group("gloo")
     refused_in_the_second(here, shop, "TransferNet.saved_model_path = '/no/such/model.mdl'")
-    evaluate(here, int(sys.argv[2]))
+    evaluate(here, rows)
     wait_long(Net())
     code = index(here, photos)
     # one more place, and no model, in one of them
@@ -141,4 +148,19 @@ if __name__ == "__main__":
     assert main(["index", model, str(photos), *other]) == 2
     assert main(["index", [model, "/no/such/x.mdl"][dist.get_rank()], str(photos)]) == 2
     dist.destroy_process_group()
-    sys.exit(code)
+    return code
+
+
+if __name__ == "__main__":
+    folder, photos, shop = (Path(place) for place in (sys.argv[1], *sys.argv[3:]))
+    keep_warm()
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        port = str(taken.getsockname()[1])
+    going = {}
+    for rank in "01":
+        work = functools.partial(be_rank, rank, port, folder, int(sys.argv[2]), photos, shop)
+        going[rank] = child.start(work, folder / f"rank{rank}.log")
+    codes = {rank: child.wait(process, 100) for rank, process in going.items()}
+    failed = [(folder / f"rank{rank}.log").read_text() for rank, code in codes.items() if code]
+    sys.exit("\n".join(failed) if failed else 0)
