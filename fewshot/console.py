@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, TextIO
 
 from fewshot.errors import UserError
+from fewshot.interrupts import no_interrupt_lost
 from fewshot.launcher import is_peer
 from fewshot.machine_faults import machine_fault
 
@@ -144,7 +145,8 @@ def exit_code(work: Callable[[], int | None]) -> int:
     steady_streams()
     show_log()
     try:
-        return work() or 0
+        with no_interrupt_lost():
+            return work() or 0
     except UserError as error:
         say(f"error: {message(error)}")
         return 2

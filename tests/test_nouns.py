@@ -23,7 +23,8 @@ ALLOWED = {
     "batch": {"sharing"},
     "interfaces": {"batch", "sections", "spreadsheet", "wording"},
     "machine_faults": set(),
-    "console": {"errors", "launcher", "machine_faults"},
+    "interrupts": set(),
+    "console": {"errors", "interrupts", "launcher", "machine_faults"},
     "augmentation": BASE | {"augmentation"},
     # console: for its command lines; is_bound: which splits a user gave
     "data": BASE | {"console", "data", "binding.config", "experiment.files"} | {"containment"},
