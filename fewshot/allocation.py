@@ -21,7 +21,7 @@ _USUAL = {
     _MMAP_MAX: 65_536,
 }
 
-_changing = threading.Lock()
+_changing = threading.RLock()  # a generator left behind may end while another begins
 _keeping = 0  # who asks for it just now: evaluation does within training
 
 
@@ -31,7 +31,8 @@ def freed_memory_kept(device: torch.device) -> Iterator[None]:
 
     glibc returns each large tensor to the system, which hands it out anew page by page, filled with
     zeros: up to half the time of a network on the CPU. Nothing is done for a GPU, whose memory
-    torch itself keeps, for another C library, and where the environment tunes this one.
+    torch itself keeps, for another C library, and where the environment tunes this one. What is
+    computed once, such as a single batch, only loses by what was given back at its end.
     """
     library = _library() if device.type == "cpu" else None
     if library is None:
@@ -52,9 +53,9 @@ def _library() -> ctypes.CDLL | None:
 def _ask(library: ctypes.CDLL, more: int) -> None:
     global _keeping
     with _changing:
-        before, _keeping = _keeping, _keeping + more
-        if bool(before) == bool(_keeping):
-            return
+        _keeping += more
+        if _keeping != (1 if more > 0 else 0):
+            return  # others ask for it as well
         for name, value in (_KEEPING if _keeping else _USUAL).items():
             library.mallopt(name, value)
         if not _keeping:

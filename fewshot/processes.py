@@ -15,6 +15,11 @@ def usable_processors() -> int:
     return os.cpu_count() or 1
 
 
+def can_fork() -> bool:
+    """Whether a process that computes may fork: elsewhere the system's own libraries fear it."""
+    return sys.platform == "linux"
+
+
 def die_with_parent() -> None:
     """End when the process that has started this one does, where the system offers that.
 

@@ -44,6 +44,18 @@ def test_memory_is_kept_until_the_last_of_them_ends_and_then_given_back(library)
     assert library.asked == usual and library.trimmed == 1
 
 
+def test_one_may_begin_and_end_while_another_begins(library):
+    def collecting(parameter, value):  # as the collector may end a generator anywhere
+        library.mallopt = lambda *_: None
+        with freed_memory_kept(CPU):
+            pass
+
+    library.mallopt = collecting
+    with freed_memory_kept(CPU):
+        pass
+    assert allocation._keeping == 0
+
+
 def test_it_is_given_back_after_a_fault(library):
     with pytest.raises(ZeroDivisionError), freed_memory_kept(CPU):
         raise ZeroDivisionError

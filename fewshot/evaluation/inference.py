@@ -1,5 +1,6 @@
 """A whole dataset through an objective, chunk by chunk, on the objective's device."""
 
+import contextlib
 from collections.abc import Callable
 from typing import Any
 
@@ -122,7 +123,7 @@ def through(
     # heads and metrics are exact in float64
     home = device if has_float64(device) else torch.device("cpu")
     verb, outputs = _verb(output), []
-    memory = freed_memory_kept(device)
+    memory = freed_memory_kept(device) if len(rows) > chunk else contextlib.nullcontext()
     with torch.inference_mode(), memory, ProgressBar(verb, len(rows)) as bar:
         for start in range(0, len(rows), chunk):
             images = dataset.images(rows[start : start + chunk])

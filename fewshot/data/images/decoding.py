@@ -3,6 +3,7 @@
 import logging
 import multiprocessing
 import shutil
+import warnings
 from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -15,7 +16,7 @@ from fewshot.data.images.decode import Failure, ImageFormat, UInt8Array
 from fewshot.data.images.photo import take_turns
 from fewshot.data.images.store import ImageStore
 from fewshot.errors import UserError
-from fewshot.processes import die_with_parent, usable_processors
+from fewshot.processes import can_fork, die_with_parent, usable_processors
 
 logger = logging.getLogger("fewshot")
 
@@ -27,18 +28,18 @@ Decoded = tuple[UInt8Array, dict[int, Failure]]
 
 
 def decode_in_order(
-    store: ImageStore, ids: Sequence[str], wanted: ImageFormat
+    store: ImageStore, ids: Sequence[str], wanted: ImageFormat, altogether: int | None = None
 ) -> Generator[tuple[Sequence[str], UInt8Array, dict[int, Failure]]]:
     """(ids, images, failures) of each chunk in order, decoded by as many workers as processors.
 
     Workers are processes, since of a small photo a third of the time is Python's, for which threads
     wait for each other; threads for few images, where processes cannot be forked, and for the rest
-    if one of them is killed.
+    if one of them is killed. altogether: how many images they are with those of further calls.
     """
     chunks = [ids[start : start + CHUNK] for start in range(0, len(ids), CHUNK)]
     workers = usable_processors()
     done = 0
-    if workers > 1 and len(ids) >= FEW and "fork" in multiprocessing.get_all_start_methods():
+    if workers > 1 and (altogether or len(ids)) >= FEW and can_fork():
         try:
             for images, failures in _by_processes(store, chunks, wanted, workers):
                 done += 1
@@ -89,7 +90,11 @@ def _by_processes(
         worker_init_fn=start,
         generator=torch.Generator(),  # else a number is drawn from the run's own
     )
-    yield from loader
+    with warnings.catch_warnings():
+        # threads of torch's wait for work, which the workers have none of
+        warnings.filterwarnings("ignore", "This process .* is multi-threaded", DeprecationWarning)
+        decoded = iter(loader)
+    yield from decoded
 
 
 def _by_threads(

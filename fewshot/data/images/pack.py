@@ -132,7 +132,7 @@ class Pack:
         with ProgressBar(label, len(ids)) as bar:
             for start in range(0, len(ids), step):
                 part = ids[start : start + step]
-                chunks = decode_in_order(store, part, self.format)
+                chunks = decode_in_order(store, part, self.format, len(ids))
                 with SegmentWriter(self.directory) as writer, closing(chunks):
                     for chunk, images, failed in chunks:
                         good = [k for k in range(len(chunk)) if k not in failed]

@@ -8,7 +8,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from fewshot.data.splits.listed import PARTS_OF_ROWS, PARTS_OF_TYPES, ListedParts
@@ -109,9 +108,9 @@ def write_splits(splits: Splits, plan: SplitPlan, csv: Path, directory: Path) ->
 def _texts(rows: pd.DataFrame, tables: Mapping[str, pd.DataFrame]) -> Iterator[tuple[str, str]]:
     """(name, CSV) of each table of some of the rows: a row is in several, its line made once."""
     header, *lines = csv_lines(rows)
-    made = np.array(lines, dtype=object)
+    made = pd.Series(lines, index=rows.index, dtype=object)
     for name, table in tables.items():
-        yield name, "\n".join([header, *made[rows.index.get_indexer(table.index)].tolist(), ""])
+        yield name, "\n".join([header, *made.loc[table.index].tolist(), ""])
 
 
 def _without_listed_parts(items: list[tuple[str, Any]]) -> dict[str, Any]:

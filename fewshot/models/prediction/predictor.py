@@ -108,13 +108,13 @@ class Predictor:
 
     def embed(self, images: UInt8Array | Tensor) -> Tensor:
         """Images uint8 [N, C, H, W] of image_format -> embeddings float32 [N, D]."""
-        with torch.inference_mode(), freed_memory_kept(self.device):
+        with torch.inference_mode():
             parts = _tensor(images).split(BATCH)
             return torch.cat([self.module.embed(part.to(self.device)).float() for part in parts])
 
     def probabilities(self, images: UInt8Array | Tensor) -> Tensor:
         """Images uint8 [N, C, H, W] of image_format -> float64 [N, number of class_names]."""
-        with torch.inference_mode(), freed_memory_kept(self.device):
+        with torch.inference_mode():
             parts = _tensor(images).split(BATCH)
             return torch.cat([self.answers(part.to(self.device))[1].cpu() for part in parts])
 

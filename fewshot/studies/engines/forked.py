@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from fewshot.binding.locating import REPOSITORY
+from fewshot.processes import can_fork
 from fewshot.studies.engines import template
 from fewshot.studies.engines.waiting import LOST
 
@@ -30,16 +31,25 @@ class Template:
         None where it must be started otherwise: it is no experiment's, the template is gone, or the
         system is one whose own libraries fear a fork.
         """
-        if command[:2] != [sys.executable, template.SCRIPT] or sys.platform != "linux":
+        if command[:2] != [sys.executable, template.SCRIPT] or not can_fork():
             return None
         log.open("ab").close()  # raises here what the run could tell nobody
         run = {"arguments": command[2:], "log": str(log.absolute()), "folder": str(Path.cwd())}
         try:
             self._await()
-            child = self.answer("start", run)
+            number = self._ask("start", run)
+            try:
+                child = self._read(number)
+            except KeyboardInterrupt:  # nobody would know of the run
+                self._stop(self._read(number))
+                raise
         except ConnectionError:
             return None
         return None if child is None else ForkedRun(self, child)
+
+    def _stop(self, child: int | None) -> None:
+        if child is not None:
+            self.answer("terminate", child)
 
     def _await(self) -> None:
         """Until it is ready; a run that is asked for before would start in a study that ends."""
@@ -58,10 +68,13 @@ class Template:
 
     def answer(self, what: str, about: Any) -> int | None:
         """What it says to that; raises ConnectionError where it is gone."""
+        return self._read(self._ask(what, about))
+
+    def _ask(self, what: str, about: Any) -> int:
         assert self._process is not None and self._process.stdin is not None
         number = next(self._numbers)
         os.write(self._process.stdin.fileno(), f"{json.dumps([number, what, about])}\n".encode())
-        return self._read(number)
+        return number
 
     def _read(self, number: int) -> int | None:
         """The answer of that number, past those that an interrupt has kept from being read."""

@@ -27,6 +27,7 @@ from fewshot.processes import die_with_parent
 
 SCRIPT = str(REPOSITORY / "experiment.py")
 READY = 0  # the number of the answer that nothing has asked for
+_FOR_RUNS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1)
 _IMPORTED = (
     # what experiment.py imports once its arguments are right
     "fewshot.main",
@@ -41,9 +42,11 @@ _IMPORTED = (
 )
 
 
-def _become(run: Mapping[str, Any], template: int) -> None:
-    """What tells this process from its parent: session, folder, files, name, arguments."""
+def _become(run: Mapping[str, Any], template: int, heeded: Mapping[signal.Signals, Any]) -> None:
+    """What tells this process from its parent: session, signals, folder, files, name, arguments."""
     os.setsid()
+    for stop, handler in heeded.items():
+        signal.signal(stop, handler)
     die_with_parent()
     if os.getppid() != template:  # it was gone before
         os._exit(1)
@@ -52,7 +55,7 @@ def _become(run: Mapping[str, Any], template: int) -> None:
     for file, number in ((os.open(os.devnull, os.O_RDONLY), 0), (log, 1), (log, 2)):
         os.dup2(file, number)
     with contextlib.suppress(OSError):  # what ps and top show, where there is such a thing
-        Path("/proc/self/comm").write_text(Path(run["log"]).stem)
+        Path("/proc/self/comm").write_bytes(os.fsencode(Path(run["log"]).stem))
     sys.argv = [SCRIPT, *run["arguments"]]
 
 
@@ -124,6 +127,10 @@ def _tell(answers: int, number: int, answer: int | None) -> None:
 def main() -> None:
     """See above."""
     template, children = os.getpid(), _Children()
+    # its end is that of its input: what asks all processes of a job to stop is for the runs, which
+    # would not live to save without it
+    heeded = {number: signal.signal(number, signal.SIG_IGN) for number in _FOR_RUNS}
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # else the system would wait for its forks
     answers = os.dup(1)
     os.dup2(2, 1)  # what anything prints is no answer
     with uncollected():
@@ -134,7 +141,7 @@ def main() -> None:
     if run is None:
         children.wait()
         return
-    _become(run, template)
+    _become(run, template, heeded)
     runpy.run_path(SCRIPT, run_name="__main__")
 
 

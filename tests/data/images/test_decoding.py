@@ -62,8 +62,18 @@ def test_processes_give_what_threads_give_in_the_same_order(two_processors, monk
     assert len(workers) == 2 and not workers & threads
 
 
+def test_a_part_of_many_images_is_decoded_as_many_are(two_processors):
+    few = IDS[: decoding.CHUNK + 1]
+    for altogether, workers in ((None, 1), (len(IDS), 2)):
+        pids = {
+            int(images[0, 0, 0, 1])
+            for _, images, _ in decode_in_order(Numbered(), few, FORMAT, altogether)
+        }
+        assert len(pids) == workers and (os.getpid() % 251 in pids) == (workers == 1)
+
+
 def test_where_nothing_can_be_forked_threads_decode(two_processors, monkeypatch):
-    monkeypatch.setattr(multiprocessing, "get_all_start_methods", lambda: ["spawn"])
+    monkeypatch.setattr(decoding, "can_fork", lambda: False)
     assert decoded(Numbered())[3] == {os.getpid() % 251}
 
 

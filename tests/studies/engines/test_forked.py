@@ -66,6 +66,10 @@ def begun(run, folder):
         time.sleep(0.01)
 
 
+def parent_of(process):
+    return int(Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[1])
+
+
 def facts(folder):
     """What environment.json says of the process."""
     told = json.loads((folder / "environment.json").read_text())
@@ -104,11 +108,32 @@ def test_it_is_a_session_of_its_own_that_saves_when_asked_to_stop(template, word
     assert os.getsid(run.pid) == run.pid
     assert Path(f"/proc/{run.pid}/comm").read_text() == "some run\n"
     assert Path(f"/proc/{run.pid}/cwd").readlink() == Path.cwd()
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1):
+        os.kill(parent_of(run.pid), number)  # as who stops all processes of a job does
     run.terminate()
     assert ended(run) == 130
     assert ended(run) == 130, "it is known for good"
     run.terminate()
     assert "go on with: python experiment.py --resume" in (tmp_path / "some run.log").read_text()
+
+
+def test_a_run_whose_start_is_interrupted_does_not_go_on(template, words, tmp_path, monkeypatch):
+    template._await()
+    read, place = template._read, template._process.pid
+
+    def interrupted(number):
+        monkeypatch.setattr(template, "_read", read)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(template, "_read", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        template.start(words(tmp_path / "unknown", *LONG), tmp_path / "log")
+    limit = time.monotonic() + 20
+    while any(
+        is_alive(p) for p in Path(f"/proc/{place}/task/{place}/children").read_text().split()
+    ):
+        assert time.monotonic() < limit
+        time.sleep(0.01)
 
 
 def test_refused_ones_and_killed_ones_end_as_processes_do(template, words, tmp_path):
@@ -136,8 +161,7 @@ def test_its_runs_end_with_it_and_others_start_without(template, words, tmp_path
     folder, log = tmp_path / "lost", tmp_path / "log"
     run = template.start(words(folder, *LONG), log)
     begun(run, folder)
-    parent = int(Path(f"/proc/{run.pid}/stat").read_text().rpartition(")")[2].split()[1])
-    os.kill(parent, signal.SIGKILL)
+    os.kill(parent_of(run.pid), signal.SIGKILL)
     assert ended(run) == LOST
     limit = time.monotonic() + 10
     while is_alive(run.pid):
