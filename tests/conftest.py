@@ -1,6 +1,7 @@
 """A little shop: a folder of photos and its CSVs, small enough to train on in a second."""
 
 import signal
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -93,8 +94,13 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Shop:
 @pytest.fixture
 def unpictured(monkeypatch):
     """Runs without pictures and reports, which take longer here than all else that they do."""
+    leave_out_pictures(monkeypatch.setattr)
+
+
+def leave_out_pictures(replace: Callable[[object, str, object], None]) -> None:
+    """Replace what `main` makes pictures and reports with."""
     import fewshot.main
 
     for part in ("write_pictures", "log_pictures", "present"):
         assert hasattr(fewshot.main, part), part
-        monkeypatch.setattr(fewshot.main, part, lambda *_: None)
+        replace(fewshot.main, part, lambda *_: None)

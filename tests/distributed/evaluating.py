@@ -9,7 +9,6 @@ imported for them; what each says is in FOLDER/rank<N>.log.
 import functools
 import json
 import os
-import socket
 import sys
 import time
 from datetime import timedelta
@@ -28,6 +27,7 @@ from fewshot.evaluation.crew import shared
 from fewshot.evaluation.inference import embed, score
 from fewshot.models.prediction import decoded
 from tests.conftest import Shop
+from tests.distributed.meeting import as_rank, two_meet
 from tests.distributed.shop import TRAINED
 from tests.faults import child
 from tests.faults.scenes import keep_warm
@@ -131,10 +131,9 @@ def refused_in_the_second(folder: Path, shop: Path, binding: str) -> None:
     assert experiment.run(words) == 2
 
 
-def be_rank(rank: str, port: str, here: Path, rows: int, photos: Path, shop: Path) -> int:
+def be_one(told: dict[str, str], here: Path, rows: int, photos: Path, shop: Path) -> int:
     """All that one of the two does; the exit code."""
-    os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "RANK": rank}
-    os.environ |= {"LOCAL_RANK": rank, "WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2"}
+    os.environ |= told
     torch.set_num_threads(1)
     # before they have met
     refused_in_the_second(here, shop, "FashionDataset.csv_file = '/no/such/train.csv'")
@@ -154,12 +153,10 @@ def be_rank(rank: str, port: str, here: Path, rows: int, photos: Path, shop: Pat
 if __name__ == "__main__":
     folder, photos, shop = (Path(place) for place in (sys.argv[1], *sys.argv[3:]))
     keep_warm()
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        port = str(taken.getsockname()[1])
-    going = {}
+    meeting, going = two_meet(), {}
     for rank in "01":
-        work = functools.partial(be_rank, rank, port, folder, int(sys.argv[2]), photos, shop)
+        told = meeting | as_rank(rank)
+        work = functools.partial(be_one, told, folder, int(sys.argv[2]), photos, shop)
         going[rank] = child.start(work, folder / f"rank{rank}.log")
     codes = {rank: child.wait(process, 100) for rank, process in going.items()}
     failed = [(folder / f"rank{rank}.log").read_text() for rank, code in codes.items() if code]

@@ -10,7 +10,6 @@ another code than 2.
 import os
 import shlex
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -18,6 +17,7 @@ import time
 from pathlib import Path
 
 from tests.conftest import make_shop
+from tests.distributed.meeting import as_rank, two_meet
 from tests.distributed.shop import TRAINED
 
 ROOT = Path(__file__).parents[2]
@@ -27,11 +27,7 @@ SLOW = ["main.evaluators = [@KNNClassification]", "main.num_epochs = 100000"]
 
 def started(place: Path, bindings: list[str]) -> list["subprocess.Popen[bytes]"]:
     """Two processes of one run, which meet at a port."""
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        port = str(taken.getsockname()[1])
-    meeting = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "OMP_NUM_THREADS": "1"}
-    meeting |= {"WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2"}
+    meeting = two_meet() | {"OMP_NUM_THREADS": "1"}
     words = [sys.executable, "experiment.py", "-c", "configs/transfer.gin", "--name", place.name]
     words += ["--output-dir", str(place.parent)]
     words += [word for line in bindings for word in ("-p", line)]
@@ -40,7 +36,7 @@ def started(place: Path, bindings: list[str]) -> list["subprocess.Popen[bytes]"]
         subprocess.Popen(
             words,
             cwd=ROOT,
-            env=os.environ | meeting | {"RANK": str(rank), "LOCAL_RANK": str(rank)},
+            env=os.environ | meeting | as_rank(str(rank)),
             stdout=log,
             stderr=log,
         )

@@ -10,15 +10,15 @@ import functools
 import importlib
 import json
 import os
-import socket
 import sys
 from pathlib import Path
 
 import torch
 
 import experiment
-import fewshot.main
 from fewshot.training.trainer import Summary, TrainingRun
+from tests.conftest import leave_out_pictures
+from tests.distributed.meeting import as_rank, two_meet
 from tests.faults import child
 from tests.faults.scenes import keep_warm
 
@@ -55,17 +55,11 @@ def main(alone: Path, together: Path) -> int:
         importlib.import_module(name)
     torch.set_num_threads(1)
     TrainingRun.train = train
-    for part in ("write_pictures", "log_pictures", "present"):
-        assert hasattr(fewshot.main, part), part
-        setattr(fewshot.main, part, lambda *_: None)
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        port = str(taken.getsockname()[1])
-    shared = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
-    shared |= {"WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2"}
+    leave_out_pictures(setattr)
+    shared = two_meet()
     works = {alone.with_suffix(".log"): functools.partial(make, alone)}
     for rank in "01":
-        work = functools.partial(make, together, RANK=rank, LOCAL_RANK=rank, **shared)
+        work = functools.partial(make, together, **shared, **as_rank(rank))
         works[together.with_suffix(f".{rank}.log")] = work
     going = [(child.start(work, log), log) for log, work in works.items()]
     failed = [log for process, log in going if child.wait(process) != 0]

@@ -1,4 +1,3 @@
-import socket
 import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -8,6 +7,7 @@ import torch.distributed as dist
 
 from fewshot.errors import UserError
 from fewshot.training.launched import Launch, launch_of, meet, store_of_this_start
+from tests.distributed.meeting import free_port
 
 STARTED = {
     "RANK": "1",
@@ -41,9 +41,7 @@ def test_what_is_missing_is_named(changes, message):
 
 
 def test_others_that_do_not_come_are_not_waited_for_without_end(monkeypatch):
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     for name, value in (STARTED | {"MASTER_PORT": str(port)}).items():
         monkeypatch.setenv(name, value)
     monkeypatch.delenv("TORCHELASTIC_RUN_ID", raising=False)

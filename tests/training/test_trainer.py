@@ -2,7 +2,6 @@ import json
 import os
 import random
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -18,6 +17,7 @@ from fewshot.experiment.artifacts import ExperimentFolder
 from fewshot.experiment.tensor_bytes import unsealed
 from fewshot.seeding import reseed
 from fewshot.training.hardware import Hardware
+from tests.distributed.meeting import two_meet
 from tests.training.tiny_training import (
     TinyDataset,
     TinyNet,
@@ -495,6 +495,7 @@ SCRIPT = """
 import os, sys
 from pathlib import Path
 import torch
+from tests.distributed.meeting import as_rank
 from tests.training.tiny_training import TinySampler, cpu_trainer, make_fit
 
 def train():
@@ -506,7 +507,7 @@ def train():
 def fork(rank):
     child = os.fork()
     if not child:
-        os.environ |= {"RANK": rank, "LOCAL_RANK": rank}
+        os.environ |= as_rank(rank)
         train()
         os._exit(0)
     return child
@@ -551,11 +552,7 @@ def test_sigkill_and_resume_end_bit_identical(tmp_path):
 @pytest.mark.slow
 def test_two_processes_write_one_run(tmp_path):
     path = tmp_path / "run"
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    shared = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "WORLD_SIZE": "2"}
-    shared |= {"TORCHELASTIC_RUN_ID": "none", "LOCAL_WORLD_SIZE": "2", "GROUP_RANK": "0"}
+    shared = two_meet() | {"TORCHELASTIC_RUN_ID": "none", "GROUP_RANK": "0"}
     assert _start(tmp_path / "run.py", path, 1, 2, 2, **shared).wait(120) == 0
     rows = [row for row in _without_seconds(ExperimentFolder(path)) if row["split"] == "train"]
     assert [row["step"] for row in rows] == [6, 12]

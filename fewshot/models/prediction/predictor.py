@@ -183,9 +183,9 @@ def load(path: Path | str, photos: str = "auto") -> Predictor:
 
     photos: "on-black" turns photos into grey items on black, as Fashion-MNIST shows them;
     "as-they-are" does not; "auto" does where the model was trained on such images.
-    A gallery beside the file is searched in place of its own, see `voters.Voters`; what votes is
-    logged. What plug-ins register must have been imported. Raises UserError for a file that is
-    missing, damaged, newer than the program, or of an unknown part, and for another's gallery.
+    A gallery beside the file is searched in place of its own, see `voters.Voters`; what votes, and
+    how exactly it is found, is logged. What plug-ins register must have been imported. Raises
+    UserError for a file that is missing, damaged or too new, an unknown part, another's gallery.
     """
     module = load_module(path)
     found = Predictor(module, photos=photos, large=gallery_beside(module.stored))

@@ -41,15 +41,13 @@ class Template:
             try:
                 child = self._read(number)
             except KeyboardInterrupt:  # nobody would know of the run
-                self._stop(self._read(number))
+                child = self._read(number)
+                if child is not None:
+                    ForkedRun(self, child).terminate()
                 raise
         except ConnectionError:
             return None
         return None if child is None else ForkedRun(self, child)
-
-    def _stop(self, child: int | None) -> None:
-        if child is not None:
-            self.answer("terminate", child)
 
     def _await(self) -> None:
         """Until it is ready; a run that is asked for before would start in a study that ends."""
