@@ -139,18 +139,21 @@ def exit_code(work: Callable[[], int | None]) -> int:
     A disk without room, a refused file of the user's and too little memory are told in one message,
     too; any other error is a fault of the program, and goes on with its traceback.
     """
-    for asked_to_stop in (signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1):
-        if signal.getsignal(asked_to_stop) != signal.SIG_IGN:  # as nohup sets it
-            signal.signal(asked_to_stop, signal.default_int_handler)
-    steady_streams()
-    show_log()
-    try:
+    try:  # around the first lines, too: a request to stop may come at once
+        for asked_to_stop in (signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1):
+            if signal.getsignal(asked_to_stop) != signal.SIG_IGN:  # as nohup sets it
+                signal.signal(asked_to_stop, signal.default_int_handler)
+        steady_streams()
+        show_log()
         with no_interrupt_lost():
             return work() or 0
     except UserError as error:
         say(f"error: {message(error)}")
         return 2
     except KeyboardInterrupt as interrupt:
+        # had it come in code made of a text, as dataclasses are, Python would remember and end by
+        # a signal after all; new code makes it forget
+        exec("")
         say(f"interrupted; {interrupt}" if interrupt.args else "interrupted")
         return 130
     except (OSError, MemoryError, RuntimeError, ImportError) as error:

@@ -7,14 +7,18 @@ import threading
 from collections.abc import Iterator
 from typing import Any
 
+from fewshot.errors import UserError
+
 _AGAIN_AFTER = 0.05  # seconds
 
 
 @contextlib.contextmanager
 def no_interrupt_lost() -> Iterator[None]:
-    """Inside, an interrupt that comes while an object is deleted is one again a moment later.
+    """Inside, an interrupt that something else swallows is one all the same.
 
-    Nothing can be raised there: Python prints such a KeyboardInterrupt, as ignored, and goes on.
+    While an object is deleted nothing can be raised: Python prints such a KeyboardInterrupt, as
+    ignored, and goes on; a moment later it comes again. And what an interrupt has left half made
+    may fail when it is closed, by an error that takes the interrupt's place.
     """
     before, waiting = sys.unraisablehook, list[threading.Timer]()
 
@@ -30,7 +34,23 @@ def no_interrupt_lost() -> Iterator[None]:
     sys.unraisablehook = hook
     try:
         yield
+    except Exception as error:
+        if is_interrupt(error):
+            raise KeyboardInterrupt from error
+        raise
     finally:
         sys.unraisablehook = before
         for again in waiting:
             again.cancel()
+
+
+def is_interrupt(error: BaseException | None) -> bool:
+    """Whether it is one, or came of closing what one had left half made.
+
+    What a user can mend, such as a disk without room for what is saved at an interrupt, is not.
+    """
+    if isinstance(error, UserError | OSError | MemoryError):
+        return False
+    while error is not None and not isinstance(error, KeyboardInterrupt):
+        error = error.__context__
+    return error is not None

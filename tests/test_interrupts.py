@@ -1,9 +1,14 @@
+import errno
+import os
 import signal
+import subprocess
 import sys
 import time
 
 import pytest
 
+from fewshot.binding.locating import REPOSITORY
+from fewshot.binding.refused import refusals_named
 from fewshot.console import exit_code
 from fewshot.interrupts import no_interrupt_lost
 
@@ -40,6 +45,49 @@ def test_a_command_that_is_interrupted_there_ends_with_130(capsys):
 
     assert exit_code(work) == 130
     assert capsys.readouterr().err == "interrupted\n"
+
+
+def test_one_that_comes_in_code_made_of_a_text_ends_a_module_with_130_too(tmp_path):
+    (tmp_path / "stopped.py").write_text(
+        "import signal, sys\n"
+        "from fewshot.console import exit_code\n"
+        "sys.exit(exit_code(lambda: exec('signal.raise_signal(signal.SIGINT)')))\n"
+    )
+    command = [sys.executable, "-m", "stopped"]
+    paths = os.pathsep.join([str(tmp_path), str(REPOSITORY)])
+    ended = subprocess.run(
+        command, env=os.environ | {"PYTHONPATH": paths}, capture_output=True, text=True
+    )
+    assert (ended.returncode, ended.stderr) == (130, "interrupted\n")
+
+
+def half_made():
+    """What an interrupt leaves behind that cannot be closed, as a bar of progress may be."""
+    try:
+        interrupt()
+    finally:
+        raise AttributeError("type object 'tqdm' has no attribute '_lock'")
+
+
+def test_an_error_that_takes_the_place_of_an_interrupt_is_one(capsys):
+    assert exit_code(half_made) == 130
+    assert capsys.readouterr().err == "interrupted\n"
+
+
+def test_it_is_no_refusal_of_bindings():
+    with pytest.raises(KeyboardInterrupt), refusals_named():
+        half_made()
+
+
+def test_a_disk_without_room_for_what_an_interrupt_saves_is_told(capsys):
+    def work():
+        try:
+            interrupt()
+        finally:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "last.ckpt")
+
+    assert exit_code(work) == 2
+    assert "last.ckpt" in capsys.readouterr().err
 
 
 def test_one_that_has_ended_by_then_is_not_interrupted():

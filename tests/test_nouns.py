@@ -23,7 +23,7 @@ ALLOWED = {
     "batch": {"sharing"},
     "interfaces": {"batch", "sections", "spreadsheet", "wording"},
     "machine_faults": set(),
-    "interrupts": set(),
+    "interrupts": {"errors"},
     "console": {"errors", "interrupts", "launcher", "machine_faults"},
     "augmentation": BASE | {"augmentation"},
     # console: for its command lines; is_bound: which splits a user gave

@@ -12,6 +12,7 @@ import fewshot
 from fewshot.binding import provenance, registry
 from fewshot.binding.flattening import literal
 from fewshot.errors import UserError
+from fewshot.interrupts import is_interrupt
 
 _CALL = re.compile(r"\n  In call to configurable '([^']+)'")
 _PROGRAM = Path(fewshot.__path__[0])
@@ -26,13 +27,15 @@ def refusals_named() -> Iterator[None]:
 
     gin notes on every error the calls of registered things that it passed, the innermost first;
     `main` is left out, as every error passes it. An error of no such call goes on as it is, and so
-    do faults of the machine, and the program's own.
+    do faults of the machine, and the program's own. What an interrupt has left behind is one.
     """
     try:
         yield
     except (UserError, OSError, MemoryError):
         raise
     except Exception as error:
+        if is_interrupt(error):
+            raise KeyboardInterrupt from error
         for called in _CALL.findall(str(error)) if is_refusal(error) else ():
             bound = _bound_on(called)
             if bound and called != "main":

@@ -57,17 +57,24 @@ def _become(run: Mapping[str, Any], template: int, heeded: Mapping[signal.Signal
     with contextlib.suppress(OSError):  # what ps and top show, where there is such a thing
         Path("/proc/self/comm").write_bytes(os.fsencode(Path(run["log"]).stem))
     sys.argv = [SCRIPT, *run["arguments"]]
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _FOR_RUNS)
 
 
 def _forked() -> int | None:
-    """The process id of a fork, 0 in it; None where the machine has no room for one."""
+    """The process id of a fork, 0 in it; None where the machine has no room for one.
+
+    A request to stop that reaches the fork before it heeds any waits until then.
+    """
+    signal.pthread_sigmask(signal.SIG_BLOCK, _FOR_RUNS)  # what is ignored is lost only if unblocked
+    child = None
     with warnings.catch_warnings():
         # the threads that numpy's BLAS has started wait for work, and it starts them anew in a fork
         warnings.simplefilter("ignore", DeprecationWarning)
-        try:
-            return os.fork()
-        except OSError:
-            return None
+        with contextlib.suppress(OSError):
+            child = os.fork()
+    if child != 0:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _FOR_RUNS)
+    return child
 
 
 class _Children:

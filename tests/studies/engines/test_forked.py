@@ -136,6 +136,17 @@ def test_a_run_whose_start_is_interrupted_does_not_go_on(template, words, tmp_pa
         time.sleep(0.01)
 
 
+def test_a_run_that_is_stopped_before_it_heeds_anything_ends(template, words, tmp_path):
+    begun = [template.start(words(tmp_path / str(n), *LONG), tmp_path / "log") for n in range(8)]
+    for run in begun:  # one that has just been forked is still what its template is
+        run.terminate()
+    assert {ended(run, within=20) for run in begun} <= {-signal.SIGTERM, 130}
+    for n in range(8, 16):
+        run = template.start(words(tmp_path / str(n), *LONG), tmp_path / "log")
+        run.terminate()
+        assert ended(run, within=20) in {-signal.SIGTERM, 130}
+
+
 def test_refused_ones_and_killed_ones_end_as_processes_do(template, words, tmp_path):
     refused = template.start(words(tmp_path / "refused", "main.num_epochs = -1"), tmp_path / "1")
     killed = template.start(words(tmp_path / "killed", *LONG), tmp_path / "2")
