@@ -94,6 +94,7 @@ CHAINS = [
     (f"{C}/supervised_lr1e-3.gin", f"{C}/finetune_lr1e-4.gin", "TwoLayerClassifier"),
     ("configs/cats_dogs/pretext.gin", "configs/cats_dogs/frozen_half.gin", "ThreeLayerClassifier"),
     ("configs/rotnet/pretrain.gin", "configs/rotnet/transfer_frozen.gin", "LinearClassifier"),
+    ("configs/rotnet/short/pretrain.gin", "configs/rotnet/short/transfer.gin", "LinearClassifier"),
 ]
 
 
