@@ -15,7 +15,7 @@ def compared(name: str) -> str:
 def all_compared(names: Iterable[str]) -> list[str]:
     """Each of many as it is compared, at no call a name where they are ASCII."""
     stripped = list(map(str.strip, names))
-    return stripped if "".join(stripped).isascii() else list(map(compared, stripped))
+    return stripped if all(map(str.isascii, stripped)) else list(map(compared, stripped))
 
 
 def first_few(items: Iterable[object], limit: int = 5) -> str:

@@ -1,8 +1,10 @@
 """Images that are the rows of one array."""
 
+import hashlib
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from functools import partial
+from collections.abc import Iterable, Iterator, Mapping, Sequence, ValuesView
+from functools import cached_property, partial
+from itertools import compress, repeat
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +18,7 @@ from fewshot.data.images.decode import (
     decode_each,
     file_stamp,
 )
+from fewshot.data.images.id_places import IdPlaces
 from fewshot.errors import UserError
 from fewshot.wording import all_compared, first_few
 
@@ -30,7 +33,8 @@ class ArrayImages:
         path, ids_path = root_dir / "images.npy", root_dir / "images_ids.txt"
         try:
             array = np.lib.format.open_memmap(path, mode="r")
-            ids = ids_path.read_text("utf-8-sig").splitlines()
+            text = ids_path.read_bytes()
+            ids = text.decode("utf-8-sig").splitlines()
         except Exception as error:  # a damaged header makes numpy raise many kinds
             raise UserError(
                 f"{path} and images_ids.txt cannot be read ({error}): write them again, or import "
@@ -48,31 +52,33 @@ class ArrayImages:
                 f"one line an image is needed."
             )
         self._images = grey
+        self._ids_digest = hashlib.blake2b(text, digest_size=8).hexdigest()
         named = all_compared(ids)
-        self._rows = dict(zip(named, range(len(named)), strict=True))
-        if len(self._rows) != len(ids):
+        self._rows = IdPlaces(named)
+        if len({*named}) != len(ids):
             twice = [image_id for image_id, count in Counter(named).items() if count > 1]
             raise UserError(
                 f"{ids_path} names {first_few(twice)} more than once: each image needs its own id."
             )
 
-    def find(self, ids: Iterable[str]) -> dict[str, str]:
-        """Stamps from the array's file and the row."""
+    def find(self, ids: Iterable[str]) -> "SharedStamp":
+        """The stamp of the array's file, with a digest of the list of ids."""
         file = file_stamp("images.npy", (self.root_dir / "images.npy").stat())
         ids = list(ids)
-        rows = map(self._rows.get, ids)
-        return {i: f"{file} {row}" for i, row in zip(ids, rows, strict=True) if row is not None}
+        here = self._rows.find(ids) >= 0
+        found = ids if here.all() else list(compress(ids, here.tolist()))
+        return SharedStamp(found, f"{file} {self._ids_digest}")
 
     def place(self, image_id: str) -> str:
         """The id list that lacks it, or the row."""
-        row = self._rows.get(image_id)
-        return f"{self.root_dir}/images" + ("_ids.txt" if row is None else f".npy, row {row}")
+        (row,) = self._rows.find([image_id])
+        return f"{self.root_dir}/images" + ("_ids.txt" if row < 0 else f".npy, row {row}")
 
     def decode(
         self, ids: Sequence[str], wanted: ImageFormat
     ) -> tuple[UInt8Array, dict[int, Failure]]:
         """Gather the rows; one assignment where size and colours fit."""
-        picked = self._images[[self._rows[image_id] for image_id in ids]]
+        picked = self._images[self._rows[ids]]
         if picked.shape[1:3] == wanted.size and picked.shape[3] in (1, wanted.channels):
             shape = (len(ids), *wanted.shape)
             channels_first = np.broadcast_to(picked.transpose(0, 3, 1, 2), shape)
@@ -82,7 +88,41 @@ class ArrayImages:
 
     def picture(self, image_id: str) -> Image.Image:
         """The row."""
-        return _from_array(self._images[self._rows[image_id]]).convert("RGB")
+        (row,) = self._rows[[image_id]]
+        return _from_array(self._images[row]).convert("RGB")
+
+
+class SharedStamp(Mapping[str, str]):
+    """{id: freshness stamp} of ids that share one; hashed only when an id is asked for."""
+
+    def __init__(self, ids: Sequence[str], stamp: str) -> None:
+        self._ids, self._stamp = ids, stamp
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._ids)
+
+    def __len__(self) -> int:
+        return len(self._ids)
+
+    def __getitem__(self, image_id: str) -> str:
+        return self._hashed[image_id]
+
+    def values(self) -> ValuesView[str]:
+        """The stamp, as often as there are ids."""
+        return _Repeated(self, self._stamp)
+
+    @cached_property
+    def _hashed(self) -> dict[str, str]:
+        return dict.fromkeys(self._ids, self._stamp)
+
+
+class _Repeated(ValuesView[str]):
+    def __init__(self, mapping: Mapping[str, str], value: str) -> None:
+        super().__init__(mapping)
+        self._value = value
+
+    def __iter__(self) -> Iterator[str]:
+        return repeat(self._value, len(self))
 
 
 def _from_array(pixels: UInt8Array) -> Image.Image:

@@ -25,7 +25,7 @@ from fewshot.wording import first_few
 
 logger = logging.getLogger("fewshot")
 
-_RANKS = {suffix: place for place, suffix in enumerate(SUFFIXES)}
+_ENDINGS = {suffix.removeprefix("."): place for place, suffix in enumerate(SUFFIXES)}
 
 
 class FolderImages:
@@ -44,27 +44,33 @@ class FolderImages:
         Raises UserError where the folder cannot be listed.
         """
         wanted = dict.fromkeys(ids)
-        found: dict[str, tuple[int, str, str]] = {}
+        names: dict[str, str] = {}
+        stamps: dict[str, str] = {}
         links = []
         try:
             with os.scandir(self.root_dir / "images") as entries:
                 for entry in entries:
-                    image_id, rank = _meant(entry.name, wanted)
-                    if image_id is None or found.get(image_id, (rank + 1,))[0] < rank:
+                    name = entry.name
+                    image_id = _meant(name, wanted)
+                    if image_id is None:
+                        continue
+                    other = names.get(image_id)
+                    if other is not None and _order(other, image_id) < _order(name, image_id):
                         continue
                     stamp = _stamp(entry)
-                    if stamp is None or (rank, entry.name) > found.get(image_id, (rank + 1,)):
+                    if stamp is None:
                         continue
-                    found[image_id] = (rank, entry.name, stamp)
-                    links += [entry.path] if entry.is_symlink() else []
+                    names[image_id], stamps[image_id] = name, stamp
+                    if entry.is_symlink():
+                        links.append(entry.path)
         except OSError as error:
             raise UserError(
                 f"{self.root_dir}/images cannot be listed ({error.strerror}): make it readable, or "
                 f"bind another FashionDataset.root_dir."
             ) from error
         _report_links(self.root_dir / "images", links)
-        self._names.update((stem, name) for stem, (_, name, _) in found.items())
-        return {image_id: found[image_id][2] for image_id in wanted if image_id in found}
+        self._names.update(names)
+        return {image_id: stamps[image_id] for image_id in wanted if image_id in stamps}
 
     def place(self, image_id: str) -> str:
         """The path of the file, or of the first suffix tried."""
@@ -84,15 +90,21 @@ class FolderImages:
         return read_file(self.root_dir / "images" / self._names[image_id])
 
 
-def _meant(name: str, wanted: Container[str]) -> tuple[str | None, int]:
-    """(the id that a file of this name belongs to, the place of its suffix in SUFFIXES)."""
+def _meant(name: str, wanted: Container[str]) -> str | None:
+    """The id that a file of this name belongs to."""
     if not name.isascii():
         name = unicodedata.normalize("NFC", name)  # as ids are: disks keep other forms
     stem, _, ending = name.rpartition(".")  # os.path.splitext takes as long as all the rest here
-    rank = _RANKS.get(f".{ending.lower()}") if stem in wanted and stem.strip(".") else None
-    if rank is not None:
-        return stem, rank
-    return (name, len(SUFFIXES)) if name in wanted else (None, 0)
+    if stem in wanted and (ending in _ENDINGS or ending.lower() in _ENDINGS) and stem.strip("."):
+        return stem
+    return name if name in wanted else None
+
+
+def _order(name: str, image_id: str) -> tuple[int, str]:
+    """What is least for the file that counts, of several that could be meant."""
+    if unicodedata.normalize("NFC", name) == image_id:
+        return len(SUFFIXES), name
+    return _ENDINGS[name.rpartition(".")[2].lower()], name
 
 
 def _stamp(entry: os.DirEntry[str]) -> str | None:

@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import chain, compress, repeat
+from itertools import chain, compress
 
 import numpy as np
 import torch
@@ -12,6 +12,7 @@ from torch import Tensor
 
 from fewshot.batch import IntArray
 from fewshot.data.images.decode import UInt8Array
+from fewshot.data.images.id_places import IdPlaces
 
 
 @dataclass(frozen=True)
@@ -50,25 +51,22 @@ class JoinedSegments:
         self.names = [segment.name for segment in segments]
         ends = np.cumsum([0, *(len(segment.ids) for segment in segments)])
         self._starts: IntArray = ends[:-1]
-        ids = chain.from_iterable(segment.ids for segment in segments)
-        self._places = dict(zip(ids, range(ends[-1]), strict=True))
+        self._places = IdPlaces(*(segment.ids for segment in segments))
         stamps = chain.from_iterable(segment.stamps for segment in segments)
         self._stamps = np.array([*stamps, None], dtype=object)  # the last: of what is not here
 
     def missing(self, stamps: Mapping[str, str]) -> list[str]:
         """The ids of which there is no image from a source of this freshness stamp."""
-        places = map(self._places.get, stamps, repeat(-1))
-        known = self._stamps[np.fromiter(places, np.int64, len(stamps))]
+        known = self._stamps[self._places.find(list(stamps))]
         return list(compress(stamps, known != np.array(list(stamps.values()), dtype=object)))
 
     def places(self, ids: Sequence[str]) -> IntArray:
         """int64 [n], the places of the ids, all of which must be here."""
-        return np.fromiter(map(self._places.__getitem__, ids), np.int64, len(ids))
+        return self._places[ids]
 
     def live(self) -> list[str]:
         """The names of the segments of which not every image has been replaced."""
-        places = np.fromiter(self._places.values(), np.int64, len(self._places))
-        return [segment.name for segment, _, _ in self._parts(places)]
+        return [segment.name for segment, _, _ in self._parts(self._places.counting())]
 
     def damaged(self, places: IntArray) -> list[str]:
         """The ids at those places whose pixels are not what was packed; each is compared once."""
@@ -110,12 +108,15 @@ def pixel_digest(image: UInt8Array) -> str:
     return hashlib.blake2b(image.data, digest_size=8).hexdigest()
 
 
-def digest_numbers(digests: Sequence[str]) -> IntArray:
-    """int64 of hexadecimal digests of 64 bits; raises ValueError where they are none."""
-    return np.frombuffer(bytes.fromhex("".join(digests)), ">i8").astype(np.int64)
+def digest_numbers(digests: str | Sequence[str]) -> IntArray:
+    """int64 of hexadecimal digests of 64 bits, or of one text that holds them one after the other.
+
+    Raises ValueError where they are none.
+    """
+    text = digests if isinstance(digests, str) else "".join(digests)
+    return np.frombuffer(bytes.fromhex(text), ">i8").astype(np.int64)
 
 
 def hexadecimal(numbers: IntArray) -> list[str]:
     """What `digest_numbers` was given."""
-    digits = numbers.astype(">i8").tobytes().hex()
-    return list(np.frombuffer(digits.encode("ascii"), "S16").astype("U16").tolist())
+    return numbers.astype(">i8").tobytes().hex(" ", 8).split()

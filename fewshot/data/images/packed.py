@@ -20,6 +20,8 @@ from fewshot.data.images.store import ImageStore
 
 logger = logging.getLogger("fewshot")
 
+_AT_ONCE = 10_000  # images
+
 
 class Storage(Enum):
     """Where decoded images are kept other than in a folder of packs."""
@@ -135,5 +137,9 @@ class UnpackedPixels:
 
 
 def _digest(ids: Sequence[str], facts: Sequence[str]) -> str:
-    lines = "\n".join(map(" ".join, zip(ids, facts, strict=True)))
-    return hashlib.sha256(lines.encode()).hexdigest()
+    digest = hashlib.sha256()
+    for start in range(0, len(ids), _AT_ONCE):
+        part = slice(start, start + _AT_ONCE)
+        lines = "\n".join(map(" ".join, zip(ids[part], facts[part], strict=True)))
+        digest.update(f"\n{lines}".encode() if start else lines.encode())
+    return digest.hexdigest()

@@ -1,13 +1,12 @@
 """The files of a pack: segments that are whole or not there, and the index that names them."""
 
 import hashlib
-import itertools
 import json
 import logging
 import os
 import re
 import secrets
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
@@ -75,33 +74,32 @@ def read_segment(directory: Path, name: str, shape: tuple[int, int, int]) -> Seg
     """
     try:
         stored = json.loads((directory / f"{name}.json").read_text("utf-8"))
-        facts = [stored["ids"], stored["stamps"], stored["digests"]]
+        ids, stamps, digests = facts = stored["ids"], stored["stamps"], stored["digests"]
         _check_texts(*facts)
-        if len({len(texts) for texts in facts}) != 1:
-            raise ValueError("lists of different lengths")
         if "check" in stored and stored["check"] != _check(facts):  # older versions noted none
             raise ValueError("not what was written")
+        stamps = [stamps] * len(ids) if isinstance(stamps, str) else stamps
+        numbers = digest_numbers(digests)
+        if not isinstance(ids, list) or not len(ids) == len(stamps) == len(numbers):
+            raise ValueError("lists of different lengths")
         pixels = directory / f"{name}.u8"
-        if pixels.stat().st_size != len(facts[0]) * int(np.prod(shape)):
+        if pixels.stat().st_size != len(ids) * int(np.prod(shape)):
             raise ValueError("wrong size")
-        digests = digest_numbers(facts[2])
-        if len(digests) != len(facts[0]):
-            raise ValueError("no digests of 64 bits")
-        images = np.asarray(np.memmap(pixels, np.uint8, "r", shape=(len(facts[0]), *shape)))
+        images = np.asarray(np.memmap(pixels, np.uint8, "r", shape=(len(ids), *shape)))
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         logger.warning("packed images %s/%s are damaged: decoded again", directory, name)
         return None
-    return Segment(name, facts[0], facts[1], digests, images, np.zeros(len(images), np.bool_))
+    return Segment(name, ids, stamps, numbers, images, np.zeros(len(images), np.bool_))
 
 
-def _check_texts(*lists: Sequence[object]) -> None:
-    if any({*map(type, texts)} - {str} for texts in lists):
+def _check_texts(*lists: str | Sequence[object]) -> None:
+    if any({*map(type, texts)} - {str} for texts in lists if not isinstance(texts, str)):
         raise ValueError("not all text")
 
 
-def _check(facts: Sequence[Sequence[str]]) -> str:
+def _check(facts: Iterable[str | Sequence[str]]) -> str:
     """A digest of a segment's ids, stamps and digests."""
-    text = "\0".join(itertools.chain.from_iterable(facts))
+    text = "\0".join(fact if isinstance(fact, str) else "\0".join(fact) for fact in facts)
     return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
 
 
@@ -124,7 +122,7 @@ class SegmentWriter:
     def __init__(self, directory: Path) -> None:
         self.name = f"segment-{secrets.token_hex(6)}"
         self._pixels = directory / f"{self.name}.u8"
-        self._facts: dict[str, Any] = {"ids": [], "stamps": [], "digests": []}
+        self._facts: dict[str, list[str]] = {"ids": [], "stamps": [], "digests": []}
         self._file: IO[bytes] = self._temporary.open("xb")
 
     @property
@@ -154,8 +152,11 @@ class SegmentWriter:
         _flush_to_disk(self._file)
         self._file.close()
         self._temporary.replace(self._pixels)
-        self._facts["check"] = _check(list(self._facts.values()))
-        text = json.dumps(self._facts)
+        stamps, digests = self._facts["stamps"], "".join(self._facts["digests"])
+        # a million equal stamps are read as a million texts, one as one
+        stamp = stamps[0] if len({*stamps}) == 1 else stamps
+        facts = {"ids": self._facts["ids"], "stamps": stamp, "digests": digests}
+        text = json.dumps(facts | {"check": _check(facts.values())})
         write_atomically(self._pixels.with_suffix(".json"), lambda part: part.write_text(text))
         return self.name
 

@@ -1,6 +1,6 @@
 """Where images come from: a folder of files, a list of files, or one array; all alike to a pack."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -18,7 +18,7 @@ class ImageStore(Protocol):
 
     root_dir: Path
 
-    def find(self, ids: Iterable[str]) -> dict[str, str]:
+    def find(self, ids: Iterable[str]) -> Mapping[str, str]:
         """{id: freshness stamp} of the ids that have an image, in their order; another stamp, other
         pixels.
         """

@@ -2,28 +2,19 @@
 
 import csv
 import difflib
-import io
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import compress, islice
 from pathlib import Path
 from typing import NoReturn
 from unicodedata import normalize
 
 from fewshot.data.tables.line_breaks import check_line_breaks
+from fewshot.data.tables.sheet import Lines, Records, Sheet
 from fewshot.data.tables.surplus import commas_in_last_column, split_line
 from fewshot.errors import UserError
 
-
-@dataclass(frozen=True)
-class Sheet:
-    """One file's cells; `lines` are the numbers of the lines where rows begin, from 1."""
-
-    path: Path
-    columns: list[str]
-    rows: list[list[str]]
-    lines: Sequence[int]
+_AT_ONCE = 1024  # records
 
 
 def read_bytes(path: Path) -> bytes:
@@ -51,13 +42,14 @@ def read_sheet(path: Path, required: Mapping[str, str], labels: Sequence[str] = 
     at = next((i for i, line in enumerate(lines) if line.strip()), None)
     if at is None:
         raise UserError(f"{path} is empty: it needs a header line and a row for each image.")
-    header, at = _record(lines, at) or (split_line(lines[at]), at + 1)
+    header, taken = _record(islice(lines, at, None)) or (split_line(lines[at]), 1)
+    at += taken
     asked = {normalize("NFC", name): name for name in (*required, *labels)}
     columns = [normalize("NFC", name.strip()) for name in header]
     columns = [asked.get(name, name) for name in columns]
     _check_columns(path, columns, required, labels)
     sheet = _read_whole(path, columns, lines, at) or _read_rows(path, columns, lines, at)
-    if not sheet.rows:
+    if not sheet.lines:
         raise UserError(f"{path} has a header but no rows: it needs a row for each image.")
     surplus = _surplus(sheet, lines, {*required, *labels})
     _mend(sheet, surplus, [columns.index(name) for name in labels if name in columns])
@@ -65,28 +57,25 @@ def read_sheet(path: Path, required: Mapping[str, str], labels: Sequence[str] = 
     return sheet
 
 
-def _read_whole(path: Path, columns: list[str], lines: list[str], at: int) -> Sheet | None:
+def _read_whole(path: Path, columns: list[str], lines: Lines, at: int) -> Sheet | None:
     """The cells from a line on, read at once; None where a quote somewhere is not well-formed."""
     reader = csv.reader(islice(lines, at, None), strict=True)
+    records = Records(len(columns))
     try:
-        rows = list(reader)
+        while rows := list(islice(reader, _AT_ONCE)):
+            records.add(rows)
     except csv.Error:
         return None
-    starts: Sequence[int] = range(at + 1, at + 1 + len(rows))
-    if reader.line_num > len(rows):  # some records have several lines
+    starts: Sequence[int] = range(at + 1, at + 1 + records.count)
+    if reader.line_num > records.count:  # some records have several lines
         reader = csv.reader(islice(lines, at, None), strict=True)
         starts = [at + 1, *(at + 1 + reader.line_num for _ in reader)][:-1]
-    if min(map(len, rows), default=2) < 2:  # perhaps blank lines
-        filled = [
-            len(r) > 1 or bool(lines[n - 1].strip()) for r, n in zip(rows, starts, strict=True)
-        ]
-        rows, starts = list(compress(rows, filled)), list(compress(starts, filled))
-    return Sheet(path, columns, rows, starts)
+    return records.sheet(path, columns, starts, lines)
 
 
-def _read_rows(path: Path, columns: list[str], lines: list[str], at: int) -> Sheet:
+def _read_rows(path: Path, columns: list[str], lines: Lines, at: int) -> Sheet:
     """The same, record by record; one that is not well-formed has no cells."""
-    rows: list[list[str]] = []
+    records = Records(len(columns))
     starts: list[int] = []
     while at < len(lines):
         start, line = at, lines[at]
@@ -96,21 +85,18 @@ def _read_rows(path: Path, columns: list[str], lines: list[str], at: int) -> She
         cells: list[str] = []
         if '"' not in line:
             cells = line.rstrip("\r\n").split(",")
-        elif record := _record(lines, start):
-            cells, at = record
-        rows.append(cells)
+        elif record := _record(lines[i] for i in range(start, len(lines))):
+            cells, taken = record
+            at = start + taken
+        records.add([cells])
         starts.append(start + 1)
-    return Sheet(path, columns, rows, starts)
+    return records.sheet(path, columns, starts, lines)
 
 
-def _surplus(sheet: Sheet, lines: list[str], checked: set[str]) -> dict[int, str]:
+def _surplus(sheet: Sheet, lines: Lines, checked: set[str]) -> dict[int, str]:
     """{row: line} of the rows that do not fit the header; refuses the first that nothing mends."""
-    width, surplus = len(sheet.columns), dict[int, str]()
-    if {*map(len, sheet.rows)} == {width}:
-        return surplus
-    for row, cells in enumerate(sheet.rows):
-        if len(cells) == width:
-            continue
+    surplus = dict[int, str]()
+    for row, cells in sheet.odd.items():
         line = lines[sheet.lines[row] - 1]
         # a record of several lines has no comma too many, and no id or label holds one
         if sheet.columns[-1] in checked or any("\n" in c or "\r" in c for c in cells):
@@ -119,11 +105,10 @@ def _surplus(sheet: Sheet, lines: list[str], checked: set[str]) -> dict[int, str
     return surplus
 
 
-def _lines(path: Path) -> list[str]:
-    """The lines without their ends, but for those inside of quoted cells (see _record)."""
+def _lines(path: Path) -> Lines:
     data = read_bytes(path)
     try:
-        text = data.decode("utf-8-sig")
+        data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         if b"\0" in data[:1024]:
             raise UserError(
@@ -132,14 +117,14 @@ def _lines(path: Path) -> list[str]:
             ) from None
         at = data.count(b"\n", 0, error.start) + 1
         raise UserError(f"{path} line {at} is not UTF-8 text: save the file as UTF-8.") from None
-    return list(io.StringIO(text, newline=""))
+    return Lines(data)
 
 
-def _record(lines: list[str], start: int) -> tuple[list[str], int] | None:
-    """The cells of the record that begins at a line, and the line after it; None if malformed."""
-    reader = csv.reader((lines[i] for i in range(start, len(lines))), strict=True)
+def _record(lines: Iterable[str]) -> tuple[list[str], int] | None:
+    """The cells of the record that begins with the lines, and how many it has; None: malformed."""
+    reader = csv.reader(lines, strict=True)
     try:
-        return next(reader), start + reader.line_num
+        return next(reader), reader.line_num
     except csv.Error:
         return None
 
@@ -148,12 +133,14 @@ def _mend(sheet: Sheet, surplus: Mapping[int, str], labels: Sequence[int]) -> No
     """Read the rows of too many cells, {row: line}, or refuse the first that is not certain."""
     if not surplus:
         return
-    exact = [cells for row, cells in enumerate(sheet.rows) if row not in surplus]
-    read = commas_in_last_column(list(surplus.values()), exact, len(sheet.columns), labels)
+    fits = [row not in surplus for row in range(len(sheet.lines))]
+    exact = [list(compress(column, fits)) for column in sheet.cells]
+    read = commas_in_last_column(list(surplus.values()), exact, labels)
     for (row, line), cells in zip(surplus.items(), read, strict=True):
         if cells is None:
             _refuse(sheet.path, sheet.lines[row] - 1, sheet.columns, line)
-        sheet.rows[row] = cells
+        for column, cell in zip(sheet.cells, cells, strict=True):
+            column[row] = cell
 
 
 def _refuse(path: Path, at: int, columns: list[str], line: str) -> NoReturn:

@@ -2,16 +2,14 @@
 
 import logging
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
+from itertools import compress
 
 import numpy as np
 
+from fewshot.data.tables.sheet import Sheet
 from fewshot.data.tables.surplus import split_line
 from fewshot.errors import UserError
 from fewshot.wording import first_few
-
-if TYPE_CHECKING:
-    from fewshot.data.tables.csv_file import Sheet
 
 logger = logging.getLogger("fewshot")
 
@@ -22,7 +20,7 @@ _ADVICE = (
 
 
 def check_line_breaks(
-    sheet: "Sheet", text: Sequence[str], names: Sequence[str], labels: Sequence[str]
+    sheet: Sheet, text: Sequence[str], names: Sequence[str], labels: Sequence[str]
 ) -> None:
     """Raise UserError for a name of several lines, and for a text that holds rows for certain.
 
@@ -36,16 +34,18 @@ def check_line_breaks(
     places = {name: sheet.columns.index(name) for name in names if name in sheet.columns}
     for row, _, _ in spans:
         for name, place in places.items():
-            cell = sheet.rows[row][place].strip()
+            cell = sheet.cells[place][row].strip()
             if len(cell.splitlines()) > 1:
                 raise UserError(
                     f"{sheet.path} line {sheet.lines[row]} has a line break in its {name}: "
                     f"{cell[:80]!r}. {_ADVICE}"
                 )
-    several = {row for row, _, _ in spans}
-    single = [cells for row, cells in enumerate(sheet.rows) if row not in several]
-    columns = [places[name] for name in labels if name in places]
-    classes = {place: {cells[place].strip() for cells in single} - {""} for place in columns}
+    single = np.ones(len(sheet.lines), np.bool_)
+    single[[row for row, _, _ in spans]] = False
+    columns = {places[name]: sheet.cells[places[name]] for name in labels if name in places}
+    classes = {
+        place: {*map(str.strip, compress(cells, single))} - {""} for place, cells in columns.items()
+    }
     doubtful = []
     for row, first, last in spans:
         for number in range(first + 1, last):
@@ -64,7 +64,7 @@ def check_line_breaks(
     _warn(sheet, doubtful)
 
 
-def _warn(sheet: "Sheet", doubtful: Sequence[int]) -> None:
+def _warn(sheet: Sheet, doubtful: Sequence[int]) -> None:
     if doubtful:
         logger.warning(
             "%s: %d lines lie inside of quoted texts, and may be rows of their own: %s. %s",
@@ -75,9 +75,11 @@ def _warn(sheet: "Sheet", doubtful: Sequence[int]) -> None:
         )
 
 
-def _spans(sheet: "Sheet", text: Sequence[str]) -> Iterator[tuple[int, int, int]]:
+def _spans(sheet: Sheet, text: Sequence[str]) -> Iterator[tuple[int, int, int]]:
     """(row, its first line, the line after its last), lines from 0, of the rows of several."""
+    if isinstance(sheet.lines, range):
+        return
     bounds = np.append(sheet.lines, len(text) + 1)
     for row in np.flatnonzero(np.diff(bounds) > 1).tolist():
-        if any("\n" in cell or "\r" in cell for cell in sheet.rows[row]):
+        if any("\n" in cells[row] or "\r" in cells[row] for cells in sheet.cells):
             yield row, int(bounds[row]) - 1, int(bounds[row + 1]) - 1

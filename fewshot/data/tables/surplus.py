@@ -18,25 +18,25 @@ def split_line(line: str) -> list[str]:
 
 
 def commas_in_last_column(
-    lines: Sequence[str], exact: Sequence[Sequence[str]], columns: int, labels: Sequence[int]
+    lines: Sequence[str], exact: Sequence[Sequence[str]], labels: Sequence[int]
 ) -> list[list[str] | None]:
     """The cells of each line, its last column taking the surplus; None where that is not certain.
 
-    exact: the cells of the rows that fit the header; labels: columns whose values name classes. It
-    is certain when the other columns hold what they hold in other rows (one of few values where
-    values repeat, a number or nothing where all are), and would not with the surplus in any other
-    column. Labels are asked first to be known ones, and then, for a class that only such rows have,
+    exact: the columns of the rows that fit the header; labels: which of them name classes. It is
+    certain when the other columns hold what they hold in other rows (one of few values where values
+    repeat, a number or nothing where all are), and would not with the surplus in any other column.
+    Labels are asked first to be known ones, and then, for a class that only such rows have,
     to be any text: the columns behind them tell, unless a known class stands elsewhere in the row.
     A class may hold the surplus itself, so a label right before a last column of any text is never
     certain.
     """
-    values = [list(map(str.strip, column)) for column in zip(*exact, strict=True)]
-    found = [_column(column) for column in values or [[]] * columns]
+    values, columns = [list(map(str.strip, column)) for column in exact], len(exact)
+    found = [_column(column) for column in values]
     free = [_anything if column in labels else fits for column, fits in enumerate(found)]
     known = list(found)
     of_class: list[_Fits] = [_anything if labels else _nothing] * columns
     for column in labels:
-        names = frozenset(values[column] if values else ()) - {""}
+        names = frozenset(values[column]) - {""}
         known[column] = of_class[column] = names.__contains__
     texts = [line.rstrip("\r\n") for line in lines]
     doubtful = [free if column in labels else known for column in range(columns)]
@@ -47,9 +47,9 @@ def commas_in_last_column(
 
 def _column(values: Sequence[str]) -> _Fits:
     """What tells whether a cell may stand in a column that holds these values."""
-    if any(values) and all(map(_is_number, values)):
-        return _is_number
     names = frozenset(values)
+    if any(names) and all(map(_is_number, names)):
+        return _is_number
     return names.__contains__ if len(names) <= _REPEATED * len(values) else _anything
 
 

@@ -2,15 +2,15 @@
 
 import hashlib
 import re
-from collections.abc import Container, Iterable, Mapping, Sequence
-from operator import itemgetter
+from collections.abc import Container, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from fewshot.console import uncollected
-from fewshot.data.tables.csv_file import Sheet, read_bytes, read_sheet
+from fewshot.data.tables.csv_file import read_bytes, read_sheet
+from fewshot.data.tables.sheet import Sheet
 from fewshot.errors import UserError
 from fewshot.experiment.files import write_atomically
 from fewshot.wording import all_compared, first_few
@@ -63,9 +63,8 @@ def _read(
 def _frame(sheet: Sheet, named: Container[str]) -> pd.DataFrame:
     """The cells as columns of text; those of the named columns are names, as they are compared."""
     columns = {}
-    for place, name in enumerate(sheet.columns):
-        cells: Iterable[str] = map(itemgetter(place), sheet.rows)
-        texts = np.array(all_compared(cells) if name in named else list(cells), dtype=object)
+    for name, cells in zip(sheet.columns, sheet.cells, strict=True):
+        texts = np.array(all_compared(cells) if name in named else cells, dtype=object)
         columns[name] = pd.array(texts, dtype="str")
     return pd.DataFrame(columns)
 

@@ -1,3 +1,4 @@
+import hashlib
 import json
 import logging
 import os
@@ -345,6 +346,22 @@ def test_changed_facts_of_a_segment_are_noticed(tmp_path, caplog, name):
     pack, _ = open_and_add(tmp_path, store, ["a", "b"])
     assert "damaged: decoded again" in caplog.text
     assert values_in(pack, ["a", "b"]) == [1, 2]
+
+
+@pytest.mark.parametrize("checked", [True, False])
+def test_lists_of_stamps_and_digests_as_older_versions_wrote_them_are_read(tmp_path, checked):
+    store = CountingStore(tmp_path, {"a": 1, "b": 1, "c": 2})
+    before, _ = open_and_add(tmp_path, store, ["a", "b"])
+    (path,) = (tmp_path / "pack").glob("segment-*.json")
+    facts = json.loads(path.read_text())
+    assert facts["stamps"] == "stamp 1", "one that all share is written once"
+    facts |= {"stamps": ["stamp 1"] * 2, "digests": [facts["digests"][:16]] * 2}
+    together = "\0".join([*facts["ids"], *facts["stamps"], *facts["digests"]])
+    facts["check"] = hashlib.blake2b(together.encode(), digest_size=8).hexdigest()
+    path.write_text(json.dumps(facts if checked else {k: facts[k] for k in facts if k != "check"}))
+    after, _ = open_and_add(tmp_path, store, ["a", "b"])
+    assert store.decoded == ["a", "b"]
+    assert after.digests(np.arange(2)).tolist() == before.digests(np.arange(2)).tolist()
 
 
 def test_a_damaged_index_is_made_anew_without_decoding(tmp_path, caplog):

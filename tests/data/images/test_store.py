@@ -215,11 +215,16 @@ def test_array_gives_what_decoding_each_picture_gives(tmp_path, shape, channels)
         np.testing.assert_array_equal(found, convert(picture, wanted))
 
 
-def test_array_stamps_depend_on_file_and_row(tmp_path):
+def test_array_stamps_depend_on_the_file_and_on_the_list_of_ids(tmp_path):
     save_array(tmp_path, np.zeros((2, 8, 6), np.uint8))
     first = open_store(tmp_path).find(["0", "1", "2"])
     assert set(first) == {"0", "1"}
-    assert first["0"] != first["1"]
+    assert dict(first) == dict(zip(first, first.values(), strict=True))
+    assert len(first) == 2
+    (tmp_path / "images_ids.txt").write_text("1\n0\n")
+    assert not set(first.values()) & set(open_store(tmp_path).find(["0", "1"]).values())
+    (tmp_path / "images_ids.txt").write_text("0\n1\n")
+    assert open_store(tmp_path).find(["0", "1"]) == first
     assert open_store(tmp_path).place("1") == f"{tmp_path}/images.npy, row 1"
     assert open_store(tmp_path).place("2") == f"{tmp_path}/images_ids.txt"
     save_array(tmp_path, np.zeros((3, 8, 6), np.uint8))
