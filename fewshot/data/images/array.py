@@ -19,6 +19,7 @@ from fewshot.data.images.decode import (
     file_stamp,
 )
 from fewshot.data.images.id_places import IdPlaces
+from fewshot.data.tables.columns import all_distinct
 from fewshot.errors import UserError
 from fewshot.wording import all_compared, first_few
 
@@ -55,7 +56,7 @@ class ArrayImages:
         self._ids_digest = hashlib.blake2b(text, digest_size=8).hexdigest()
         named = all_compared(ids)
         self._rows = IdPlaces(named)
-        if len({*named}) != len(ids):
+        if not all_distinct(named):
             twice = [image_id for image_id, count in Counter(named).items() if count > 1]
             raise UserError(
                 f"{ids_path} names {first_few(twice)} more than once: each image needs its own id."

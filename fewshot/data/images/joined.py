@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import chain, compress
+from itertools import chain
 
 import numpy as np
 import torch
@@ -57,8 +57,10 @@ class JoinedSegments:
 
     def missing(self, stamps: Mapping[str, str]) -> list[str]:
         """The ids of which there is no image from a source of this freshness stamp."""
-        known = self._stamps[self._places.find(list(stamps))]
-        return list(compress(stamps, known != np.array(list(stamps.values()), dtype=object)))
+        ids = list(stamps)
+        known = self._stamps[self._places.find(ids)]
+        stale = np.flatnonzero(known != np.array(list(stamps.values()), dtype=object))
+        return [ids[place] for place in stale.tolist()]
 
     def places(self, ids: Sequence[str]) -> IntArray:
         """int64 [n], the places of the ids, all of which must be here."""

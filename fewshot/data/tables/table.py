@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from fewshot.console import uncollected
+from fewshot.data.tables.columns import all_distinct
 from fewshot.data.tables.csv_file import read_bytes, read_sheet
 from fewshot.data.tables.sheet import Sheet
 from fewshot.errors import UserError
@@ -66,7 +67,7 @@ def _frame(sheet: Sheet, named: Container[str]) -> pd.DataFrame:
     for name, cells in zip(sheet.columns, sheet.cells, strict=True):
         texts = np.array(all_compared(cells) if name in named else cells, dtype=object)
         columns[name] = pd.array(texts, dtype="str")
-    return pd.DataFrame(columns)
+    return pd.DataFrame(columns, copy=False)
 
 
 def write_table(table: pd.DataFrame, path: str | Path) -> None:
@@ -133,7 +134,8 @@ def as_paths(paths: Paths) -> list[Path]:
 
 def _check_ids(ids: list[str], sheets: Sequence[Sheet]) -> None:
     together = "\n".join(ids)
-    if not any(part in together for part in ("/", "\\", "..")) and len({*ids, ""}) == len(ids) + 1:
+    unsafe = any(part in together for part in ("/", "\\", ".."))
+    if not unsafe and all(ids) and all_distinct(ids):
         return
     places = [f"{sheet.path.name} line {line}" for sheet in sheets for line in sheet.lines]
     for name, place in zip(ids, places, strict=True):

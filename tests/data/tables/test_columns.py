@@ -3,8 +3,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from fewshot.data.tables.columns import relabelled, text_of
+from fewshot.data.tables.columns import all_distinct, relabelled, text_of
 from fewshot.errors import UserError
 
 TABLE = pd.DataFrame({"id": ["1", "2", "3"], "year": [2012, 2013, 2014], "use": [" a ", None, ""]})
@@ -25,3 +27,17 @@ def test_names_and_texts_are_found_in_either_form_of_unicode():
 def test_labels_of_other_names_are_those_of_the_same_name():
     labels = np.array([0, 1, 2, -1])
     assert relabelled(labels, ["a", "b", "c"], ["c", "a"]).tolist() == [1, -1, 0, -1]
+
+
+@given(st.lists(st.text("ab", max_size=3), max_size=8))
+def test_names_are_distinct_where_a_set_of_them_loses_none(names):
+    assert all_distinct(names) == (len(set(names)) == len(names))
+
+
+def test_names_of_one_hash_are_told_apart():
+    class Name(str):
+        __slots__ = ()
+        __hash__ = lambda self: 1  # noqa: E731
+
+    assert all_distinct([Name("a"), Name("b")])
+    assert not all_distinct([Name("a"), Name("a")])
