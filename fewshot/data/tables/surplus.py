@@ -30,13 +30,14 @@ def commas_in_last_column(
     A class may hold the surplus itself, so a label right before a last column of any text is never
     certain.
     """
-    values, columns = [list(map(str.strip, column)) for column in exact], len(exact)
-    found = [_column(column) for column in values]
+    columns = len(exact)
+    values = [frozenset(map(str.strip, frozenset(column))) for column in exact]
+    found = [_column(*both) for both in zip(values, map(len, exact), strict=True)]
     free = [_anything if column in labels else fits for column, fits in enumerate(found)]
     known = list(found)
     of_class: list[_Fits] = [_anything if labels else _nothing] * columns
     for column in labels:
-        names = frozenset(values[column]) - {""}
+        names = values[column] - {""}
         known[column] = of_class[column] = names.__contains__
     texts = [line.rstrip("\r\n") for line in lines]
     doubtful = [free if column in labels else known for column in range(columns)]
@@ -45,12 +46,11 @@ def commas_in_last_column(
     ]
 
 
-def _column(values: Sequence[str]) -> _Fits:
+def _column(values: frozenset[str], rows: int) -> _Fits:
     """What tells whether a cell may stand in a column that holds these values."""
-    names = frozenset(values)
-    if any(names) and all(map(_is_number, names)):
+    if any(values) and all(map(_is_number, values)):
         return _is_number
-    return names.__contains__ if len(names) <= _REPEATED * len(values) else _anything
+    return values.__contains__ if len(values) <= _REPEATED * rows else _anything
 
 
 def _is_number(text: str) -> bool:
