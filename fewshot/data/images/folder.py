@@ -25,6 +25,7 @@ from fewshot.wording import first_few
 
 logger = logging.getLogger("fewshot")
 
+_USUAL = SUFFIXES[0]
 _ENDINGS = {suffix.removeprefix("."): place for place, suffix in enumerate(SUFFIXES)}
 
 
@@ -36,31 +37,31 @@ class FolderImages:
 
     def __init__(self, root_dir: Path) -> None:
         self.root_dir = root_dir
-        self._names: dict[str, str] = {}
+        self._names: dict[str, str] = {}  # of those that are not <id>.jpg
 
     def find(self, ids: Iterable[str]) -> dict[str, str]:
         """Stamps from one pass over the folder; a file not asked for costs no system call.
 
         Raises UserError where the folder cannot be listed.
         """
-        wanted = dict.fromkeys(ids)
-        names: dict[str, str] = {}
-        stamps: dict[str, str] = {}
+        stamps: dict[str, str | None] = dict.fromkeys(ids)
         links = []
         try:
             with os.scandir(self.root_dir / "images") as entries:
                 for entry in entries:
                     name = entry.name
-                    image_id = _meant(name, wanted)
+                    image_id = _meant(name, stamps)
                     if image_id is None:
                         continue
-                    other = names.get(image_id)
-                    if other is not None and _order(other, image_id) < _order(name, image_id):
+                    if stamps[image_id] is not None and (
+                        _order(self._name(image_id), image_id) < _order(name, image_id)
+                    ):
                         continue
                     stamp = _stamp(entry)
                     if stamp is None:
                         continue
-                    names[image_id], stamps[image_id] = name, stamp
+                    stamps[image_id] = stamp
+                    self._note(image_id, name)
                     if entry.is_symlink():
                         links.append(entry.path)
         except OSError as error:
@@ -69,31 +70,41 @@ class FolderImages:
                 f"bind another FashionDataset.root_dir."
             ) from error
         _report_links(self.root_dir / "images", links)
-        self._names.update(names)
-        return {image_id: stamps[image_id] for image_id in wanted if image_id in stamps}
+        return {image_id: stamp for image_id, stamp in stamps.items() if stamp is not None}
 
     def place(self, image_id: str) -> str:
         """The path of the file, or of the first suffix tried."""
-        name = self._names.get(image_id, f"{image_id}{SUFFIXES[0]}")
-        return str(self.root_dir / "images" / name)
+        return str(self.root_dir / "images" / self._name(image_id))
+
+    def _name(self, image_id: str) -> str:
+        return self._names.get(image_id) or f"{image_id}{_USUAL}"
+
+    def _note(self, image_id: str, name: str) -> None:
+        if name != f"{image_id}{_USUAL}":
+            self._names[image_id] = name
+        elif image_id in self._names:  # of another file that was found before
+            del self._names[image_id]
 
     def decode(
         self, ids: Sequence[str], wanted: ImageFormat
     ) -> tuple[UInt8Array, dict[int, Failure]]:
         """Read the files that `find` found."""
         folder = self.root_dir / "images"
-        paths = [folder / self._names[image_id] for image_id in ids]
+        paths = [folder / self._name(image_id) for image_id in ids]
         return decode_each([partial(decode_file, path, wanted) for path in paths], wanted)
 
     def picture(self, image_id: str) -> Image.Image:
         """The file that `find` found."""
-        return read_file(self.root_dir / "images" / self._names[image_id])
+        return read_file(self.root_dir / "images" / self._name(image_id))
 
 
 def _meant(name: str, wanted: Container[str]) -> str | None:
     """The id that a file of this name belongs to."""
     if not name.isascii():
         name = unicodedata.normalize("NFC", name)  # as ids are: disks keep other forms
+    stem = name.removesuffix(_USUAL)
+    if stem in wanted and len(stem) < len(name) and stem.strip("."):
+        return stem
     stem, _, ending = name.rpartition(".")  # os.path.splitext takes as long as all the rest here
     if stem in wanted and (ending in _ENDINGS or ending.lower() in _ENDINGS) and stem.strip("."):
         return stem
