@@ -71,14 +71,18 @@ def half_size(height: int, width: int, device: torch.device) -> Tensor:
 
 
 def warp(images: Tensor, inverse: Tensor, fill: float = 0) -> Tensor:
-    """Bilinear warp: [B, C, H, W], [B, 2, 3] (see `affine_inverse`) -> float32 [B, C, H, W]."""
+    """Bilinear warp: [B, C, H, W], [B, 2, 3] (see `affine_inverse`) -> float32 [B, C, H, W].
+
+    Kept out of autocast, whose 8 bits of mantissa would put pixels half a pixel off.
+    """
     height, width = images.shape[2:]
     half = half_size(height, width, images.device)
     # From pixels to affine_grid's coordinates, in which the image spans -1 .. 1.
     linear = inverse[:, :, :2] * half / half.view(2, 1)
     offset = inverse[:, :, 2:] / half.view(2, 1)
-    grid = F.affine_grid(
-        torch.cat([linear, offset], dim=2), list(images.shape), align_corners=False
-    )
+    with torch.autocast(images.device.type, enabled=False):
+        grid = F.affine_grid(
+            torch.cat([linear, offset], dim=2).float(), list(images.shape), align_corners=False
+        )
     # Outside the image grid_sample reads 0: shifting by the fill makes that 0 the fill.
     return F.grid_sample(images.float() - fill, grid, align_corners=False) + fill

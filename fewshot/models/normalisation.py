@@ -21,6 +21,7 @@ class Normalisation(nn.Module):
 
     scale: Tensor
     shift: Tensor
+    luminance: Tensor
 
     def __init__(
         self, size: tuple[int, int], channels: int, mean: Sequence[float], std: Sequence[float]
@@ -34,6 +35,9 @@ class Normalisation(nn.Module):
         shape = (1, channels, 1, 1)
         self.register_buffer("scale", torch.tensor(scale).view(shape), persistent=False)
         self.register_buffer("shift", torch.tensor(shift).view(shape), persistent=False)
+        # on the device with the others: made anew for every batch, it would be waited for there
+        luminance = torch.tensor(LUMINANCE).view(1, 3, 1, 1)
+        self.register_buffer("luminance", luminance, persistent=False)
 
     def normalise(self, images: Tensor) -> Tensor:
         """Images 0 .. 255 [B, C, H, W] -> float32 [B, channels, *size], channels last in memory.
@@ -43,9 +47,20 @@ class Normalisation(nn.Module):
         if images.shape[-2:] != self.size:
             images = _fit(images, self.size)
         if images.shape[1] != self.channels:
-            images = _convert_channels(images, self.channels)
+            images = self._convert_channels(images)
         images = images.to(torch.float32, memory_format=torch.channels_last)
         return torch.addcmul(self.shift, images, self.scale)
+
+    def _convert_channels(self, images: Tensor) -> Tensor:
+        have = images.shape[1]
+        if have == 1:
+            return images.expand(-1, self.channels, -1, -1)
+        if have == 3 and self.channels == 1:
+            return (images * self.luminance).sum(1, keepdim=True)
+        raise UserError(
+            f"images have {have} channels, but the encoder was built for {self.channels}: bind "
+            f"FashionDataset.channels = {self.channels}."
+        )
 
     def denormalise(self, images: Tensor) -> Tensor:
         """What `normalise` gave, back to pixels in [0, 1] (to look at: nothing is clipped)."""
@@ -69,16 +84,3 @@ def _fit(images: Tensor, size: tuple[int, int]) -> Tensor:
         return images
     up, left = missing[0] // 2, missing[1] // 2
     return F.pad(images, (left, missing[1] - left, up, missing[0] - up))
-
-
-def _convert_channels(images: Tensor, channels: int) -> Tensor:
-    have = images.shape[1]
-    if have == 1:
-        return images.expand(-1, channels, -1, -1)
-    if have == 3 and channels == 1:
-        weights = torch.tensor(LUMINANCE, device=images.device).view(1, 3, 1, 1)
-        return (images * weights).sum(1, keepdim=True)
-    raise UserError(
-        f"images have {have} channels, but the encoder was built for {channels}: bind "
-        f"FashionDataset.channels = {channels}."
-    )

@@ -116,14 +116,16 @@ def check_evaluation_precision(precision: str) -> None:
 @contextlib.contextmanager
 def computing_in(precision: str, device: torch.device) -> Iterator[None]:
     """The precision of matrix products and convolutions; '32-true' is float32 in every bit."""
-    before = torch.get_float32_matmul_precision()
+    before, convolutions = torch.get_float32_matmul_precision(), torch.backends.cudnn.allow_tf32
     if precision not in _HALVES:
         torch.set_float32_matmul_precision("highest")
+        torch.backends.cudnn.allow_tf32 = False
     try:
         with torch.autocast(device.type, _HALVES.get(precision), enabled=precision in _HALVES):
             yield
     finally:
         torch.set_float32_matmul_precision(before)
+        torch.backends.cudnn.allow_tf32 = convolutions
 
 
 @contextlib.contextmanager

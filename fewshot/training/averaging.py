@@ -33,7 +33,11 @@ class WeightAverage:
         self._weights: dict[str, Tensor] = {}
         if decay is not None:
             state = objective.state_dict()
-            self._weights = {k: v for k, v in state.items() if v.is_floating_point()}
+            self._weights = {
+                name: value
+                for name, value in state.items()
+                if isinstance(value, Tensor) and value.is_floating_point()  # not an extra state
+            }
         self._mean = {name: weight.detach().clone() for name, weight in self._weights.items()}
 
     @torch.no_grad()

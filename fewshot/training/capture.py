@@ -47,6 +47,7 @@ class CapturedStep:
         self._warmed = 0
         self._reasons: list[str] = []
         self._shape: Any = None
+        self._largest = 0  # images in a batch of that shape
         self._recording: Recording | None = None
         self._constants: Any = None
 
@@ -55,7 +56,10 @@ class CapturedStep:
         self._step.before(step, total_steps)
         if self._rates is not None:
             self._rates.load()
-        if self._reasons or _shape(batch) != (self._shape or _shape(batch)):
+        if not self._reasons and self._recording is None and len(batch) > self._largest:
+            # a run that goes on may begin with the short last batch of an epoch
+            self._shape, self._largest, self._warmed = _shape(batch), len(batch), 0
+        if self._reasons or _shape(batch) != self._shape:
             logs = self._ordinary(batch)
         elif self._warmed < _WARM:
             logs = self._warm_up(batch)
@@ -81,7 +85,6 @@ class CapturedStep:
             self._step.move()
 
     def _warm_up(self, batch: Batch) -> dict[str, Tensor]:
-        self._shape = _shape(batch)
         self._warmed += 1
         with self._recorder.apart():
             if self._warmed == 1:  # which builds what is kept for the others

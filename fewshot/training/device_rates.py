@@ -51,8 +51,8 @@ class DeviceRates:
         before = [dict(group) for group in groups]
         for group, rate in zip(groups, self._rates, strict=True):
             group.update(lr=rate, fused=True, foreach=False)
-            if "capturable" in group:
-                group["capturable"] = True
+            if "capturable" in group:  # torch warns of it in any step that is not being recorded
+                group["capturable"] = rate.is_cuda and torch.cuda.is_current_stream_capturing()
         self._move_counters()
         try:
             yield

@@ -44,9 +44,11 @@ class CudaRecorder:
         """On a stream of its own, in order with what comes before and after."""
         here = torch.cuda.current_stream(self._stream.device)
         self._stream.wait_stream(here)
-        with torch.cuda.stream(self._stream):
-            yield
-        here.wait_stream(self._stream)
+        try:
+            with torch.cuda.stream(self._stream):
+                yield
+        finally:
+            here.wait_stream(self._stream)
 
     def record(self, work: Callable[[], Result]) -> tuple[Callable[[], None], Result]:
         """The graph keeps the memory of all that it computes in a pool of its own."""

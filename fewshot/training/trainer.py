@@ -86,6 +86,9 @@ class TrainingRun:
         sizes = ScheduleSizes(fit.num_epochs, len(self.feed), fit.schedule_every, monitor.mode)
         schedule = Schedule(fit.schedule, optimizer, sizes)
         step = TrainingStep(fabric, fit.objective, optimizer, trainer.clip_norm)
+        if monitor.followed.startswith("train/") and monitor.followed not in ALWAYS_LOGGED:
+            with contextlib.closing(self.feed.batches(0, 0)) as batches:
+                check_logged(monitor.followed, fit.objective, next(batches))
         self.step = captured_where_safe(step, hardware, trainer.captured)
         average = WeightAverage(fit.objective, trainer.ema_decay)
         self.fit = average.judged(fit)
@@ -94,9 +97,6 @@ class TrainingRun:
         self.health = Health(fit, self.state, self.folder.last_checkpoint, hardware.device)
         self.checkpoints = Checkpoints(self.folder, fit.digests)
         self.total_steps = fit.num_epochs * len(self.feed)
-        if monitor.followed.startswith("train/") and monitor.followed not in ALWAYS_LOGGED:
-            with contextlib.closing(self.feed.batches(0, 0)) as batches:
-                check_logged(monitor.followed, fit.objective, next(batches))
 
     def train(self) -> Summary:
         """From the start, or where last.ckpt stands, to the end."""

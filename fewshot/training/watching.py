@@ -23,6 +23,8 @@ _READS_BACK = {
     "bincount": "its shapes depend on values (bincount)",
 }
 _MASKS = ("index", "index_put_", "_index_put_impl_", "index_put")
+# of the warnings about it: the first in a process only says that they may come
+_WAITED = "called a synchronizing CUDA operation"
 _OWN = ("_parameters", "_buffers", "_modules", "training")
 
 
@@ -117,6 +119,6 @@ def _told_of_waiting(device: torch.device) -> Iterator[Callable[[], bool]]:
         warnings.simplefilter("always")
         torch.cuda.set_sync_debug_mode("warn")
         try:
-            yield lambda: any("synchroniz" in str(warning.message) for warning in told)
+            yield lambda: any(_WAITED in str(warning.message) for warning in told)
         finally:
             torch.cuda.set_sync_debug_mode(before)

@@ -72,3 +72,12 @@ def test_resized_crops_show_the_stated_share():
     assert left.min() < 2
     assert left.max() > 30
     assert abs(float(left.mean()) - 16) < 1.5
+
+
+def test_a_warp_has_whole_coordinates_where_products_are_halved():
+    images = torch.rand(2, 3, 64, 64) * 255
+    zero, one = torch.zeros(2), torch.ones(2)
+    inverse = affine_inverse(torch.tensor([17.0, -29.0]), zero, zero, one, zero)
+    wanted = warp(images, inverse)
+    with torch.autocast("cpu", torch.bfloat16):
+        torch.testing.assert_close(warp(images, inverse), wanted)

@@ -51,6 +51,14 @@ def test_float32_is_float32_whatever_was_decided():
         assert (torch.ones(2, 2) @ torch.ones(2, 2)).dtype == torch.bfloat16
 
 
+@pytest.mark.parametrize("allowed", [True, False])
+def test_convolutions_of_a_card_are_float32_as_well(monkeypatch, allowed):
+    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", allowed)
+    with computing_in("32-true", torch.device("cpu")):
+        assert not torch.backends.cudnn.allow_tf32
+    assert torch.backends.cudnn.allow_tf32 == allowed
+
+
 def test_an_evaluation_precision_that_is_none_is_refused():
     with pytest.raises(UserError, match="evaluation_precision is 'exact': bind one of '32-true'"):
         Hardware(accelerator="cpu", evaluation_precision="exact")

@@ -115,3 +115,17 @@ def test_a_run_cut_at_any_step_ends_with_the_same_mean(tmp_path, death):
     again = make_fit(tmp_path / "run", resume=True)
     averaging(3).fit(again)
     assert again.folder.model.read_bytes() == reference.folder.model.read_bytes()
+
+
+def test_what_a_module_keeps_beside_tensors_is_not_averaged():
+    class Told(nn.Linear):
+        def get_extra_state(self):
+            return {"steps": 3}
+
+        def set_extra_state(self, state):
+            assert state == {"steps": 3}
+
+    model = Told(3, 2)
+    average = WeightAverage(model, 0.5)
+    train(model, 2, average)
+    assert set(average.state_dict()["mean"]) == {"weight", "bias"}

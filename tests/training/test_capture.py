@@ -273,3 +273,9 @@ def test_an_augmentation_that_cannot_be_recorded_is_called_as_ever(caplog):
     assert [r.getMessage() for r in caplog.records] == [
         "the augmentation of Choosing is not captured either: it reads a number back (.item())"
     ]
+
+
+def test_a_run_that_goes_on_with_a_short_batch_is_captured_with_the_whole_ones():
+    tape, sizes = Tape(), (3, *[8] * 8)
+    assert Run(tape, sizes=sizes).same_as(Run(Refusing(), sizes=sizes))
+    assert (tape.recorded, tape.replays) == (1, 5)

@@ -7,6 +7,7 @@ from torch import nn
 
 from fewshot.errors import UserError
 from fewshot.training import capturing
+from fewshot.training.captured_augmentation import CapturedAugmentation
 from fewshot.training.capturing import captured_where_safe
 from fewshot.training.schedules import WarmupCosine
 from tests.training.tape import Tape
@@ -132,3 +133,17 @@ def test_what_is_known_to_hinder_is_told_before_the_first_step(tape, caplog, cha
     assert [record.getMessage() for record in caplog.records] == [
         f"the training step of Teaching is not captured: {reason}"
     ]
+
+
+def test_what_a_step_logs_is_tried_before_anything_is_captured(monkeypatch, tmp_path):
+    class OnAStream(Tape):
+        def __deepcopy__(self, memo):
+            raise TypeError("cannot pickle 'Stream' object")
+
+    class Stepping(Plain):
+        def before_step(self, step, total_steps):
+            pass
+
+    monkeypatch.setattr(capturing, "recorder_for", lambda device: OnAStream())
+    net = trained(tmp_path / "run", Stepping(), select_by="train/top1")
+    assert isinstance(net.augment, CapturedAugmentation)
