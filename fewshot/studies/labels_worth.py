@@ -32,8 +32,9 @@ def paired(found: pd.DataFrame, figure: str, scratch: str) -> pd.DataFrame:
     """A row a method, way and budget: its mean, and its difference to training from scratch.
 
     Differences are taken seed by seed: `difference` to scratch with the same labels,
-    `difference_to_all` to scratch with the most; `..._ci95` are half widths by Student's t over n
-    seeds; `above_zero`: whether the whole interval of the first is.
+    `difference_to_all` to scratch with the most; `..._ci95` are half widths by Student's t over the
+    seeds that both have, of which there are n_difference(_to_all); n: seeds of the row's own;
+    `above_zero`: whether the whole interval of the first is.
     """
     of = curves(found, figure)
     base = of.get((scratch, TRAINED))
@@ -57,6 +58,7 @@ def _differences(own: "pd.Series[Any]", base: pd.DataFrame, budget: str) -> dict
         pairs = (own - base[other]).dropna().to_numpy(float)
         if len(pairs):
             row[name], _, row[f"{name}_ci95"] = interval(pairs)
+            row[f"n_{name}"] = len(pairs)
     if "difference" in row:
         row["above_zero"] = bool(row["difference"] - row["difference_ci95"] > 0)
     return row
@@ -75,7 +77,7 @@ def in_words(table: pd.DataFrame, budget: str, scratch: str) -> list[str]:
         who = "untrained encoder" if row["method"] == scratch else row["method"]
         lines.append(
             f"{who} ({row['way']}) - {scratch} at {budget} a class: "
-            f"{100 * row['difference']:+.1f}{spread}, n = {row['n']}"
+            f"{100 * row['difference']:+.1f}{spread}, n = {row['n_difference']:.0f}"
         )
     return lines
 

@@ -78,6 +78,7 @@ class TestPaired:
         one = ("rotation", TRAINED, "10")
         assert table.loc[one, "difference"] == pytest.approx(kept.loc[one, "difference"])
         assert table.loc[one, "difference_ci95"] == pytest.approx(kept.loc[one, "difference_ci95"])
+        assert (table.loc[one, "n"], table.loc[one, "n_difference"]) == (5, 4)
 
 
 def test_differences_in_words():
@@ -88,7 +89,8 @@ def test_differences_in_words():
             "budget": ["10", "10", "10", "10", "20"],
             "difference": [np.nan, 0.061, -0.1, 0.07, 0.5],
             "difference_ci95": [np.nan, 0.0081, 0.02, np.nan, 0.1],
-            "n": [5, 5, 5, 1, 5],
+            "n": [5, 5, 5, 5, 5],
+            "n_difference": [np.nan, 5, 5, 1, 5],
         }
     )
     assert in_words(table, "10", "scratch") == [
