@@ -27,7 +27,8 @@ def refusals_named() -> Iterator[None]:
 
     gin notes on every error the calls of registered things that it passed, the innermost first;
     `main` is left out, as every error passes it. An error of no such call goes on as it is, and so
-    do faults of the machine, and the program's own. What an interrupt has left behind is one.
+    do faults of the machine, and the program's own. An error that came of an interrupt, see
+    is_interrupt, is that interrupt again.
     """
     try:
         yield

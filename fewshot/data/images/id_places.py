@@ -20,11 +20,11 @@ class IdPlaces:
 
     def __init__(self, *parts: Sequence[str]) -> None:
         self._ids = list(chain.from_iterable(parts))
-        self._distinct = _all_distinct(parts)
+        self._disjoint = _disjoint(parts)
 
     def find(self, ids: Sequence[str]) -> IntArray:
         """int64 [n], the place of each id, -1 of one that is not here."""
-        many = self._distinct and len(ids) * _MANY >= len(self._ids)
+        many = self._disjoint and len(ids) * _MANY >= len(self._ids)
         found = self._in_order(ids) if many else None
         if found is not None:
             return found
@@ -39,7 +39,7 @@ class IdPlaces:
 
     def counting(self) -> IntArray:
         """int64, the places that count: all but those whose id is in a later part, too."""
-        if self._distinct:
+        if self._disjoint:
             return np.arange(len(self._ids), dtype=np.int64)
         return np.fromiter(self._places.values(), np.int64, len(self._places))
 
@@ -62,7 +62,7 @@ class IdPlaces:
         return np.cumsum(steps + 1) - 1
 
 
-def _all_distinct(parts: Sequence[Sequence[str]]) -> bool:
+def _disjoint(parts: Sequence[Sequence[str]]) -> bool:
     """Whether no id is in two of the parts; the largest of them is not hashed."""
     *others, largest = sorted(parts, key=len) or [()]
     seen = {*chain.from_iterable(others)}
