@@ -23,6 +23,11 @@ FORMAT = ImageFormat((2, 3), 1, "stretch")
 IDS = [str(number) for number in range(1000)]
 
 
+def decoders(images):
+    """Ids of the processes that decoded them."""
+    return {int.from_bytes(bytes(image[0, 1, :])) for image in images}
+
+
 class Numbered:
     """Images that show their number and who decoded them; one in a hundred cannot be read."""
 
@@ -31,7 +36,7 @@ class Numbered:
     def decode(self, ids, wanted):
         images = np.zeros((len(ids), *wanted.shape), np.uint8)
         images[:, 0, 0, 0] = [int(image_id) % 251 for image_id in ids]
-        images[:, 0, 0, 1] = os.getpid() % 251
+        images[:, 0, 1, :] = list(os.getpid().to_bytes(3))
         return images, {k: Failure("broken", True) for k, i in enumerate(ids) if int(i) % 100 == 7}
 
 
@@ -48,7 +53,7 @@ def decoded(store, ids=IDS):
         names += chunk
         values += images[:, 0, 0, 0].tolist()
         failed += [chunk[k] for k in failures]
-        workers |= set(images[:, 0, 0, 1].tolist())
+        workers |= decoders(images)
     return names, values, failed, workers
 
 
@@ -58,23 +63,21 @@ def test_processes_give_what_threads_give_in_the_same_order(two_processors, monk
     *alone, threads = decoded(Numbered())
     assert shared == alone
     assert shared[0] == IDS and shared[2] == IDS[7::100]
-    assert threads == {os.getpid() % 251}
+    assert threads == {os.getpid()}
     assert len(workers) == 2 and not workers & threads
 
 
 def test_a_part_of_many_images_is_decoded_as_many_are(two_processors):
     few = IDS[: decoding.CHUNK + 1]
     for altogether, workers in ((None, 1), (len(IDS), 2)):
-        pids = {
-            int(images[0, 0, 0, 1])
-            for _, images, _ in decode_in_order(Numbered(), few, FORMAT, altogether)
-        }
-        assert len(pids) == workers and (os.getpid() % 251 in pids) == (workers == 1)
+        chunks = [images for _, images, _ in decode_in_order(Numbered(), few, FORMAT, altogether)]
+        pids = decoders(np.concatenate(chunks))
+        assert len(pids) == workers and (os.getpid() in pids) == (workers == 1)
 
 
 def test_where_nothing_can_be_forked_threads_decode(two_processors, monkeypatch):
     monkeypatch.setattr(decoding, "can_fork", lambda: False)
-    assert decoded(Numbered())[3] == {os.getpid() % 251}
+    assert decoded(Numbered())[3] == {os.getpid()}
 
 
 class Killed(Numbered):
