@@ -17,7 +17,7 @@ import torch
 
 from fewshot.data.dataset import FashionDataset
 from fewshot.evaluation.inference import embed
-from fewshot.evaluation.intervals import sampled
+from fewshot.evaluation.intervals import over_episodes
 from fewshot.evaluation.outputs import EvaluatedSplit
 from fewshot.heads.prototypes import simple_shot
 from fewshot.models.prediction.beside import Beside
@@ -49,7 +49,7 @@ def main() -> None:
     found = [one_draw(model, split, new, known, seed) for seed in range(given.draws)]
     print(f"known types before: {before:.4f}")
     for name in found[0]:
-        figure = sampled(np.array([draw[name] for draw in found]))
+        figure = over_episodes(np.array([draw[name] for draw in found]))
         print(f"{name}: {figure['mean']:.4f} +- {figure['ci95']:.4f}")
 
 

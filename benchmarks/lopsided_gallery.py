@@ -19,7 +19,7 @@ from fewshot.data.dataset import FashionDataset
 from fewshot.evaluation.gallery import Gallery
 from fewshot.evaluation.head_choice import choose_head
 from fewshot.evaluation.inference import embed
-from fewshot.evaluation.intervals import sampled
+from fewshot.evaluation.intervals import over_episodes
 from fewshot.heads.knn import KNN
 from fewshot.heads.logistic_regression import LogisticRegression
 from fewshot.heads.prototypes import NearestPrototype
@@ -53,7 +53,7 @@ def main() -> None:
     found = [one_draw(model, data, old, new, seed) for seed in range(given.draws)]
     for name in found[0]:
         for kind in ("new", "known"):
-            figure = sampled(np.array([draw[name][kind] for draw in found]))
+            figure = over_episodes(np.array([draw[name][kind] for draw in found]))
             print(f"{name}, {kind} types: {figure['mean']:.4f} +- {figure['ci95']:.4f}")
     chosen = pd.Series([draw["chosen"]["name"] for draw in found]).value_counts()
     print("chosen:", chosen.to_dict())

@@ -12,7 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from fewshot.errors import UserError
-from fewshot.evaluation.intervals import sampled
+from fewshot.evaluation.intervals import over_episodes
 
 logger = logging.getLogger("fewshot")
 
@@ -46,7 +46,7 @@ def compare(first: Path, second: Path) -> pd.DataFrame:
                 "equal, one of the training CSVs has exact twins of novel images, which were left "
                 "out there: evaluate both with the same FashionDataset.csv_file."
             )
-        difference = sampled(values_a - values_b)
+        difference = over_episodes(values_a - values_b)
         rows.append(
             {
                 "episodes": name,

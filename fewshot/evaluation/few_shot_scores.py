@@ -11,7 +11,7 @@ from torch import Tensor
 
 from fewshot.errors import UserError
 from fewshot.evaluation.episodes import DrawnEpisodes
-from fewshot.evaluation.intervals import sampled
+from fewshot.evaluation.intervals import over_episodes
 from fewshot.evaluation.threads import in_threads
 from fewshot.reports.confusions import Confusions
 
@@ -29,7 +29,7 @@ class EpisodeScores:
 
     def summary(self) -> dict[str, Any]:
         """mean and 95 % confidence interval over the n episodes."""
-        return sampled(self.accuracies)
+        return over_episodes(self.accuracies)
 
 
 def score_episodes(

@@ -7,11 +7,11 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import FixedLocator, NullLocator
 
+from fewshot.evaluation.intervals import over_runs
 from fewshot.reports.canvas import bare_axes, new_figure, save_figure, text_style
 from fewshot.reports.fonts import families
 from fewshot.reports.palette import FAINT, INK, class_colours
 from fewshot.studies.labels_worth import TRAINED, curves
-from fewshot.studies.seeds import interval
 
 
 def draw_curves(found: pd.DataFrame, figure: str, scratch: str, path: Path) -> None:
@@ -63,7 +63,7 @@ def _line(
     style: str = "-",
 ) -> None:  # fmt: skip
     places = labels[curve.columns].to_numpy(float)
-    told = [interval(curve[budget].dropna().to_numpy(float)) for budget in curve.columns]
+    told = [over_runs(curve[budget].dropna().to_numpy(float)) for budget in curve.columns]
     means, halves = np.array([t[0] for t in told]), np.array([t[2] for t in told])
     axes.plot(places, means, style, color=colour, linewidth=1.8, marker="o", markersize=3.5)
     axes.lines[-1].set_label(name)

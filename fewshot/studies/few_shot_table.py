@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from fewshot.studies.seeds import interval
+from fewshot.evaluation.intervals import over_runs
 
 NOTE = (
     "mean is over the n_runs, of splits and seeds; a row with fewer runs than others is of other "
@@ -33,8 +33,8 @@ def summary(found: pd.DataFrame) -> pd.DataFrame:
             | {
                 "mean": float(over["split"].mean()),
                 "ci95_episodes": float(runs["ci95"].astype(float).mean()),
-                "ci95_seeds": interval(over["seed"])[2],
-                "ci95_splits": interval(over["split"])[2],
+                "ci95_seeds": over_runs(over["seed"])[2],
+                "ci95_splits": over_runs(over["split"])[2],
             }
             | (difference(runs, first) if several else {})
             | {
@@ -55,7 +55,7 @@ def difference(runs: pd.DataFrame, first: pd.DataFrame) -> dict[str, float]:
         return {"difference": np.nan, "difference_ci95": np.nan}
     by = "split" if pairs["split"].nunique() > 1 else "seed"
     gains = (pairs["mean_x"] - pairs["mean_y"]).groupby(pairs[by]).mean().to_numpy()
-    mean, _, half = interval(gains)
+    mean, _, half = over_runs(gains)
     return {"difference": mean, "difference_ci95": half}
 
 

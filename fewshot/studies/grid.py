@@ -16,6 +16,7 @@ import pandas as pd
 
 from fewshot.console import show
 from fewshot.errors import UserError
+from fewshot.evaluation.intervals import over_runs
 from fewshot.experiment.artifacts import ExperimentFolder
 from fewshot.reports.tables import console, markdown
 from fewshot.spreadsheet import write_csv
@@ -23,7 +24,6 @@ from fewshot.studies.arguments import options_of
 from fewshot.studies.engines.engine import build_engine
 from fewshot.studies.plan import PlannedRun
 from fewshot.studies.runs import figure, is_completed
-from fewshot.studies.seeds import interval
 
 _LONGEST = 120
 
@@ -80,7 +80,7 @@ def table(runs: Sequence[PlannedRun], place: Path, chosen_by: str, told: str) ->
         row: dict[str, object] = {k: v for k, v in same[0].columns.items() if k != "seed"}
         for name in dict.fromkeys((chosen_by, told)):
             values = np.array([figure(folder, name) for folder in done])
-            mean, _, half = interval(values) if len(values) else (np.nan, np.nan, np.nan)
+            mean, _, half = over_runs(values) if len(values) else (np.nan, np.nan, np.nan)
             row |= {name: mean, f"{name} ci95": half}
         rows.append(row | {"n": len(done)})
     found = pd.DataFrame(rows)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy.optimize import isotonic_regression
 
 from fewshot import seeding
-from fewshot.studies.seeds import interval
+from fewshot.evaluation.intervals import over_runs
 
 Values = NDArray[np.float64]
 
@@ -42,7 +42,7 @@ def paired(found: pd.DataFrame, figure: str, scratch: str) -> pd.DataFrame:
     for (method, way), curve in of.items():
         for budget in curve.columns:
             own = curve[budget].dropna()
-            mean, _, half = interval(own.to_numpy(float))
+            mean, _, half = over_runs(own.to_numpy(float))
             row = {"method": method, "way": way, "budget": budget, "mean": mean, "ci95": half}
             if base is not None and curve is not base:
                 row |= _differences(own, base, str(budget))
@@ -57,7 +57,7 @@ def _differences(own: "pd.Series[Any]", base: pd.DataFrame, budget: str) -> dict
             continue
         pairs = (own - base[other]).dropna().to_numpy(float)
         if len(pairs):
-            row[name], _, row[f"{name}_ci95"] = interval(pairs)
+            row[name], _, row[f"{name}_ci95"] = over_runs(pairs)
             row[f"n_{name}"] = len(pairs)
     if "difference" in row:
         row["above_zero"] = bool(row["difference"] - row["difference_ci95"] > 0)

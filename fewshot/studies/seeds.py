@@ -14,11 +14,10 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
-from scipy import stats
 
 from fewshot.console import show
 from fewshot.errors import UserError
+from fewshot.evaluation.intervals import Values, over_runs
 from fewshot.experiment.artifacts import ExperimentFolder
 from fewshot.reports.tables import console, markdown
 from fewshot.spreadsheet import write_csv
@@ -26,8 +25,6 @@ from fewshot.studies.arguments import options_of
 from fewshot.studies.engines.engine import build_engine
 from fewshot.studies.plan import PlannedRun
 from fewshot.studies.runs import figure
-
-Values = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -59,18 +56,6 @@ class Arm:
         ]
 
 
-def interval(values: Values) -> tuple[float, float, float]:
-    """(mean, sample standard deviation, half width of the mean's 95 % interval by Student's t).
-
-    The last two are nan for a single value.
-    """
-    if len(values) < 2:
-        return float(values.mean()), float("nan"), float("nan")
-    spread = float(values.std(ddof=1))
-    half = float(stats.t.ppf(0.975, len(values) - 1)) * spread / len(values) ** 0.5
-    return float(values.mean()), spread, half
-
-
 def summary(values: Mapping[str, Values]) -> pd.DataFrame:
     """A row an experiment: mean, sd, ci95, and the paired difference to the first one with its own.
 
@@ -79,10 +64,10 @@ def summary(values: Mapping[str, Values]) -> pd.DataFrame:
     rows = []
     first = next(iter(values.values()))
     for position, (name, found) in enumerate(values.items()):
-        mean, spread, half = interval(found)
+        mean, spread, half = over_runs(found)
         row = {"experiment": name, "n": len(found), "mean": mean, "sd": spread, "ci95": half}
         if len(values) > 1:
-            difference, _, width = interval(found - first) if position else (np.nan,) * 3
+            difference, _, width = over_runs(found - first) if position else (np.nan,) * 3
             row |= {"difference": difference, "difference_ci95": width}
         rows.append(row)
     return pd.DataFrame(rows)

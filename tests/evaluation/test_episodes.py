@@ -10,7 +10,6 @@ from fewshot.errors import UserError
 from fewshot.evaluation import few_shot_scores
 from fewshot.evaluation.episodes import DrawnEpisodes, Pool, draw_episodes
 from fewshot.evaluation.few_shot_scores import score_episodes
-from fewshot.evaluation.intervals import sampled
 from fewshot.heads.knn import KNN
 from fewshot.heads.prototypes import NearestPrototype
 
@@ -132,10 +131,6 @@ def test_thousands_of_classes_take_no_square_of_memory():
     episodes = draw_episodes(images, 5, 1, 1, 200, 0)
     found = score_episodes(NearestPrototype(), features, episodes, 20_000).confusions
     assert (found.size, found.counts.sum(), found.right().sum()) == (20_000, 1000, 1000)
-
-
-def test_one_sample_has_no_interval():
-    assert np.isnan(sampled(np.array([0.5]))["ci95"])
 
 
 def test_digest_tells_support_from_query():

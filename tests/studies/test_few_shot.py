@@ -9,9 +9,9 @@ import pytest
 from fewshot.__main__ import main
 from fewshot.commands.study.few_shot import default_encoders
 from fewshot.errors import UserError
+from fewshot.evaluation.intervals import over_runs
 from fewshot.experiment.artifacts import ExperimentFolder
 from fewshot.studies import few_shot
-from fewshot.studies.seeds import interval
 
 
 def figure(mean, ci95=0.01):
@@ -77,8 +77,8 @@ def test_the_study_writes_one_table_for_each_kind_and_setting(finished, splits, 
     row = kinds[1].query("encoder == 'b'").iloc[0]
     assert row["mean"] == pytest.approx(0.705)
     assert row["ci95_episodes"] == pytest.approx(0.03)
-    assert row["ci95_seeds"] == pytest.approx(interval(np.array([0.605, 0.705, 0.805]))[2])
-    assert row["ci95_splits"] == pytest.approx(interval(np.array([0.70, 0.71]))[2])
+    assert row["ci95_seeds"] == pytest.approx(over_runs(np.array([0.605, 0.705, 0.805]))[2])
+    assert row["ci95_splits"] == pytest.approx(over_runs(np.array([0.70, 0.71]))[2])
     assert row[["n_episodes", "n_seeds", "n_splits"]].tolist() == [400, 3, 2]
     text = (tmp_path / "few_shot" / "few_shot.md").read_text()
     inductive, transductive = re.split("## 5-way 1-shot, transductive heads", text)
@@ -105,7 +105,7 @@ def test_differences_are_of_the_same_split_and_seed():
     table = few_shot.summary(found).set_index("encoder")
     assert table.loc["b", "difference"] == pytest.approx(0.1)
     gains = np.array([0.11, 0.10, 0.09])
-    assert table.loc["b", "difference_ci95"] == pytest.approx(interval(gains)[2])
+    assert table.loc["b", "difference_ci95"] == pytest.approx(over_runs(gains)[2])
     assert table.loc[["a", "c"], "difference"].isna().all()
     alone = few_shot.summary(found[found["encoder"] == "a"])
     assert "difference" not in alone
@@ -118,7 +118,7 @@ def test_differences_on_one_split_are_over_seeds():
     )
     row = few_shot.summary(found).set_index("encoder").loc["b"]
     assert row["difference"] == pytest.approx(0.105)
-    assert row["difference_ci95"] == pytest.approx(interval(np.array([0.1, 0.11]))[2])
+    assert row["difference_ci95"] == pytest.approx(over_runs(np.array([0.1, 0.11]))[2])
 
 
 def test_without_splits_the_configs_say_which(finished, tmp_path):
