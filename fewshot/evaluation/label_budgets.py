@@ -26,8 +26,8 @@ from fewshot.sections import Section, Table
 class LabelBudgets:
     """What heads make of frozen features when few labels of each class are known.
 
-    heads: {name: factory of a head}, whose k is never more than there are labels; budgets: labels
-    a class, None for all; rows: factory of what chooses rows, called with per_class (default
+    heads: {name: factory of a head}, whose k is never more than the largest class has labels, as
+    further neighbours could be of other classes only; budgets: labels a class, None for all; rows: factory of what chooses rows, called with per_class (default
     @SelectRows); seed: what it draws by, that of runs that train on the same rows. Features are
     moved to mean 0 and scaled to standard deviation 1, dimension by dimension, over all training
     images, which needs no label. Figures of every split but "train":
@@ -104,25 +104,28 @@ class LabelBudgets:
         for budget in self.budgets:
             if train is None:
                 return
-            rows = int((train.labels >= 0).sum())
+            counts = np.unique(train.labels[train.labels >= 0], return_counts=True)[1]
             if budget is not None:
-                rows = min(rows, budget * len(train.class_names))
-            check_heads([_of_at_most(head, rows) for head in self.heads.values()], rows)
+                counts = np.minimum(counts, budget)
+            most = int(counts.max(initial=0))
+            heads = [_of_at_most(head, most) for head in self.heads.values()]
+            check_heads(heads, int(counts.sum()))
 
     def _scored(self, gallery: Gallery, query: Tensor, dataset: Dataset) -> dict[str, Any]:
         """{head: figures} by the labels of some training rows."""
         split, found = all_rows(dataset), {}
+        most = int(gallery.labels.bincount().max())
         for name, one in self.heads.items():
-            head = _of_at_most(one, len(gallery.labels))
+            head = _of_at_most(one, most)
             ranking = ranked_by_head(head, gallery, query)
             figures = classify(ranking, gallery.class_names, split, {}).metrics()
             found[name] = figures | told_of(gallery.scores_by(head))[0]
         return found
 
 
-def _of_at_most(head: Any, rows: int) -> Any:
-    """The head, with no larger k than there are rows."""
-    return replace(head, k=rows) if getattr(head, "k", 0) > rows else head
+def _of_at_most(head: Any, most: int) -> Any:
+    """The head, with no larger k than the labels of the largest class."""
+    return replace(head, k=most) if getattr(head, "k", 0) > most else head
 
 
 def _gallery(support: Tensor, train: Dataset, rows: IntArray) -> Gallery:

@@ -76,12 +76,19 @@ def test_a_small_class_keeps_what_it_has_and_is_counted():
     assert "train" not in told.metrics
 
 
-def test_no_more_neighbours_are_asked_than_there_are_labels():
-    train = FakeDataset([[0, 0], [0, 3], [9, 9]], ["a", "a", "b"])
-    told = budgets(1, None, heads={"k-NN": lambda: KNN(k=3)})
-    figures = told(PixelObjective(), {"train": train, "test": train})
-    found = figures.metrics["test"]["label_budgets"]
-    assert (found["1"]["k-NN"]["top1"], found["all"]["k-NN"]["top1"]) == (1, pytest.approx(2 / 3))
+def test_no_more_neighbours_are_asked_than_the_largest_class_has_labels():
+    train = FakeDataset([[101], [200], [98], [97], [96]], ["b", "b", "a", "a", "a"])
+    near = FakeDataset([[100]], ["b"], first_id=100)
+
+    def top1(k, budget):
+        told = budgets(budget, heads={"k-NN": lambda: KNN(k=k)})
+        found = told(PixelObjective(), {"train": train, "test": near}).metrics["test"]
+        return next(iter(found["label_budgets"].values()))["k-NN"]["top1"]
+
+    # the nearest is a b, the next are all a: of three neighbours, two are of the other class
+    assert [top1(k, 2) for k in (2, 3, 5)] == [1, 1, 1]
+    assert [top1(k, None) for k in (2, 3, 5)] == [1, 0, 0], "a has three labels"
+    budgets(2, heads={"k-NN": lambda: KNN(k=5)}).check(None, {"train": train})
 
 
 def test_a_constant_feature_and_mistakes():
