@@ -27,12 +27,13 @@ class LabelBudgets:
     """What heads make of frozen features when few labels of each class are known.
 
     heads: {name: factory of a head}, whose k is never more than the largest class has labels, as
-    further neighbours could be of other classes only; budgets: labels a class, None for all; rows: factory of what chooses rows, called with per_class (default
-    @SelectRows); seed: what it draws by, that of runs that train on the same rows. Features are
-    moved to mean 0 and scaled to standard deviation 1, dimension by dimension, over all training
-    images, which needs no label. Figures of every split but "train":
-    label_budgets/<budget>/<head>, beside rows, smallest_class and labels, how many there really
-    were in all, in the smallest class and on average. Raises UserError for budgets below 1.
+    further neighbours could be of other classes only; budgets: labels a class, None for all; rows:
+    factory of what chooses rows, called with per_class (default @SelectRows); seed: what it draws
+    by, that of runs that train on the same rows. Features are moved to mean 0 and scaled to
+    standard deviation 1, dimension by dimension, over all training images, which needs no label.
+    Figures of every split but "train": label_budgets/<budget>/<head>, beside rows, smallest_class
+    and labels, how many there really were in all, in the smallest class and on average. Raises
+    UserError for budgets below 1.
     """
 
     monitors = False
