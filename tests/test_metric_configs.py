@@ -9,6 +9,7 @@ import torch
 
 from fewshot.batch import Batch, DataSpec
 from fewshot.binding import config
+from fewshot.objectives.semi_hard_loss import in_closed_form
 from fewshot.seeding import generator
 
 FOLDER = Path("configs/metric")
@@ -105,3 +106,10 @@ def test_a_batch_without_a_valid_triplet_is_a_zero_loss_and_a_count(path, labels
     has_proxies = len(list(objective.loss.parameters())) > 0
     assert (loss > 0) == has_proxies
     assert moved == has_proxies
+
+
+@pytest.mark.parametrize("path", [FOLDER / "semi_hard.gin", FOLDER / "batch_hard.gin"], ids=name)
+def test_the_loss_of_semi_hard_triplets_as_bound_is_in_closed_form(path):
+    objective, _ = build(path)
+    bound = in_closed_form(objective.loss, objective.miner, torch.zeros(1, 2))
+    assert bound == (path.stem == "semi_hard")

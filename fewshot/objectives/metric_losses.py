@@ -7,6 +7,8 @@ import torch
 from torch import Tensor, nn
 
 from fewshot.errors import UserError
+from fewshot.objectives.miners import SemiHard
+from fewshot.objectives.semi_hard_loss import in_closed_form, semi_hard_loss
 from fewshot.objectives.triplet_loss import TripletLoss
 
 
@@ -28,8 +30,13 @@ def loss_of_labelled(
     compare with. Logs `hard_anchors`, see `hard_share`; `empty`, 1 for such a batch and 0 else, so
     that its mean is the share of them; and with a miner `mined`, the pairs or triplets it chose.
     """
-    chosen = None if miner is None else _called("TripletNet.miner", miner, embedding, labels)
     logs = {"hard_anchors": hard_share(embedding, labels)}
+    if isinstance(miner, SemiHard) and in_closed_form(loss, miner, embedding):
+        value, mined = semi_hard_loss(loss, miner, embedding, labels)
+        logs["mined"] = torch.tensor(float(mined), device=embedding.device)
+        logs["empty"] = torch.tensor(float(mined == 0), device=embedding.device)
+        return value + embedding.sum() * 0, logs
+    chosen = None if miner is None else _called("TripletNet.miner", miner, embedding, labels)
     if chosen is None:
         # Sorted labels have a pair alike, and a pair different, where neighbours are.
         steps = labels.sort().values.diff()
@@ -43,7 +50,7 @@ def loss_of_labelled(
     compares_beyond = [*loss.parameters(), *loss.buffers()]  # with proxies, or with a memory
     if empty and not compares_beyond:
         return embedding.sum() * 0, logs
-    value: Tensor = _called("TripletNet.loss", loss, embedding, labels, chosen)
+    value = _called("TripletNet.loss", loss, embedding, labels, chosen)
     # DynamicSoftMarginLoss keeps its histogram with the graph of the batch, which is freed.
     remember(loss, {k: v.detach() for k, v in remembered(loss).items() if isinstance(v, Tensor)})
     # Some losses are 0 without a graph, or of shape [1].

@@ -15,15 +15,22 @@ from fewshot.errors import UserError
 Triplets = tuple[Tensor, Tensor, Tensor]
 
 
-def _distances(embedding: Tensor, labels: Tensor, normalize: bool) -> tuple[Tensor, Tensor, Tensor]:
-    """L2 distances [B, B], who is another row of the same class, and who is of another class."""
-    points = F.normalize(embedding, dim=1) if normalize else embedding
+def distances_in_batch(points: Tensor, labels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """L2 distances [B, B], who is another row of the same class, and who is of another class.
+
+    points: float [B, D]; labels: int64 [B].
+    """
     alike = labels.unsqueeze(1) == labels
     own = torch.eye(len(labels), dtype=torch.bool, device=labels.device)
     return torch.cdist(points, points), alike & ~own, ~alike
 
 
-def _places(chosen: Tensor) -> tuple[Tensor, Tensor]:
+def _distances(embedding: Tensor, labels: Tensor, normalize: bool) -> tuple[Tensor, Tensor, Tensor]:
+    points = F.normalize(embedding, dim=1) if normalize else embedding
+    return distances_in_batch(points, labels)
+
+
+def places(chosen: Tensor) -> tuple[Tensor, Tensor]:
     """Rows and columns of what is True [R, C], in order."""
     if chosen.device.type != "cpu":
         rows, columns = chosen.nonzero(as_tuple=True)
@@ -51,12 +58,12 @@ class SemiHard(nn.Module):
     def forward(self, embedding: Tensor, labels: Tensor) -> Triplets:
         """embedding [B, D], labels int64 [B] -> rows of anchors, positives and negatives [T]."""
         distances, positive, negative = _distances(embedding, labels, self.normalize)
-        anchors, positives = _places(positive)
+        anchors, positives = places(positive)
         # a row of the same class is infinitely much farther: beyond any margin
         farther = distances.masked_fill(~negative, torch.inf).index_select(0, anchors)
         farther -= distances[positive].unsqueeze(1)
         chosen = (farther > 0).logical_and_(farther <= self.margin)
-        pairs, negatives = _places(chosen)
+        pairs, negatives = places(chosen)
         return anchors.index_select(0, pairs), positives.index_select(0, pairs), negatives
 
 
