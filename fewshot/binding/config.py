@@ -79,6 +79,15 @@ def load(config_files: Sequence[str], bindings: Sequence[str]) -> LoadedConfig:
     return LoadedConfig(flat_text(loader.imports), folders, files)
 
 
+def names_bound_in(config_file: str) -> set[str]:
+    """What a file, with its includes, binds parameters of; raises UserError as `load` does."""
+    gin.clear_config()
+    FINDER.forget()
+    loader = Loader()
+    loader.read_file(config_file)
+    return {registry.short(full) for full in loader.names}
+
+
 def _recorded_plugin_folders(folder: Path) -> list[Path]:
     """Those that an experiment folder keeps, so that its config.gin finds its plug-ins again."""
     path = folder / "environment.json"

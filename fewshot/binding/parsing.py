@@ -36,6 +36,11 @@ class Loader:
         self.imports: list[str] = []
         self.folders: list[Path] = []
 
+    @property
+    def names(self) -> set[str]:
+        """In full, what parameters are bound of."""
+        return {full for (_, full, _), _, _ in self._read_yet if full != MACRO}
+
     def add_folder(self, folder: Path) -> None:
         """Look for the plug-in modules that configs import in this folder, too."""
         if folder not in self.folders:

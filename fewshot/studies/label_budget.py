@@ -5,63 +5,21 @@
 
 import argparse
 import sys
-from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
-import gin
 import pandas as pd
 
-from fewshot.binding import config
 from fewshot.console import show
 from fewshot.errors import UserError
-from fewshot.experiment.artifacts import ExperimentFolder
 from fewshot.reports.tables import markdown
-from fewshot.spreadsheet import read_csv, write_csv
+from fewshot.spreadsheet import write_csv
 from fewshot.studies.arguments import options_of
 from fewshot.studies.budget_curves import draw_curves
+from fewshot.studies.budget_rows import collected
+from fewshot.studies.designs.described import described
 from fewshot.studies.designs.label_budget import SCRATCH, LabelBudget
 from fewshot.studies.engines.engine import build_engine
-from fewshot.studies.labels_worth import TRAINED, in_words, paired, sentences, worth
-from fewshot.studies.plan import PlannedRun
-from fewshot.studies.runs import figure, is_completed, read_results
-
-_DEFAULT = "configs/studies/label_budget.gin"
-_QUICK = "configs/studies/label_budget_quick.gin"
-_OWN = "LabelBudget."
-
-
-def collected(runs: Sequence[PlannedRun], place: Path, name: str) -> pd.DataFrame:
-    """A row a completed run, a probe giving one a head and budget.
-
-    Columns: method, way, budget, seed, rows, smallest_class, labels (the mean a class), the figure
-    `name` of the test split, folder.
-    """
-    rows = []
-    for run in runs:
-        folder = ExperimentFolder(run.parent(place) / run.name)
-        if not run.columns or not is_completed(folder):
-            continue
-        told = _trained(folder, name) if "budget" in run.columns else _probed(folder, name)
-        rows += [{**run.columns, **row, "folder": run.name} for row in told]
-    order = ["method", "way", "budget", "seed", "rows", "smallest_class", "labels", name, "folder"]
-    return pd.DataFrame(rows, columns=order)
-
-
-def _trained(folder: ExperimentFolder, name: str) -> Iterator[dict[str, Any]]:
-    counts = read_csv(folder.path / "per_class.csv", ("class",))["n_train"]
-    counts = counts[counts > 0]
-    facts = {"rows": int(counts.sum()), "smallest_class": int(counts.min())}
-    yield {"way": TRAINED, **facts, "labels": counts.mean(), name: figure(folder, f"test/{name}")}
-
-
-def _probed(folder: ExperimentFolder, name: str) -> Iterator[dict[str, Any]]:
-    budgets: Mapping[str, Any] = read_results(folder).get("test", {}).get("label_budgets", {})
-    for budget, found in budgets.items():
-        facts = {key: found[key] for key in ("rows", "smallest_class", "labels")}
-        for head, figures in found.items():
-            if isinstance(figures, dict):
-                yield {"budget": budget, "way": head, **facts, name: figures[name]}
+from fewshot.studies.labels_worth import in_words, paired, sentences, worth
 
 
 def report(design: LabelBudget, found: pd.DataFrame, place: Path) -> str:
@@ -87,23 +45,13 @@ def report(design: LabelBudget, found: pd.DataFrame, place: Path) -> str:
     return f"{lines}\n\n{best}"
 
 
-def read_design(configs: Sequence[str], bindings: Sequence[str]) -> LabelBudget:
-    """The study that some configs describe, by bindings of LabelBudget that win over them."""
-    config.load(list(configs), list(bindings))
-    design: LabelBudget = gin.get_configurable(LabelBudget)()
-    return design
-
-
 def run_study(given: argparse.Namespace) -> None:
     """Complete every run, then write and print; raises UserError where some were not completed."""
-    configs = given.config or [_DEFAULT]
-    name = given.name or Path(configs[0]).stem + ("_quick" if given.quick else "")
-    if given.quick:
-        configs = [*configs, _QUICK]
-    own = [binding for binding in given.parameter if binding.startswith(_OWN)]
-    design = read_design(configs, own)
-    runs = list(design.runs([binding for binding in given.parameter if binding not in own]))
-    place = Path(given.output_dir).expanduser().absolute() / name
+    study = described(given.config, given.parameter, given.quick)
+    design = study.design
+    place = Path(given.output_dir).expanduser().absolute() / (given.name or study.name)
+    there = [path.name for path in place.iterdir()] if place.is_dir() else []
+    runs = list(design.runs(study.bindings, study.configs, there))
     engine = build_engine(given.engine, options_of(given))
     failed = [] if given.show else engine.complete(runs, place)
     found = collected(runs, place, design.figure)

@@ -29,9 +29,9 @@ class PlannedRun:
     theirs: Mapping[str, float] = field(default_factory=dict)
     beside: str = ""
 
-    def run(self, bindings: Sequence[str] = ()) -> Run:
-        """As it is started, but for the model; the given bindings win over its own."""
-        return Run(self.name, self.configs, [*self.bindings, *bindings])
+    def run(self) -> Run:
+        """As it is started, but for the model."""
+        return Run(self.name, self.configs, self.bindings)
 
     def parent(self, place: Path) -> Path:
         """The folder that the run's own is in, for a study in the folder `place`."""
@@ -46,7 +46,7 @@ class PlannedRun:
     @property
     def alike(self) -> tuple[str, ...]:
         """Equal for runs that differ in their seeds alone, and so take about as long."""
-        own = (value for value in self.bindings if not value.startswith("main.seed"))
+        own = (value for value in self.bindings if ".seed = " not in value)
         return (*self.configs, *own, self.beside)
 
 

@@ -1,4 +1,4 @@
-"""A whole little study, in this process; interrupted, it comes to the same table."""
+"""A whole little study, in this process; interrupted or made larger, it tells the same."""
 
 import pandas as pd
 import pytest
@@ -23,9 +23,9 @@ def arguments(shop, tmp_path):
     )
     (tmp_path / "training.gin").write_text("main.num_epochs = 1\nRepeatedBatches.steps = 3\n")
     (tmp_path / "little.gin").write_text(STUDY % {"folder": tmp_path})
-    bound = [*shop.bindings(), "SmallResNet.widths = (8,)", "Hardware.precision = '32-true'"]
-    common = [part for binding in bound for part in ("-p", binding)]
-    return ["study", "label_budget", "-c", str(tmp_path / "little.gin"), *common]
+    (tmp_path / "shop.gin").write_text("\n".join([*shop.bindings(), "SmallResNet.widths = (8,)"]))
+    files = [part for name in ("little", "shop") for part in ("-c", str(tmp_path / f"{name}.gin"))]
+    return ["study", "label_budget", *files, "-p", "Hardware.precision = '32-true'"]
 
 
 def outputs(place):
@@ -37,7 +37,7 @@ def test_a_study_and_the_same_study_interrupted(
     arguments, tmp_path, in_process, monkeypatch, capsys
 ):
     assert main([*arguments, "--output-dir", str(tmp_path / "whole")]) == 0
-    place = tmp_path / "whole" / "little"
+    place = tmp_path / "whole" / "little-shop"
     console = capsys.readouterr().out
     found = pd.read_csv(place / "runs.csv", dtype={"budget": str})
     assert len(found) == 2 * 2 * 2 * 4
@@ -68,10 +68,26 @@ def test_a_study_and_the_same_study_interrupted(
     again = [*arguments, "--output-dir", str(tmp_path / "parts")]
     assert main(again) == 130
     assert main([*again, "--show"]) == 0
-    assert len(pd.read_csv(tmp_path / "parts" / "little" / "runs.csv")) < len(found)
+    assert len(pd.read_csv(tmp_path / "parts" / "little-shop" / "runs.csv")) < len(found)
     assert main(again) == 0
-    assert outputs(tmp_path / "parts" / "little") == outputs(place)
+    assert outputs(tmp_path / "parts" / "little-shop") == outputs(place)
     assert sorted(in_process) == sorted([*made, *made]), "no finished run is repeated"
+
+
+@pytest.mark.slow  # two dozen runs
+def test_a_budget_and_a_seed_more_take_only_what_is_new(arguments, tmp_path, in_process):
+    fewer = ["-p", "LabelBudget.budgets = (4,)", "-p", "LabelBudget.seeds = (0,)"]
+    grown = [*arguments, "--output-dir", str(tmp_path / "grown")]
+    assert main([*grown, *fewer]) == 0
+    small = list(in_process)
+    assert main(grown) == 0
+    assert len(in_process) == len(set(in_process)), "no run is repeated"
+    new = in_process[len(small) :]
+    assert len(new) == 2 * 2 + 1 + 2 * (1 + 2), "a probe and a training a method; the other seed"
+    assert "rotation-probe-1-seed0" in new
+    assert main([*arguments, "--output-dir", str(tmp_path / "whole")]) == 0
+    whole, parts = (outputs(tmp_path / name / "little-shop") for name in ("whole", "grown"))
+    assert whole[1:] == parts[1:]
 
 
 def test_nothing_to_show_and_a_failed_run(arguments, tmp_path, in_process, capsys):
@@ -84,5 +100,5 @@ def test_nothing_to_show_and_a_failed_run(arguments, tmp_path, in_process, capsy
     assert main([*arguments, *place, *few, "--jobs", "2"]) == 2
     errors = capsys.readouterr().err
     assert "not completed, for the reasons above: rotation-" in errors
-    found = pd.read_csv(tmp_path / "out" / "little" / "runs.csv")
+    found = pd.read_csv(tmp_path / "out" / "little-shop" / "runs.csv")
     assert found["method"].unique().tolist() == ["scratch"], "the others are not kept from running"

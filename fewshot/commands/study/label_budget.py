@@ -14,16 +14,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The study's description, and how it is computed."""
     add_run_arguments(
         parser,
-        config="what the study is: .gin that binds LabelBudget; repeatable, later ones win "
-        "(default: configs/studies/label_budget.gin)",
-        parameter="one binding; repeatable; LabelBudget.* are the study's, others every run's",
+        config="a .gin that binds LabelBudget says what the study is (default: "
+        "configs/studies/label_budget.gin); any other, such as your data's, is put behind the "
+        "configs of every run; repeatable, later ones win",
+        parameter="one binding; repeatable; LabelBudget.* are the study's, any other reaches every "
+        "run: pretraining, training and probes. What is meant for one kind belongs into a file "
+        "that LabelBudget.pretext, .training or .probing names",
         parent_of="the study's folder and of the pretrained encoders",
     )
     parser.add_argument(
         "--quick", action="store_true",
-        help="a small study in minutes: configs/studies/label_budget_quick.gin behind the others",
+        help="a small study in minutes, configs/studies/label_budget_quick.gin, in place of the "
+        "usual one; not beside another that -c describes",
     )  # fmt: skip
-    parser.add_argument("--name", help="the study's folder (default: the first config's stem)")
+    parser.add_argument("--name", help="the study's folder (default: the configs' stems)")
     parser.add_argument("--show", action="store_true", help="run nothing, show what there is")
     add_engine_arguments(parser)
 

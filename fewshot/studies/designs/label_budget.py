@@ -1,18 +1,21 @@
 """The label-budget study: which runs it is made of."""
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import gin
 
 from fewshot.binding import config
+from fewshot.binding.suggestions import did_you_mean
 from fewshot.errors import UserError
+from fewshot.studies.designs.probes import check_trains_nothing, named, probes
 from fewshot.studies.plan import PlannedRun
 
 SCRATCH = "scratch"
 PRETRAINED = "pretrained"  # beside the study's folder, so that others find it
+FIGURES = ("top1", "top5", "mean_class_top1")  # what both @Classification and @LabelBudgets give
 
 
 @gin.register
@@ -25,7 +28,8 @@ class LabelBudget:
     pretrained encoder, under the same name as the pretraining's; probing: configs that evaluate
     @LabelBudgets on the frozen features, from scratch those of an untrained encoder; budgets:
     labels a class, None for all; seeds: of everything, so that within one all methods have the same
-    rows; figure: of the test split, that is told. Raises UserError for what makes no study.
+    rows; figure: the accuracy of the test split that is told, one of FIGURES. Raises UserError for
+    what makes no study.
     """
 
     pretext: Mapping[str, Sequence[str]] = field(default_factory=dict)
@@ -53,6 +57,12 @@ class LabelBudget:
             raise UserError(f"LabelBudget.seeds is {self.seeds!r}: name one or more, each once.")
         if SCRATCH in self.pretext:
             raise UserError(f"LabelBudget.pretext calls a method '{SCRATCH}': give another name.")
+        if self.figure not in FIGURES:
+            near = did_you_mean(str(self.figure).rpartition("/")[2], FIGURES)
+            raise UserError(
+                f"LabelBudget.figure is {self.figure!r}, which no run would tell.{near} There are: "
+                f"{', '.join(FIGURES)}, all of the test split."
+            )
 
     @property
     def methods(self) -> list[str]:
@@ -60,44 +70,48 @@ class LabelBudget:
         return [SCRATCH, *self.pretext]
 
     def runs(
-        self, bindings: Sequence[str] = (), configs: Sequence[str] = ()
+        self,
+        bindings: Sequence[str] = (),
+        configs: Sequence[str] = (),
+        there: Collection[str] = (),
     ) -> Iterator[PlannedRun]:
-        """All runs, whole seeds first; the bindings and configs are put behind each run's."""
+        """All runs, whole seeds first; the bindings and configs are put behind each run's.
+
+        there: names of the folders that an earlier study of the same place left: budgets that its
+        probes have are not probed again. Raises UserError where the probes would train.
+        """
+        check_trains_nothing([*self.probing, *configs], bindings)
         for seed in self.seeds:
+            seeded = [*bindings, f"main.seed = {seed}"]
             for method in self.methods:
-                yield from self._of(method, seed, [*bindings], [*configs])
+                after = None
+                if method != SCRATCH:
+                    own = [*self.pretext[method], *configs]
+                    after = f"{method}-{content_key(own, seeded)}"
+                    yield PlannedRun(after, own, seeded, beside=PRETRAINED)
+                planned = [
+                    *self._probes(method, seed, seeded, there),
+                    *self._trained(method, seed, seeded),
+                ]
+                for run in planned:
+                    yield replace(run, configs=[*run.configs, *configs], after=after)
 
-    def _of(
-        self, method: str, seed: int, bindings: list[str], configs: list[str]
+    def _probes(
+        self, method: str, seed: int, bindings: Sequence[str], there: Collection[str]
     ) -> Iterator[PlannedRun]:
-        seeded = [*bindings, f"main.seed = {seed}"]
-        after = None
-        if method != SCRATCH:
-            own = [*self.pretext[method], *configs]
-            after = f"{method}-{content_key(own, seeded)}"
-            yield PlannedRun(after, own, seeded, beside=PRETRAINED)
-        columns = {"method": method, "seed": seed}
-        probing = [f"LabelBudgets.seed = {seed}", f"LabelBudgets.budgets = {tuple(self.budgets)}"]
-        yield PlannedRun(
-            f"{method}-probe-seed{seed}",
-            [*self.probing, *configs],
-            [*seeded, *probing],
-            after=after,
-            columns=columns,
-        )
+        """Those whose heads stand on frozen features; columns tell which budgets are theirs."""
+        for probe in probes(method, seed, self.budgets, there):
+            own = [f"LabelBudgets.seed = {seed}", f"LabelBudgets.budgets = {probe.budgets}"]
+            columns = {"method": method, "seed": seed, "budgets": probe.told}
+            yield PlannedRun(probe.name, self.probing, [*bindings, *own], columns=columns)
+
+    def _trained(self, method: str, seed: int, bindings: Sequence[str]) -> Iterator[PlannedRun]:
+        """One a budget, on the rows that it allows."""
         for budget in self.budgets:
-            yield PlannedRun(
-                f"{method}-{named(budget)}-seed{seed}",
-                [*self.training, *configs],
-                [*seeded, *_rows(budget)],
-                after=after,
-                columns=columns | {"budget": named(budget)},
-            )
-
-
-def named(budget: int | None) -> str:
-    """A budget as it stands in tables and file names."""
-    return "all" if budget is None else str(budget)
+            own = _rows(budget)
+            columns = {"method": method, "seed": seed, "budget": named(budget)}
+            name = f"{method}-{named(budget)}-seed{seed}"
+            yield PlannedRun(name, self.training, [*bindings, *own], columns=columns)
 
 
 def content_key(configs: Sequence[str], bindings: Sequence[str]) -> str:

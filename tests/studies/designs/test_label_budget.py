@@ -1,12 +1,20 @@
 import numpy as np
 import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
 from fewshot.binding import config
+from fewshot.binding.locating import REPOSITORY
 from fewshot.data.loading import load_data
 from fewshot.data.selection import SelectRows
 from fewshot.errors import UserError
-from fewshot.studies.designs.label_budget import LabelBudget, content_key
-from fewshot.studies.label_budget import read_design
+from fewshot.evaluation.classification_metrics import classify
+from fewshot.evaluation.ranking import ranked
+from fewshot.evaluation.split_rows import SplitRows
+from fewshot.studies.designs.described import read_design
+from fewshot.studies.designs.label_budget import FIGURES, LabelBudget, content_key
+from fewshot.studies.designs.probes import named, probes
 
 PARTS = {
     "pretext": {"rotation": ["configs/rotation.gin"], "simclr": ["configs/simclr.gin"]},
@@ -77,6 +85,12 @@ def test_within_a_seed_all_methods_train_on_the_same_rows(shop):
         ({"seeds": ()}, "name one or more"),
         ({"pretext": {"scratch": []}}, "calls a method 'scratch': give another name"),
         ({"training": ()}, r"LabelBudget\.training is not bound: take configs/studies/label"),
+        (
+            {"figure": "mean_class_top5"},
+            r"LabelBudget\.figure is 'mean_class_top5', which no run would tell\. Did you mean "
+            r"mean_class_top1\? There are: top1, top5, mean_class_top1, all",
+        ),
+        ({"figure": "test/top1"}, r"Did you mean top1.*\? There are"),
     ],
 )
 def test_what_makes_no_study_is_refused(more, text):
@@ -84,11 +98,62 @@ def test_what_makes_no_study_is_refused(more, text):
         design(**more)
 
 
-@pytest.mark.parametrize("name", ["label_budget", "label_budget_quick"])
-def test_our_studies_can_be_read_and_their_configs_loaded(name):
-    found = read_design([f"configs/studies/{name}.gin"], ["LabelBudget.seeds = (7,)"])
+@pytest.mark.parametrize("path", sorted(REPOSITORY.glob("configs/studies/*.gin")), ids=str)
+def test_our_studies_can_be_read_and_their_configs_loaded(path):
+    found = read_design([str(path)], ["LabelBudget.seeds = (7,)"])
     assert found.seeds == (7,)
     for run in found.runs():
         loaded = config.load(list(run.configs), list(run.bindings)).text
         assert "main.seed = 7" in loaded
         assert "main.validation_fraction = 0.0" in loaded, "every label of the budget is trained on"
+
+
+def test_figures_are_those_that_classifiers_and_heads_give():
+    rows = SplitRows(np.arange(6), np.arange(6), np.array(list("abcdef"), dtype=object))
+    found = classify(ranked(torch.eye(6)), "abcdef", rows, {})
+    assert set(FIGURES) == set(found.metrics()["seen"]) - {"n"}
+
+
+def test_what_is_for_every_run_may_not_have_the_probes_train():
+    text = (
+        r"probes of a label-budget study train nothing, and main\.num_epochs, 5, would .*every "
+        r"run, pretraining and probes, too: bind .*LabelBudget\.training"
+    )
+    with pytest.raises(UserError, match=text):
+        list(design().runs(["main.num_epochs = 5"]))
+    with pytest.raises(UserError, match=r"main\.num_epochs, unbound,"):
+        list(design(probing=["configs/encoder/small_resnet.gin"]).runs())
+
+
+class TestABudgetMore:
+    def test_it_leaves_all_folders_of_before_and_adds_its_own(self):
+        before = {run.name: run for run in design(budgets=(1, 100)).runs()}
+        after = {run.name: run for run in design(budgets=(1, 10, 100)).runs(there=set(before))}
+        assert set(before) < set(after)
+        assert all(after[name] == run for name, run in before.items()), "and asks the same of them"
+        new = sorted(set(after) - set(before))
+        assert len(new) == 3 * 2 * 2, "a probe and a training a method and seed"
+        assert "LabelBudgets.budgets = (10,)" in after["rotation-probe-10-seed0"].bindings
+
+    @given(
+        st.lists(st.sets(st.integers(1, 9), min_size=1), min_size=1, max_size=4),
+        st.booleans(),
+    )
+    def test_every_budget_is_told_once_whatever_was_probed_before(self, studies, everything):
+        there = set()
+        for counts in studies:
+            budgets = [*sorted(counts), *([None] if everything else [])]
+            found = list(probes("byol", 3, budgets, there))
+            told = [name for probe in found for name in probe.told]
+            assert sorted(told) == sorted(named(budget) for budget in budgets)
+            assert all(set(p.told) <= {named(b) for b in p.budgets} for p in found)
+            there |= {probe.name for probe in found}
+
+    @pytest.mark.parametrize(
+        "name",
+        ["byol-probe-1_5-seed3", "byol-probe-1-seed33", "byol-5-seed3", "xbyol-probe-5-seed3",
+         "byol-probe-5_x-seed3", "byol-probe--seed3", "byol-probe-5_ⅴ-seed3"],
+    )  # fmt: skip
+    def test_folders_of_other_methods_seeds_and_kinds_are_no_probes_of_it(self, name):
+        found = list(probes("byol", 3, [5], {name}))
+        assert [probe.name == name for probe in found] == [name == "byol-probe-1_5-seed3"]
