@@ -14,10 +14,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from fewshot.splitmix import GOLDEN, arithmetic, wrapped
+
 _MASK_31 = (1 << 31) - 1
-_GOLDEN = -7046029254386353131  # 0x9E3779B97F4A7C15 as a signed 64-bit integer
-_MIX_1 = -4658895280553007687  # 0xBF58476D1CE4E5B9
-_MIX_2 = -7723592293110705685  # 0x94D049BB133111EB
 
 
 def derive(*parts: int | str) -> int:
@@ -42,22 +41,6 @@ def reseed(*parts: int | str) -> None:
         torch.cuda.manual_seed_all(seed)
 
 
-def _wrap(value: int) -> int:
-    """The signed 64-bit integer with the same low bits, as int64 arithmetic would give."""
-    return (value + (1 << 63)) % (1 << 64) - (1 << 63)
-
-
-def _logical_shift(values: Tensor, bits: int) -> Tensor:
-    return (values >> bits) & ((1 << (64 - bits)) - 1)
-
-
-def _mix(values: Tensor) -> Tensor:
-    """The splitmix64 finaliser (https://doi.org/10.1145/2714064.2660195) on int64 that wraps."""
-    values = (values ^ _logical_shift(values, 30)) * _MIX_1
-    values = (values ^ _logical_shift(values, 27)) * _MIX_2
-    return values ^ _logical_shift(values, 31)
-
-
 class KeyedRandom:
     """Random numbers for a batch in which image i's draws depend on row i of the keys alone.
 
@@ -69,10 +52,8 @@ class KeyedRandom:
     def __init__(self, keys: Tensor) -> None:
         if keys.ndim != 2 or keys.dtype != torch.int64:
             raise ValueError(f"keys are int64 [B, K], not {keys.dtype} {list(keys.shape)}")
-        state = torch.zeros(len(keys), dtype=torch.int64, device=keys.device)
-        for column in keys.unbind(1):
-            state = _mix(state * 31 + column + _GOLDEN)
-        self._state = state
+        self._by = arithmetic(keys.device)
+        self._state = self._by.state(keys)
         self._draws = 0
 
     def __len__(self) -> int:
@@ -81,24 +62,25 @@ class KeyedRandom:
     def fold(self, n: int) -> "KeyedRandom":
         """An independent stream for the same keys."""
         other = object.__new__(KeyedRandom)
-        other._state = _mix(self._state ^ derive("fold", n))
+        other._by = self._by
+        other._state = self._by.fold(self._state, derive("fold", n))
         other._draws = 0
         return other
 
-    def _bits(self) -> Tensor:
+    def _offset(self) -> int:
+        """Of the next draw."""
         self._draws += 1
-        return _mix(self._state + _wrap(self._draws * _GOLDEN))
+        return wrapped(self._draws * GOLDEN)
 
     def uniform(self, low: float = 0.0, high: float = 1.0) -> Tensor:
         """float32 [B], each in [low, high)."""
-        unit = _logical_shift(self._bits(), 40).to(torch.float32) / (1 << 24)
-        return low + (high - low) * unit
+        return self._by.uniform(self._state, self._offset(), low, high)
 
     def integers(self, high: int) -> Tensor:
         """int64 [B], each in 0 .. high - 1."""
         if high < 1:
             raise ValueError(f"integers(high) needs high of at least 1, not {high}")
-        return _logical_shift(self._bits(), 2) % high
+        return self._by.integers(self._state, self._offset(), high)
 
     def bernoulli(self, probability: float) -> Tensor:
         """bool [B], True with the given probability."""

@@ -11,7 +11,8 @@ BASE |= {"allocation", "processes", "progress", "wording"}
 # what may be known of other rooms: whole rooms, or single modules of them
 ALLOWED = {
     "errors": set(),
-    "seeding": set(),
+    "seeding": {"splitmix"},
+    "splitmix": set(),
     "allocation": set(),
     "processes": set(),
     "progress": {"wording"},

@@ -59,7 +59,7 @@ def per_image(values: Tensor) -> Tensor:
 
 def select(mask: Tensor, changed: Tensor, images: Tensor) -> Tensor:
     """`changed` where the bool mask is True, else `images`; both of one dtype, all broadcast."""
-    if images.dtype != torch.uint8:
+    if images.dtype != torch.uint8 or images.is_cuda:
         return torch.where(mask, changed, images)
     # Exact modulo 256, and vectorised on CPUs, where torch.where takes bytes one by one.
     return images + (changed - images) * mask
@@ -73,8 +73,10 @@ def windows(images: Tensor, top: Tensor, left: Tensor, height: int, width: int) 
     """
     n, channels, full_height, full_width = images.shape
     stretch = (height - 1) * full_width + width
-    planes = torch.arange(n * channels, device=images.device) * (full_height * full_width)
-    corners = (top * full_width + left).repeat_interleave(channels)
+    plane = full_height * full_width
+    planes = torch.arange(0, n * channels * plane, plane, device=images.device)
+    corners = torch.add(left, top, alpha=full_width)
+    corners = corners.repeat_interleave(channels) if channels > 1 else corners
     copied = images.flatten().unfold(0, stretch, 1).index_select(0, planes + corners)
     strides = (channels * stretch, stretch, full_width, 1)
     return copied.as_strided((n, channels, height, width), strides).contiguous()

@@ -60,6 +60,8 @@ class Inputs(Normalisation):
 
         Raises UserError where a transform changes their size to another than the encoder's.
         """
+        if not self.transforms:
+            return images
         random, stored = KeyedRandom(keys), images.shape[-2:]
         for number, transform in enumerate(self.transforms):
             images = transform(images, random.fold(number))

@@ -159,10 +159,9 @@ def _shape(batch: Batch) -> Any:
 
 def _load(static: Batch, batch: Batch) -> None:
     """Put a batch where the recording reads it."""
-    for kept, new in zip(
-        (static.images, static.labels, static.rows, static.keys),
-        (batch.images, batch.labels, batch.rows, batch.keys),
-        strict=True,
-    ):
-        if kept is not None and new is not None:
-            kept.copy_(new, non_blocking=True)
+    static.images.copy_(batch.images, non_blocking=True)
+    kept, new = [static.rows, static.keys], [batch.rows, batch.keys]
+    if static.labels is not None and batch.labels is not None:
+        kept.append(static.labels)
+        new.append(batch.labels)
+    torch._foreach_copy_(kept, new, non_blocking=True)  # one launch for all of them

@@ -23,6 +23,7 @@ class DeviceRates:
         self._rates = [
             torch.zeros((), device=group["params"][0].device) for group in optimizer.param_groups
         ]
+        self._loaded = [0.0] * len(self._rates)
 
     @staticmethod
     def serve(optimizer: Optimizer) -> bool:
@@ -34,8 +35,10 @@ class DeviceRates:
 
     def load(self) -> None:
         """Take the rates as they are now."""
-        for rate, group in zip(self._rates, self._optimizer.param_groups, strict=True):
-            rate.fill_(float(group["lr"]))
+        for number, group in enumerate(self._optimizer.param_groups):
+            if self._loaded[number] != (value := float(group["lr"])):
+                self._rates[number].fill_(value)
+                self._loaded[number] = value
 
     def constants(self) -> list[tuple[Any, ...]]:
         """What a recorded step holds fast: all that the groups say but for the rates."""

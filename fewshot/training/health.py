@@ -42,7 +42,7 @@ class Health:
         self._objective, self._ids, self._state = fit.objective, fit.dataset.ids, state
         self._last_good = last_good
         # reading a loss back stalls a GPU, so there a look waits for some steps
-        self._every = 1 if device.type == "cpu" else 20
+        self._every = 1 if device.type == "cpu" else 50
         self._steps: deque[_Step] = deque(maxlen=self._every)
         self._first: Tensor | None = None  # losses: of the first step, and of the last but one
         self._before: Tensor | None = None

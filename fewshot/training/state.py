@@ -1,10 +1,10 @@
-"""Everything a run needs to go on where it stopped, and the running averages of an epoch."""
+"""Everything a run needs to go on where it stopped."""
 
 import logging
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any, Protocol, cast
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -13,7 +13,7 @@ from torch.optim import Optimizer
 from fewshot.errors import UserError
 from fewshot.training.alike import check_alike, check_stepped
 from fewshot.training.averaging import WeightAverage
-from fewshot.training.fabric import Fabric
+from fewshot.training.epoch_means import Averages
 from fewshot.training.fit import Summary
 from fewshot.training.monitor import Monitor
 from fewshot.training.rehearsal import stepped_state
@@ -55,61 +55,6 @@ class Progress:
                 )
         if math.isinf(self.seconds) or (self.epoch == epochs and not self.done):
             raise UserError("last.ckpt is at the end of the run, but not done: start anew.")
-
-
-class Averages:
-    """Means of the loss and the logs over an epoch's images, kept on the device.
-
-    Nothing is read back before `means`, so that a step does not wait for the device.
-    """
-
-    def __init__(self) -> None:
-        self._sums: dict[str, Tensor] = {}
-        self._weight = 0
-
-    def add(self, figures: Mapping[str, Tensor], weight: int) -> None:
-        """Detached scalars of one batch of `weight` images."""
-        for name, value in figures.items():
-            weighted = value.float() * weight
-            known = self._sums.get(name)
-            self._sums[name] = weighted if known is None else known + weighted
-        self._weight += weight
-
-    def means(self) -> dict[str, float]:
-        """The means so far; waits for the device."""
-        if not self._sums:
-            return {}
-        values: list[float] = torch.stack(list(self._sums.values())).tolist()
-        return {name: value / self._weight for name, value in zip(self._sums, values, strict=True)}
-
-    def mean(self, name: str) -> float:
-        """One of them; waits for the device."""
-        return float(self._sums[name]) / self._weight
-
-    def collect(self, fabric: Fabric) -> None:
-        """Give the main process the sums of all, and leave the others with none; waits for them."""
-        if fabric.world_size == 1 or not self._sums:
-            return
-        values = torch.stack(
-            [*self._sums.values(), torch.tensor(float(self._weight)).to(fabric.device)]
-        )
-        *sums, weight = (
-            cast(Tensor, fabric.all_reduce(values.double(), reduce_op="sum")).float().unbind()
-        )
-        ours = float(fabric.is_global_zero)
-        self._sums = {name: value * ours for name, value in zip(self._sums, sums, strict=True)}
-        self._weight = round(float(weight) * ours)
-
-    def state_dict(self) -> dict[str, Any]:
-        """Plain values and tensors."""
-        return {"sums": dict(self._sums), "weight": self._weight}
-
-    def load_state_dict(self, state: Mapping[str, Any], device: torch.device) -> None:
-        """Go on from saved values."""
-        if any(value.shape != () for value in state["sums"].values()) or state["weight"] < 0:
-            raise ValueError("its averages are no sums over images")
-        self._sums = {name: value.to(device).float() for name, value in state["sums"].items()}
-        self._weight = int(state["weight"])
 
 
 class Stateful(Protocol):

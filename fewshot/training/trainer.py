@@ -15,6 +15,7 @@ from fewshot.training.averaging import WeightAverage
 from fewshot.training.capturing import captured_where_safe
 from fewshot.training.checkpoint import Checkpoints
 from fewshot.training.compilation import check_compilable, compiled_encoder
+from fewshot.training.epoch_means import Averages
 from fewshot.training.feed import Feed
 from fewshot.training.fit import Fit, Summary, check_options
 from fewshot.training.hardware import Hardware
@@ -24,7 +25,7 @@ from fewshot.training.optimisation import build_optimizer
 from fewshot.training.placing import placed
 from fewshot.training.rehearsal import ALWAYS_LOGGED, check_logged
 from fewshot.training.schedules import Schedule, ScheduleSizes
-from fewshot.training.state import Averages, TrainingState
+from fewshot.training.state import TrainingState
 from fewshot.training.step import TrainingStep
 from fewshot.training.tracking import MetricsLog, epoch_bar, scalars
 

@@ -6,9 +6,10 @@ from torch import nn
 
 from fewshot.errors import UserError
 from fewshot.training.averaging import WeightAverage
+from fewshot.training.epoch_means import Averages
 from fewshot.training.monitor import Monitor
 from fewshot.training.schedules import Schedule, ScheduleSizes
-from fewshot.training.state import Averages, TrainingState
+from fewshot.training.state import TrainingState
 
 CPU = torch.device("cpu")
 
