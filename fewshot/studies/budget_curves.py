@@ -11,7 +11,7 @@ from fewshot.evaluation.intervals import over_runs
 from fewshot.reports.canvas import bare_axes, new_figure, save_figure, text_style
 from fewshot.reports.fonts import families
 from fewshot.reports.palette import FAINT, INK, class_colours
-from fewshot.studies.labels_worth import TRAINED, curves
+from fewshot.studies.paired_differences import TRAINED, curves
 
 
 def draw_curves(found: pd.DataFrame, figure: str, scratch: str, path: Path) -> None:

@@ -8,7 +8,7 @@ import pandas as pd
 
 from fewshot.experiment.artifacts import ExperimentFolder
 from fewshot.spreadsheet import read_csv
-from fewshot.studies.labels_worth import TRAINED
+from fewshot.studies.paired_differences import TRAINED
 from fewshot.studies.plan import PlannedRun
 from fewshot.studies.runs import figure, is_completed, read_results
 

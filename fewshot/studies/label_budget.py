@@ -11,15 +11,18 @@ import pandas as pd
 
 from fewshot.console import show
 from fewshot.errors import UserError
-from fewshot.reports.tables import markdown
+from fewshot.reports.tables import console
 from fewshot.spreadsheet import write_csv
 from fewshot.studies.arguments import options_of
 from fewshot.studies.budget_curves import draw_curves
+from fewshot.studies.budget_report import study_text, table_of
 from fewshot.studies.budget_rows import collected
+from fewshot.studies.budget_words import in_words
 from fewshot.studies.designs.described import described
 from fewshot.studies.designs.label_budget import SCRATCH, LabelBudget
 from fewshot.studies.engines.engine import build_engine
-from fewshot.studies.labels_worth import in_words, paired, sentences, worth
+from fewshot.studies.labels_worth import worth
+from fewshot.studies.paired_differences import TRAINED, paired
 
 
 def report(design: LabelBudget, found: pd.DataFrame, place: Path) -> str:
@@ -30,19 +33,14 @@ def report(design: LabelBudget, found: pd.DataFrame, place: Path) -> str:
     for file, table in (("runs", found), ("paired", differences), ("labels_worth", worths)):
         write_csv(table, place / f"{file}.csv")
     draw_curves(found, name, SCRATCH, place / "curves.png")
+    means = found.groupby("budget")["labels"].mean().sort_values()
+    labels = {str(budget): float(mean) for budget, mean in means.items()}
     budgets = [str(budget) for budget in design.budgets if budget is not None]
     budget = "10" if "10" in budgets else budgets[len(budgets) // 2]
-    told = list(sentences(worths, budget))
-    lines = "\n".join(in_words(differences, budget, SCRATCH))
-    best = f"{told[0]} It is the best of {len(told)} on the test split." if told else ""
-    (place / "study.md").write_text(
-        f"# Accuracy by labels a class\n\n{best}\n\n![curves](curves.png)\n\n"
-        f"In percentage points, paired by seed, with 95 % intervals:\n\n```\n{lines}\n```\n\n"
-        f"## Differences to training from scratch\n\n{markdown(differences)}\n\n"
-        f"## Labels saved\n\n{markdown(worths)}\n\n" + "\n\n".join(told) + "\n",
-        encoding="utf-8",
-    )
-    return f"{lines}\n\n{best}"
+    words = in_words(found, name, differences, worths, budget)
+    text = study_text(name, differences, worths, labels, words, SCRATCH)
+    (place / "study.md").write_text(text, encoding="utf-8")
+    return words.text or console(table_of(differences, TRAINED, labels, SCRATCH))
 
 
 def run_study(given: argparse.Namespace) -> None:

@@ -1,162 +1,153 @@
-"""What labels are worth: paired differences, and how many labels one way saves another."""
+"""How many labels one way saves another: read off the curve from scratch, with an interval."""
 
-from collections.abc import Iterator
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from scipy.optimize import isotonic_regression
+from scipy.special import stdtrit
 
-from fewshot import seeding
-from fewshot.evaluation.intervals import over_runs
+from fewshot.studies.paired_differences import TRAINED, curves
 
 Values = NDArray[np.float64]
 
-TRAINED = "fine-tuning"  # of scratch: training it all
-_RESAMPLED = 2000
-
-
-def curves(found: pd.DataFrame, figure: str) -> dict[tuple[str, str], pd.DataFrame]:
-    """{(method, way): a row a seed, a column a budget}, few labels first, from single runs."""
-    order = found.sort_values("labels")["budget"].unique()
-    return {
-        (str(method), str(way)): part.pivot(index="seed", columns="budget", values=figure).reindex(
-            columns=[budget for budget in order if budget in set(part["budget"])]
-        )
-        for (method, way), part in found.groupby(["method", "way"], sort=False)
-    }
-
-
-def paired(found: pd.DataFrame, figure: str, scratch: str) -> pd.DataFrame:
-    """A row a method, way and budget: its mean, and its difference to training from scratch.
-
-    Differences are taken seed by seed: `difference` to scratch with the same labels,
-    `difference_to_all` to scratch with the most; `..._ci95` are half widths by Student's t over the
-    seeds that both have, of which there are n_difference(_to_all); n: seeds of the row's own;
-    `above_zero`: whether the whole interval of the first is.
-    """
-    of = curves(found, figure)
-    base = of.get((scratch, TRAINED))
-    rows: list[dict[str, Any]] = []
-    for (method, way), curve in of.items():
-        for budget in curve.columns:
-            own = curve[budget].dropna()
-            mean, _, half = over_runs(own.to_numpy(float))
-            row = {"method": method, "way": way, "budget": budget, "mean": mean, "ci95": half}
-            if base is not None and curve is not base:
-                row |= _differences(own, base, str(budget))
-            rows.append(row | {"n": len(own)})
-    return pd.DataFrame(rows)
-
-
-def _differences(own: "pd.Series[Any]", base: pd.DataFrame, budget: str) -> dict[str, Any]:
-    row: dict[str, Any] = {}
-    for name, other in (("difference", budget), ("difference_to_all", base.columns[-1])):
-        if other not in base:
-            continue
-        pairs = (own - base[other]).dropna().to_numpy(float)
-        if len(pairs):
-            row[name], _, row[f"{name}_ci95"] = over_runs(pairs)
-            row[f"n_{name}"] = len(pairs)
-    if "difference" in row:
-        row["above_zero"] = bool(row["difference"] - row["difference_ci95"] > 0)
-    return row
-
-
-def in_words(table: pd.DataFrame, budget: str, scratch: str) -> list[str]:
-    """Each paired difference of a budget as a line, in percentage points, the largest first."""
-    if "difference" not in table:
-        return []
-    some = table[(table["budget"] == budget) & table["difference"].notna()]
-    some = some.sort_values("difference", ascending=False, kind="stable")
-    lines = []
-    for row in some.to_dict("records"):
-        half = 100 * row["difference_ci95"]
-        spread = f" ± {half:.1f}" if np.isfinite(half) else ""
-        who = "untrained encoder" if row["method"] == scratch else row["method"]
-        lines.append(
-            f"{who} ({row['way']}) - {scratch} at {budget} a class: "
-            f"{100 * row['difference']:+.1f}{spread}, n = {row['n_difference']:.0f}"
-        )
-    return lines
+FAR = 5  # budgets of a larger ratio say little of what lies between
 
 
 def worth(found: pd.DataFrame, figure: str, scratch: str) -> pd.DataFrame:
     """A row a method, way and budget: as many labels a class from scratch do as much.
 
-    same_as: read off the curve from scratch, smoothed to rise and interpolated over the logarithm
-    of labels: inf where its most labels do less, its fewest labels where even those do as much;
-    low, high: 95 % of resampled sets of n seeds lie between them; most: its most labels.
+    same_as: read off the curve from scratch, made to rise and interpolated over the logarithm of
+    labels; low, high: its 95 % interval, see `same_as`. Each of the three is 0 where it is below
+    the fewest labels that scratch had, inf where it is above the most. measured_below and
+    measured_above: the budgets of scratch that same_as lies between; coarse: whether it is a rough
+    guess, since these are far apart or its interval holds several; own: the row's mean figure; n:
+    seeds that have it and all of scratch.
     """
     of = curves(found, figure)
     base = of.get((scratch, TRAINED))
     if base is None:
         return pd.DataFrame()
     labels = found.groupby("budget")["labels"].mean()
+    known = labels[base.columns].to_numpy(float)
     rows = []
     for (method, way), curve in of.items():
         for budget in curve.columns if method != scratch else ():
             whole = pd.concat([curve[budget].rename("own"), base], axis=1).dropna()
             if len(whole) == 0:
                 continue
-            known = labels[base.columns].to_numpy(float)
             own, scores = whole["own"].to_numpy(float), whole[base.columns].to_numpy(float)
             same, low, high = same_as(own, scores, known)
             rows.append(
                 {"method": method, "way": way, "budget": budget, "labels": labels[budget]}
                 | {"own": own.mean(), "same_as": same, "low": low, "high": high}
-                | {"most": known[-1], "n": len(own)}
+                | {"fewest": known[0], "most": known[-1]}
+                | _neighbourhood(same, low, high, known)
+                | {"n": len(own)}
             )
     return pd.DataFrame(rows)
 
 
 def same_as(own: Values, scores: Values, labels: Values) -> tuple[float, float, float]:
-    """How many labels reach own's mean on the curve of scores, and 95 % of resampled seeds.
+    """How many labels reach own's mean on the curve of scores, and the ends of its 95 % interval.
 
-    own [S]: a figure a seed; scores [S, B]: of the same seeds at each of labels [B], rising.
+    own [S]: a figure a seed; scores [S, B]: of the same seeds at each of labels [B], rising. The
+    interval holds the numbers of labels at which the paired t test over seeds, of scores
+    interpolated seed by seed against own, finds no difference at the level of 5 %. 0 and inf
+    stand for fewer and more than any of labels; the ends of a single seed are nan.
     """
     estimate = labels_reaching(float(own.mean()), scores.mean(0), labels)
     if len(own) < 2:
         return estimate, float("nan"), float("nan")
-    draws = seeding.generator("resampled seeds", len(own)).integers(
-        len(own), size=(_RESAMPLED, len(own))
-    )
-    resampled = [labels_reaching(float(own[d].mean()), scores[d].mean(0), labels) for d in draws]
-    # quantiles that are values themselves, as some may be infinite
-    low, high = np.quantile(resampled, [0.025, 0.975], method="inverted_cdf")
-    return estimate, float(low), float(high)
+    apart = scores - own[:, None]
+    means = isotonic_regression(apart.mean(0)).x
+    bound = float(stdtrit(len(own) - 1, 0.975)) ** 2 / len(own)
+    # as the squared mean less what the test lets pass: negative where no difference is found
+    at_labels = means**2 - bound * apart.var(0, ddof=1)
+    ends = [estimate, *labels[at_labels <= 0], *_crossings(apart, means, bound, labels)]
+    low = 0.0 if at_labels[0] < 0 else float(min(ends))
+    high = float("inf") if at_labels[-1] < 0 else float(max(ends))
+    return estimate, low, high
+
+
+def _crossings(apart: Values, means: Values, bound: float, labels: Values) -> Values:
+    """The labels between those of [B] at which the test's answer changes.
+
+    apart [S, B]: scores less own. Between two budgets the mean difference is linear in the share of
+    the way, its variance quadratic.
+    """
+    start = (apart - apart.mean(0))[:, :-1]
+    step = np.diff(apart - apart.mean(0), axis=1)
+    free = len(apart) - 1
+    slope = np.diff(means)
+    square = slope**2 - bound * (step**2).sum(0) / free
+    linear = 2 * (means[:-1] * slope - bound * (start * step).sum(0) / free)
+    constant = means[:-1] ** 2 - bound * (start**2).sum(0) / free
+    # the form of the two roots that loses no digits; what is no root is nan or out of range
+    with np.errstate(invalid="ignore", divide="ignore"):
+        half = -(linear + np.copysign(np.sqrt(linear**2 - 4 * square * constant), linear)) / 2
+        shares = np.stack([half / square, constant / half])
+    logs = np.log(labels)
+    places = np.exp(logs[:-1] + np.clip(shares, 0, 1) * np.diff(logs))
+    return np.asarray(places[(shares >= 0) & (shares <= 1)])
 
 
 def labels_reaching(value: float, scores: Values, labels: Values) -> float:
-    """The fewest labels whose score, on the rising curve through scores [B], reaches the value."""
+    """The fewest labels whose score, on the rising curve through scores [B], reaches the value.
+
+    0 where even the fewest labels have more, inf where the most have less.
+    """
     rising = isotonic_regression(scores).x
     place = int(np.searchsorted(rising, value))
-    if place == 0:
-        return float(labels[0])
     if place == len(rising):
         return float("inf")
+    if place == 0:
+        return float(labels[0]) if value == rising[0] else 0.0
     share = (value - rising[place - 1]) / (rising[place] - rising[place - 1])
     steps = np.log(labels)
     return float(np.exp(steps[place - 1] + share * (steps[place] - steps[place - 1])))
 
 
-def sentences(worths: pd.DataFrame, budget: str) -> Iterator[str]:
-    """What the labels of a budget are worth, the best method and way first."""
-    if worths.empty:
-        return
-    some = worths[worths["budget"] == budget].sort_values("own", ascending=False, kind="stable")
-    for row in some.to_dict("records"):
-        low, high, same = (_count(row[name], row["most"]) for name in ("low", "high", "same_as"))
-        interval_text = f"95 % interval {low} to {high}, "
-        yield (
-            f"With {row['method']} and {row['way']}, {_count(row['labels'], row['most'])} labels "
-            f"a class do what {same} do from scratch "
-            f"({interval_text if row['n'] > 1 else ''}n = {row['n']})."
-        )
+def _neighbourhood(same: float, low: float, high: float, labels: Values) -> dict[str, Any]:
+    """Which of labels [B] an estimate lies between, and whether that is a rough guess."""
+    place = int(np.searchsorted(labels, same))
+    if not 0 < place < len(labels) or np.isclose(same, labels[place - 1 : place + 1]).any():
+        return {"measured_below": np.nan, "measured_above": np.nan, "coarse": False}
+    below, above = float(labels[place - 1]), float(labels[place])
+    within = int(((labels > low) & (labels < high)).sum())
+    coarse = above / below > FAR or within >= 2
+    return {"measured_below": below, "measured_above": above, "coarse": coarse}
 
 
-def _count(labels: float, most: float) -> str:
-    if np.isinf(labels):
-        return f"more than {most:,.0f}"
+def told(row: Mapping[Any, Any]) -> str:
+    """A row's same_as in words: two digits, and where it is a rough guess, between what."""
+    text = told_bound(row["same_as"], row)
+    if not row["coarse"]:
+        return text
+    below, above = count(row["measured_below"]), count(row["measured_above"])
+    return f"about {text} (interpolated between {below} and {above})"
+
+
+def told_interval(row: Mapping[Any, Any]) -> str:
+    """A row's 95 % interval in words; empty for a single seed."""
+    if np.isnan(row["low"]):
+        return ""
+    low, high = (told_bound(row[end], row) for end in ("low", "high"))
+    beyond = row["low"] == row["high"] and row["low"] in (0, np.inf)
+    return f"all of it {low}" if beyond else f"{low} to {high}"
+
+
+def told_bound(labels: float, row: Mapping[Any, Any]) -> str:
+    """One of a row's numbers of labels, of which two digits are told."""
+    if labels == 0:
+        return f"fewer than {count(row['fewest'])}"
+    if labels == np.inf:
+        return f"more than {count(row['most'])}"
+    return count(float(f"{labels:.2g}"))
+
+
+def count(labels: float) -> str:
+    """A number of labels a class, whole from ten on."""
     return f"{labels:,.0f}" if labels >= 10 else f"{labels:.2g}"

@@ -47,8 +47,8 @@ def test_a_study_and_the_same_study_interrupted(
     assert counts.loc["1", "rows"].tolist() == [3, 3]
     paired = pd.read_csv(place / "paired.csv")
     assert paired["n"].unique().tolist() == [2]
-    assert "4 labels a class do what" in console
-    assert "It is the best of 4 on the test split." in (place / "study.md").read_text()
+    assert "With rotation, 4 labels a class do what" in console
+    assert "- With rotation, 4 labels a class do what" in (place / "study.md").read_text()
     assert (place / "curves.png").read_bytes()[:4] == b"\x89PNG"
     made = list(in_process)
     pretrained = [name for name in made if name.startswith("rotation-") and "seed" not in name]
