@@ -48,7 +48,7 @@ def test_it_is_the_librarys(seed, rows, classes, whole_numbers, normalize, mean,
         value, mined = side(loss, miner, points, labels)
         (3 * value).backward()
         found.append((value.detach(), points.grad, torch.tensor(mined)))
-    exact = 1e-6 if dtype == torch.float32 else 1e-12
+    exact = 5e-6 if dtype == torch.float32 else 1e-12  # sums of hundreds of terms in other orders
     for own, theirs in zip(*found, strict=True):
         torch.testing.assert_close(own, theirs, rtol=exact, atol=exact)
 
