@@ -39,12 +39,12 @@ class Sampler(Protocol):
 class Trainable(Protocol):
     """What the trainer uses of an objective, an nn.Module called as `module(batch)`.
 
-    What an objective may also have, and the trainer then heeds: `before_step(step, total_steps)`,
-    called before each forward pass with the number of steps done so far and of those the run is to
-    have (for schedules of its own, such as a teacher's momentum); `after_step()`, called after each
-    optimiser step; `compares_within_batch = True`, where the loss compares a batch's images with
-    each other without `batch.gather`, so that several processes would be another method;
-    `needs_labels = True`, on the class, where training rows without a label are to be left out.
+    What it may also have, and the trainer then heeds: `before_step(step, total_steps)`, called
+    before each forward pass with the steps done so far and those of the run; `after_step()`, after
+    each optimiser step; on the class `compares_within_batch = True`, where the loss compares images
+    without `batch.gather`, which several processes would make another, and `needs_labels = True`;
+    for training/capture.py `step_is_apart()`, whether the step after a before_step does more than
+    others, and on the class `recordable_before_step = True`: it changes only tensors in place.
     """
 
     def __call__(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
@@ -190,7 +190,7 @@ class ObjectiveLike(Protocol):
 class Head(Protocol):
     """What evaluators classify embeddings with: a pure function, bound as a factory.
 
-    It may also have `transductive = True`: a query's scores depend on the other queries; `centred =
+    It may also have `transductive = True`: a query's scores depend on other queries; `centred =
     False`: features are not to be moved to the training rows' mean; `k`: support rows it needs;
     `fitted(support, labels, n_classes)`: scores(query) for export; `against`: see heads/against.py.
     """

@@ -27,6 +27,7 @@ class BYOL(Objective):
     """
 
     unsaved = ("slow_encoder", "slow_projection")
+    recordable_before_step = True  # which is for after_step alone
 
     def __init__(
         self,
@@ -80,5 +81,5 @@ class BYOL(Objective):
             (self.slow_encoder, self.encoder),
             (self.slow_projection, self.projection),
         ):
-            for mean, value in zip(slow.parameters(), fast.parameters(), strict=True):
-                mean.lerp_(value, 1 - self._share)
+            means, values = list(slow.parameters()), list(fast.parameters())
+            torch._foreach_lerp_(means, values, 1 - self._share)

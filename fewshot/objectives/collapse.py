@@ -69,19 +69,30 @@ class CollapseGuard(nn.Module):
         """Take back what `get_extra_state` gave."""
         self._steps, self._warned = int(state[0]), bool(state[1])
 
+    @property
+    def looks(self) -> bool:
+        """Whether the next step begins a window, and is looked at more closely."""
+        return self._steps % self.window == 0
+
     @torch.no_grad()
     def observe(self, loss: Tensor, embedding: Tensor) -> dict[str, Tensor]:
         """Look at a training step: its scalar loss and embedding [B, D] -> figures to log."""
-        if self._steps % self.window == 0:
+        if self.looks:
             # The singular values are too slow to take at every step.
             self.effective_rank.copy_(effective_rank(embedding))
             self._sums.zero_()
         now = spread(embedding)
         self._sums += torch.stack([loss.detach().float(), now])
+        return {"spread": now, "effective_rank": self.effective_rank.clone()}
+
+    def step_done(self, width: int) -> None:
+        """Count a step that was observed; at a window's end, judge. width: of the embedding.
+
+        Apart from `observe`, in which nothing is left that a recorded step would not repeat.
+        """
         self._steps += 1
         if self._steps % self.window == 0:
-            self._judge(embedding.shape[1])
-        return {"spread": now, "effective_rank": self.effective_rank.clone()}
+            self._judge(width)
 
     def _judge(self, width: int) -> None:
         loss, mean_spread = (self._sums / self.window).tolist()

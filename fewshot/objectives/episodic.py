@@ -45,6 +45,7 @@ class EpisodicObjective(Objective):
                     f"{name}.{option} is {value!r}: bind a whole number of {least} or more."
                 )
         self.n_way, self.n_shot, self.n_query = n_way, n_shot, n_query
+        self._ordered = False
 
     @abstractmethod
     def log_probabilities(self, support: Tensor, query: Tensor) -> Tensor:
@@ -85,10 +86,15 @@ class EpisodicObjective(Objective):
                 f"{name} learns from labels, but the training rows have none: bind "
                 "FashionDataset.label_column."
             )
-        support, query = batch.labels.split([self.n_way * self.n_shot, self.n_way * self.n_query])
+        if not self._ordered:
+            self._check_order(batch.labels, reason, remedy)
+        self._ordered = True  # a sampler draws all alike, and comparing would wait for a GPU
+
+    def _check_order(self, labels: Tensor, reason: str, remedy: str) -> None:
+        support, query = labels.split([self.n_way * self.n_shot, self.n_way * self.n_query])
         classes = support[:: self.n_shot]
         expected = [classes.repeat_interleave(n) for n in (self.n_shot, self.n_query)]
-        if not torch.equal(torch.cat(expected), batch.labels):
+        if not torch.equal(torch.cat(expected), labels):
             raise UserError(
                 f"{reason}, but the batch's labels are not ordered so (support {support.tolist()}, "
                 f"query {query.tolist()}); {remedy}"

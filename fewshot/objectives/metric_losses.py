@@ -40,15 +40,15 @@ def loss_of_labelled(
     if chosen is None:
         # Sorted labels have a pair alike, and a pair different, where neighbours are.
         steps = labels.sort().values.diff()
-        empty = not (bool((steps == 0).any()) and bool((steps != 0).any()))
+        some = (steps == 0).any() & (steps != 0).any()
     else:
         # Of pairs there are two lists each, alike and different; of triplets one list each.
         mined = len(chosen[0]) + (len(chosen[2]) if len(chosen) == 4 else 0)
-        logs["mined"] = torch.tensor(float(mined), device=embedding.device)
-        empty = mined == 0
-    logs["empty"] = torch.tensor(float(empty), device=embedding.device)
+        logs["mined"] = embedding.new_full((), mined, dtype=torch.float32)
+        some = logs["mined"] > 0
+    logs["empty"] = (~some).float()
     compares_beyond = [*loss.parameters(), *loss.buffers()]  # with proxies, or with a memory
-    if empty and not compares_beyond:
+    if not compares_beyond and not bool(some):
         return embedding.sum() * 0, logs
     value = _called("TripletNet.loss", loss, embedding, labels, chosen)
     # DynamicSoftMarginLoss keeps its histogram with the graph of the batch, which is freed.

@@ -1,5 +1,7 @@
 """Batches whose images and labels are mixtures of two; built as factory(num_classes=...)."""
 
+from typing import Any
+
 import gin
 import torch
 from torch import Tensor
@@ -8,9 +10,12 @@ from fewshot.errors import UserError
 
 
 class _Mixing:
-    """Applies one of torchvision's mixing transforms to a whole batch, or, at times, not.
+    """Mixes each image of a batch with the one before it, or, at times, leaves the batch alone.
 
-    Draws come from torch's global generator, which is re-seeded at the top of every step.
+    What is drawn, by torchvision's transform of that name, comes from torch's global generator,
+    which is re-seeded at the top of every step. It is drawn before a step and lies in a tensor that
+    stays in its place, so that a step recorded on a GPU follows it; a call without `draw` before it
+    draws for itself.
     """
 
     transform: str
@@ -24,18 +29,54 @@ class _Mixing:
                 f"{name}.alpha is {alpha} and probability {probability}: alpha must be above 0, "
                 "probability in [0, 1]."
             )
-        self._probability = probability
-        self._mix = getattr(v2, self.transform)(alpha=alpha, num_classes=num_classes)
+        self._num_classes, self._probability = num_classes, probability
+        self._transform = getattr(v2, self.transform)(alpha=alpha, num_classes=num_classes)
+        self._numbers = torch.zeros(6)
+        self.drawn: bool | None = None  # whether the step to come is mixed; None: not known yet
+
+    def draw(self, size: tuple[int, int], device: torch.device) -> None:
+        """Draw for the step to come; size: (height, width) of its images."""
+        numbers = self._draw(size)
+        self.drawn = numbers is not None
+        if self._numbers.device != device:
+            self._numbers = self._numbers.to(device)
+        if numbers is not None:
+            self._numbers.copy_(numbers, non_blocking=True)
 
     def __call__(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         """Float [B, C, H, W], int64 [B] -> mixed images, label shares float [B, num_classes].
 
         Both are returned as they came in a batch that is not mixed.
         """
-        if self._probability < 1 and torch.rand(()).item() >= self._probability:
+        mixed, numbers = self.drawn, self._numbers
+        if mixed is None:
+            drawn = self._draw((images.shape[-2], images.shape[-1]))
+            mixed = drawn is not None
+            numbers = numbers if drawn is None else drawn.to(images.device)
+        if not mixed:
             return images, labels
-        mixed: tuple[Tensor, Tensor] = self._mix(images, labels)
-        return mixed
+        shares = images.new_zeros(len(labels), self._num_classes, dtype=torch.float32)
+        shares.scatter_(1, labels.unsqueeze(1), 1.0)
+        return self._mixed(images, numbers), _blended(shares, numbers)
+
+    def _draw(self, size: tuple[int, int]) -> Tensor | None:
+        """Six numbers: the share of the image itself, of the other, and the other's rectangle.
+
+        None for a batch that is left alone.
+        """
+        if self._probability < 1 and torch.rand(()).item() >= self._probability:
+            return None
+        found: dict[str, Any] = self._transform.make_params([torch.empty(0, 1, *size)])
+        share: float = found["lam"] if "lam" in found else found["lam_adjusted"]
+        return torch.tensor([share, 1.0 - share, *found.get("box", (0, 0, 0, 0))])
+
+    def _mixed(self, images: Tensor, numbers: Tensor) -> Tensor:
+        raise NotImplementedError
+
+
+def _blended(values: Tensor, numbers: Tensor) -> Tensor:
+    """Each row with the one before it."""
+    return values.roll(1, 0).mul_(numbers[1]).add_(values.mul(numbers[0]))
 
 
 @gin.register
@@ -48,6 +89,9 @@ class MixUp(_Mixing):
 
     transform = "MixUp"
 
+    def _mixed(self, images: Tensor, numbers: Tensor) -> Tensor:
+        return _blended(images, numbers)
+
 
 @gin.register
 class CutMix(_Mixing):
@@ -58,3 +102,34 @@ class CutMix(_Mixing):
     """
 
     transform = "CutMix"
+
+    def _mixed(self, images: Tensor, numbers: Tensor) -> Tensor:
+        left, top, right, bottom = numbers[2:].unbind()
+        rows, columns = (
+            torch.arange(side, device=images.device, dtype=torch.float32)
+            for side in images.shape[-2:]
+        )
+        down, across = (rows >= top) & (rows < bottom), (columns >= left) & (columns < right)
+        return torch.where(down[:, None] & across, images.roll(1, 0), images)
+
+
+class MixesBatches:
+    """What an objective with a `mix` does around a step; a mix may be any callable."""
+
+    recordable_before_step = True  # forward reads a tensor that a draw fills
+    mix: Any
+    inputs: Any
+
+    def before_step(self, step: int, total_steps: int) -> None:  # noqa: ARG002
+        """Draw what the next batch is mixed by."""
+        if isinstance(self.mix, _Mixing):
+            self.mix.draw(self.inputs.size, self.inputs.scale.device)
+
+    def step_is_apart(self) -> bool:
+        """Whether the next batch is one of those that are not mixed."""
+        return isinstance(self.mix, _Mixing) and self.mix.drawn is False
+
+    def after_step(self) -> None:
+        """What was drawn is used up."""
+        if isinstance(self.mix, _Mixing):
+            self.mix.drawn = None

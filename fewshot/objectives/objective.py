@@ -25,7 +25,8 @@ class Objective(nn.Module, ABC):
     and image_size. inputs: factory of Inputs, called with spec (default @Inputs).
     A subclass implements `forward`, and `scores(uint8 [B, C, H, W]) -> [B, classes]` if it
     classifies. Set in a subclass: `layout`, the order of batches it needs (see
-    interfaces.Sampler), `compares_within_batch` and `needs_labels` (see interfaces.Trainable),
+    interfaces.Sampler), `compares_within_batch`, `needs_labels` and `recordable_before_step` (see
+    interfaces.Trainable),
     where a part of it makes the embedding (a Projection) or the scores (a Classifier) that part's
     name in `embedded_by` and `scored_by`, and in `unsaved` the names of parts that training alone
     needs, such as a momentum teacher: --resume finds them, model.mdl goes without. Raises UserError
@@ -35,6 +36,7 @@ class Objective(nn.Module, ABC):
     layout = "image"
     compares_within_batch = False
     needs_labels = False
+    recordable_before_step = False
     # the parts that model.mdl can build again, see interfaces.Savable
     embedded_by = ""
     scored_by = ""
@@ -67,6 +69,10 @@ class Objective(nn.Module, ABC):
 
     def before_step(self, step: int, total_steps: int) -> None:
         """Called before every forward pass in training, step from 0: schedules of its own."""
+
+    def step_is_apart(self) -> bool:
+        """Whether the next step does what a recorded one would not; asked after before_step."""
+        return False
 
     def after_step(self) -> None:
         """Called after every optimiser step: momentum encoders, queues."""

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from fewshot.batch import Batch, DataSpec
 from fewshot.objectives.objective import Objective
+from fewshot.objectives.view_losses import NTXent
 from fewshot.objectives.views import check_augmented, loss_of_views
 
 
@@ -15,8 +16,8 @@ from fewshot.objectives.views import check_augmented, loss_of_views
 class SimCLR(Objective):
     """Two views of an image agree, views of different images do not (https://arxiv.org/abs/2002.05709).
 
-    The projection (with BatchNorm) and the NT-Xent loss are lightly's; features for other
-    tasks are the encoder's, before the projection. Negatives are all other views of the batch, on
+    The projection (with BatchNorm) is lightly's; features for other tasks are the encoder's,
+    before the projection. Negatives are all other views of the batch, on
     every device. hidden_size, projection_size: widths of the projection; temperature: of the
     loss.
     """
@@ -32,13 +33,13 @@ class SimCLR(Objective):
     ) -> None:
         super().__init__(spec, encoder, inputs)
         check_augmented(self)
-        from lightly.loss import NTXentLoss  # 4 s to import: only where it is used
+        # 4 s to import: only where it is used
         from lightly.models.modules.heads import SimCLRProjectionHead
 
         self.projection = SimCLRProjectionHead(
             self.encoder.num_features, hidden_size, projection_size
         )
-        self.loss = NTXentLoss(temperature=temperature)
+        self.loss = NTXent(temperature)
 
     def forward(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
         """NT-Xent of the projections of two augmented views; `spread` shows a collapse."""

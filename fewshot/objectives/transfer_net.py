@@ -15,6 +15,7 @@ from fewshot.models.model_file import load_model
 from fewshot.models.parts import Classifier
 from fewshot.models.reuse import inherit, reusing
 from fewshot.objectives.auxiliary import AuxiliaryClassifiers
+from fewshot.objectives.mixing import MixesBatches
 from fewshot.objectives.objective import Objective
 from fewshot.objectives.reused_parts import built_classifier, reused_classifier
 
@@ -22,7 +23,7 @@ Factory = Callable[..., Any]
 
 
 @gin.register
-class TransferNet(Objective):
+class TransferNet(MixesBatches, Objective):
     """Encoder and classifier, trained on labels.
 
     encoder: factory; None rebuilds that of the saved model. classifier: factory (default

@@ -112,6 +112,14 @@ class TripletNet(Objective):
                 logs |= self.guard.observe(loss, embedding)
         return loss, logs
 
+    def step_is_apart(self) -> bool:
+        """Whether the guard looks closely, which waits for the device."""
+        return self.guard.looks
+
+    def after_step(self) -> None:
+        """Let the guard count and judge."""
+        self.guard.step_done(self.projection.width)
+
     def parameter_groups(self) -> list[dict[str, Any]]:
         """The network, and apart from it the loss's own parameters, see `Proxies`."""
         (group,) = super().parameter_groups()

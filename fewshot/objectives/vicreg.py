@@ -8,6 +8,7 @@ from torch import Tensor
 
 from fewshot.batch import Batch, DataSpec
 from fewshot.objectives.objective import Objective
+from fewshot.objectives.view_losses import VarianceInvarianceCovariance
 from fewshot.objectives.views import check_augmented, loss_of_views
 
 
@@ -15,8 +16,8 @@ from fewshot.objectives.views import check_augmented, loss_of_views
 class VICReg(Objective):
     """Two views agree while each dimension keeps its spread (https://arxiv.org/abs/2105.04906).
 
-    The projection (with BatchNorm) and the loss are lightly's, variance and covariance taken
-    over the batches of all devices; features for other tasks are the encoder's. hidden_size,
+    The projection (with BatchNorm) is lightly's, variance and covariance are taken over the
+    batches of all devices; features for other tasks are the encoder's. hidden_size,
     projection_size: widths of the projection.
     """
 
@@ -30,13 +31,13 @@ class VICReg(Objective):
     ) -> None:
         super().__init__(spec, encoder, inputs)
         check_augmented(self)
-        from lightly.loss import VICRegLoss  # 4 s to import: only where it is used
+        # 4 s to import: only where it is used
         from lightly.models.modules.heads import VICRegProjectionHead
 
         self.projection = VICRegProjectionHead(
             self.encoder.num_features, hidden_size, projection_size
         )
-        self.loss = VICRegLoss()
+        self.loss = VarianceInvarianceCovariance()
 
     def forward(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
         """The VICReg loss of the projections of two augmented views; `spread` shows a collapse."""

@@ -27,8 +27,9 @@ class CapturedStep:
     What comes before is done on the recorder's stream as ordinary steps of the run. Forward and
     backward are recorded; clipping and optimiser, too, unless a scaler decides whether there is a
     step or the optimiser is not one of DeviceRates. Batches of another size, as at an epoch's end,
-    are ordinary steps. A step that cannot be recorded stays ordinary: `refused` is called once with
-    the reason. All ways have the same arithmetic, so that a resumed run need not care.
+    and those of which the objective says so, are ordinary steps. A step that cannot be recorded
+    stays ordinary: `refused` is called once with the reason. All ways have the same arithmetic, so
+    that a resumed run need not care.
     """
 
     def __init__(
@@ -56,6 +57,8 @@ class CapturedStep:
         self._step.before(step, total_steps)
         if self._rates is not None:
             self._rates.load()
+        if self._step.is_apart():
+            return self._beside(batch)
         if not self._reasons and self._recording is None and len(batch) > self._largest:
             # a run that goes on may begin with the short last batch of an epoch
             self._shape, self._largest, self._warmed = _shape(batch), len(batch), 0
@@ -71,6 +74,13 @@ class CapturedStep:
     def close(self) -> None:
         """Give back the memory of the recording."""
         self._recording = None
+
+    def _beside(self, batch: Batch) -> dict[str, Tensor]:
+        """A step that the objective wants to have done apart, on the stream of the others."""
+        with self._recorder.apart():
+            logs = self._ordinary(batch)
+        self._step.after()
+        return logs
 
     def _ordinary(self, batch: Batch) -> dict[str, Tensor]:
         logs = self._step.gradients(batch)

@@ -54,10 +54,20 @@ def _hindrance(objective: nn.Module, hardware: Hardware) -> str:
         return "several processes share each step"
     if hardware.compiled:
         return "Hardware.compiled is True"
-    before = getattr(type(objective), "before_step", None)
-    if before is not None and before is not Objective.before_step:
+    if not _before_step_is_recordable(type(objective)):
         return "its before_step may change what a step does"
     return ""
+
+
+def _before_step_is_recordable(kind: type) -> bool:
+    """Whether it does nothing, or its own class, or one derived of that, says so of it."""
+    for part in kind.__mro__:
+        told = vars(part).get("recordable_before_step")
+        if told is not None or part is Objective:
+            return bool(told) or part is Objective
+        if "before_step" in vars(part):
+            return False
+    return True
 
 
 def _refuse(objective: nn.Module, reason: str, wanted: bool | None, augmenting: bool) -> None:

@@ -44,6 +44,7 @@ class TrainingStep:
         self._clip_norm = clip_norm
         self._before_step = getattr(objective, "before_step", None)
         self._after_step = getattr(objective, "after_step", None)
+        self._is_apart = getattr(objective, "step_is_apart", None)
         self.objective, self.optimizer = objective, optimizer
         self._module, self._optimizer = fabric.setup(BatchForward(objective), optimizer)
 
@@ -63,6 +64,10 @@ class TrainingStep:
         """What the objective does before a step."""
         if self._before_step is not None:
             self._before_step(step, total_steps)
+
+    def is_apart(self) -> bool:
+        """Whether the step to come does what a recording of others would not repeat."""
+        return self._is_apart is not None and bool(self._is_apart())
 
     def gradients(self, batch: Batch) -> dict[str, Tensor]:
         """Forward and backward: the gradients where parameters have them, the logs returned."""

@@ -1,6 +1,9 @@
+from functools import partial
+
 import pytest
 import torch
 from torch.nn import functional as F
+from torchvision.transforms import v2
 
 from fewshot.errors import UserError
 from fewshot.objectives.mixing import CutMix, MixUp
@@ -47,3 +50,51 @@ def test_mixing_leaves_batches_alone_as_often_as_bound(mixing):
     assert 0.18 < sum(mixed) / 400 < 0.32
     with pytest.raises(UserError, match=rf"{mixing.__name__}\.alpha is 0 and probability 1"):
         mixing(num_classes=3, alpha=0)
+
+
+@pytest.mark.parametrize("mixing", [MixUp, CutMix])
+def test_mixtures_are_torchvisions_bit_for_bit(mixing):
+    seen = torch.randn(5, 3, 9, 14).to(memory_format=torch.channels_last)
+    labels = torch.tensor([0, 3, 1, 2, 2])
+    theirs = getattr(v2, mixing.__name__)(alpha=0.7, num_classes=4)
+    for seed in range(20):
+        torch.manual_seed(seed)
+        expected = theirs(seen, labels)
+        torch.manual_seed(seed)
+        mixed = mixing(num_classes=4, alpha=0.7)(seen, labels)
+        assert all(torch.equal(one, other) for one, other in zip(mixed, expected, strict=True))
+
+
+@pytest.mark.parametrize("mixing", [MixUp, CutMix])
+def test_what_is_drawn_before_a_step_is_what_would_be_drawn_in_it(mixing):
+    one, two = (
+        TransferNet(spec(), ToyEncoder, mix=partial(mixing, probability=0.5)).eval()
+        for _ in range(2)
+    )
+    two.load_state_dict(one.state_dict())
+    apart = set()
+    for seed in range(12):
+        torch.manual_seed(seed)
+        expected = one(batch())[0]
+        torch.manual_seed(seed)
+        two.before_step(seed, 12)
+        apart.add(two.step_is_apart())
+        torch.rand(3)
+        assert torch.equal(two(batch())[0], expected)
+        two.after_step()
+        torch.manual_seed(seed)
+        assert torch.equal(two(batch())[0], expected)  # which drew for itself again
+        assert not one.step_is_apart()
+    assert apart == {True, False}
+
+
+def test_a_mix_of_ones_own_is_called_as_it_is():
+    def mix(images, labels):
+        return images.flip(0), labels.flip(0)
+
+    objective = TransferNet(spec(), ToyEncoder, mix=lambda num_classes: mix).eval()
+    objective.before_step(0, 1)
+    assert not objective.step_is_apart()
+    loss, _ = objective(batch())
+    objective.after_step()
+    torch.testing.assert_close(loss, TransferNet.forward(objective, batch())[0])

@@ -83,6 +83,7 @@ def train(net, sampler, steps=30):
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
+        net.after_step()
         found.append((loss.item(), {name: float(value) for name, value in logs.items()}))
     return found
 
@@ -334,6 +335,7 @@ def test_a_resumed_net_goes_on_alike():
     batch = batch_of(triplets().batches(3)[0], images, labels)
     for name, value in whole(batch)[1].items():
         assert torch.equal(value, second(batch)[1][name]), name
+    whole.after_step()
     assert torch.equal(whole.guard.get_extra_state(), torch.tensor([4, 0]))
 
 
