@@ -10,9 +10,7 @@ import pandas as pd
 from fewshot.reports.tables import markdown
 from fewshot.studies.budget_words import Words, points
 from fewshot.studies.labels_worth import FAR, count, told_bound, told_interval
-from fewshot.studies.paired_differences import LEVEL, TRAINED
-
-UNTRAINED = "untrained encoder"  # what heads on frozen features have from scratch
+from fewshot.studies.paired_differences import LEVEL, TRAINED, UNTRAINED
 
 _FILES = """\
 - `runs.csv`, a row a run, of a probe a head and budget: `budget` as it was asked for; `rows`, how

@@ -12,6 +12,7 @@ from fewshot.evaluation.intervals import over_runs
 Values = NDArray[np.float64]
 
 TRAINED = "fine-tuning"  # of scratch: training it all
+UNTRAINED = "untrained encoder"  # what heads on frozen features have from scratch
 LEVEL = 0.05  # of the tests
 
 
