@@ -5,12 +5,14 @@
 
 import argparse
 import sys
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
 
 from fewshot.console import show
 from fewshot.errors import UserError
+from fewshot.experiment.files import write_atomically
 from fewshot.reports.tables import console
 from fewshot.spreadsheet import write_csv
 from fewshot.studies.arguments import options_of
@@ -31,15 +33,15 @@ def report(design: LabelBudget, found: pd.DataFrame, place: Path) -> str:
     name = design.figure
     differences, worths = paired(found, name, SCRATCH), worth(found, name, SCRATCH)
     for file, table in (("runs", found), ("paired", differences), ("labels_worth", worths)):
-        write_csv(table, place / f"{file}.csv")
-    draw_curves(found, name, SCRATCH, place / "curves.png")
+        write_atomically(place / f"{file}.csv", partial(write_csv, table))
+    write_atomically(place / "curves.png", partial(draw_curves, found, name, SCRATCH))
     means = found.groupby("budget")["labels"].mean().sort_values()
     labels = {str(budget): float(mean) for budget, mean in means.items()}
     budgets = [str(budget) for budget in design.budgets if budget is not None]
     budget = "10" if "10" in budgets else budgets[len(budgets) // 2]
     words = in_words(found, name, differences, worths, budget)
     text = study_text(name, differences, worths, labels, words, SCRATCH)
-    (place / "study.md").write_text(text, encoding="utf-8")
+    write_atomically(place / "study.md", lambda path: path.write_text(text, encoding="utf-8"))
     return words.text or console(table_of(differences, TRAINED, labels, SCRATCH))
 
 

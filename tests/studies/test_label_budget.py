@@ -4,7 +4,10 @@ import pandas as pd
 import pytest
 
 from fewshot.__main__ import main
-from fewshot.studies import runs
+from fewshot.errors import UserError
+from fewshot.studies import label_budget, runs
+from fewshot.studies.designs.label_budget import LabelBudget
+from tests.studies.budget_runs import whole_study
 
 STUDY = """
 LabelBudget.pretext = {'rotation': ['configs/rotation.gin', '%(folder)s/pretraining.gin']}
@@ -102,3 +105,40 @@ def test_nothing_to_show_and_a_failed_run(arguments, tmp_path, in_process, capsy
     assert "not completed, for the reasons above: rotation-" in errors
     found = pd.read_csv(tmp_path / "out" / "little-shop" / "runs.csv")
     assert found["method"].unique().tolist() == ["scratch"], "the others are not kept from running"
+
+
+def reported(found, place):
+    design = LabelBudget({"rotation": ["a.gin"]}, ["b.gin"], ["c.gin"], budgets=(1, 2, 5, 10))
+    return label_budget.report(design, found, place)
+
+
+def test_the_report_of_what_there_is_can_be_made_again(tmp_path, monkeypatch):
+    found = whole_study()
+    told = reported(found, tmp_path)
+    kept = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    assert sorted(kept) == ["curves.png", "labels_worth.csv", "paired.csv", "runs.csv", "study.md"]
+    assert reported(found, tmp_path) == told
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == kept
+    assert told.startswith("Fine-tuned with 10 labels a class") and told in _unlisted(
+        kept["study.md"].decode()
+    )
+
+    def full(*_given):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(label_budget, "draw_curves", full)
+    with pytest.raises(UserError, match=r"curves\.png"):
+        reported(found, tmp_path)
+    assert (tmp_path / "curves.png").read_bytes() == kept["curves.png"], "not half of a new one"
+
+
+def _unlisted(text):
+    lines = [line.removeprefix("- ") for line in text.splitlines() if line]
+    return "\n".join(lines)
+
+
+def test_of_a_study_without_scratch_yet_the_means_are_told(tmp_path):
+    found = whole_study()
+    told = reported(found[found["method"] == "rotation"], tmp_path)
+    assert "labels a class" in told and "rotation" in told and "scratch" not in told
+    assert (tmp_path / "labels_worth.csv").read_text().strip() == ""
