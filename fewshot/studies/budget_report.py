@@ -43,7 +43,7 @@ def study_text(
         "brackets the difference to training from scratch on the same labels, paired by seed, with "
         f"its 95 % interval by Student's t. A star: it holds at the level of {level} when p is "
         "adjusted by Holm for all methods fine-tuned at that budget, or all heads at it; "
-        "budgets are not adjusted for one another.",
+        "neither budgets are adjusted for one another nor any interval for the others.",
         "![curves](curves.png)",
     ]
     for way in sorted(differences["way"].unique(), key=lambda way: way != TRAINED):

@@ -54,6 +54,8 @@ def test_the_report_has_all_parts_in_order_and_no_raw_rows():
     parts = [
         "# Test top1 by labels a class",
         "means over n = 4 seeds",
+        "adjusted by Holm for all methods fine-tuned at that budget, or all heads at it; neither "
+        "budgets are adjusted for one another nor any interval for the others.",
         "![curves](curves.png)",
         "## fine-tuning\n",
         "## k-NN on frozen features\n",
