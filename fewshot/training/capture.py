@@ -72,8 +72,9 @@ class CapturedStep:
         return logs
 
     def close(self) -> None:
-        """Give back the memory of the recording."""
+        """Give back the memory of the recording, and what else is held."""
         self._recording = None
+        self._step.close()
 
     def _beside(self, batch: Batch) -> dict[str, Tensor]:
         """A step that the objective wants to have done apart, on the stream of the others."""

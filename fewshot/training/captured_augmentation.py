@@ -48,6 +48,11 @@ class CapturedAugmentation:
         replay()
         return detached_copy(views)
 
+    def close(self) -> None:
+        """Give back the memory of the recordings; what is called from then on is as it ever was."""
+        self._recordings.clear()
+        self._reasons.append("training is over")
+
     def _watched(self, images: Tensor, keys: Tensor, looks: bool) -> Tensor:
         with self._recorder.apart(), torch.no_grad():
             if not looks:

@@ -1,6 +1,7 @@
 """Whether a run's training step is captured, and what is when it cannot be."""
 
 import logging
+from collections.abc import Callable
 
 from torch import nn
 
@@ -39,7 +40,7 @@ def captured_where_safe(
     def refuse(reason: str) -> None:
         _refuse(objective, reason, wanted, augmenting)
         if augmenting:
-            _capture_augmentation(objective, recorder, hardware)
+            step.when_closed(_capture_augmentation(objective, recorder, hardware))
 
     if reason:
         refuse(reason)
@@ -81,7 +82,20 @@ def _refuse(objective: nn.Module, reason: str, wanted: bool | None, augmenting: 
     logger.info("the training step of %s is not captured: %s%s", name, reason, rest)
 
 
-def _capture_augmentation(objective: nn.Module, recorder: Recorder, hardware: Hardware) -> None:
-    # found before the class's own; modules do not mind
+def _capture_augmentation(
+    objective: nn.Module, recorder: Recorder, hardware: Hardware
+) -> Callable[[], None]:
+    """Call the result to have the objective, and the device's memory, as before."""
+    before = vars(objective).get("augment")
     captured = CapturedAugmentation(objective, recorder, hardware.device)
+    # found before the class's own; modules do not mind
     object.__setattr__(objective, "augment", captured)
+
+    def release() -> None:
+        captured.close()
+        if before is None:
+            object.__delattr__(objective, "augment")
+        else:
+            object.__setattr__(objective, "augment", before)
+
+    return release

@@ -1,5 +1,7 @@
 """One optimiser step: forward, backward, clip, move."""
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
@@ -46,6 +48,7 @@ class TrainingStep:
         self._after_step = getattr(objective, "after_step", None)
         self._is_apart = getattr(objective, "step_is_apart", None)
         self.objective, self.optimizer = objective, optimizer
+        self._releases: list[Callable[[], None]] = []
         self._module, self._optimizer = fabric.setup(BatchForward(objective), optimizer)
 
     def __call__(self, batch: Batch, step: int, total_steps: int) -> dict[str, Tensor]:
@@ -100,8 +103,14 @@ class TrainingStep:
             with torch.no_grad():
                 self._after_step()
 
+    def when_closed(self, release: Callable[[], None]) -> None:
+        """Have something released once training is over."""
+        self._releases.append(release)
+
     def close(self) -> None:
-        """Nothing is held."""
+        """Training is over."""
+        while self._releases:
+            self._releases.pop()()
 
     def _weight(self, batch: Batch) -> float:
         """By which means over parts of different sizes average to the mean over the whole batch.

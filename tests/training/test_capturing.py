@@ -11,7 +11,7 @@ from fewshot.training.captured_augmentation import CapturedAugmentation
 from fewshot.training.capturing import captured_where_safe
 from fewshot.training.schedules import WarmupCosine
 from tests.training.tape import Tape
-from tests.training.test_capture import Net
+from tests.training.test_capture import Net, batches
 from tests.training.tiny_training import TinyDataset, cpu_trainer, make_fit
 
 
@@ -144,6 +144,26 @@ def test_what_a_step_logs_is_tried_before_anything_is_captured(monkeypatch, tmp_
         def before_step(self, step, total_steps):
             pass
 
-    monkeypatch.setattr(capturing, "recorder_for", lambda device: OnAStream())
-    net = trained(tmp_path / "run", Stepping(), select_by="train/top1")
-    assert isinstance(net.augment, CapturedAugmentation)
+    tape = OnAStream()
+    monkeypatch.setattr(capturing, "recorder_for", lambda device: tape)
+    trained(tmp_path / "run", Stepping(), select_by="train/top1")
+    assert tape.replays > 0
+
+
+def test_what_is_captured_is_given_back_when_training_is_over(tape, tmp_path, monkeypatch):
+    held = []
+
+    class Following(CapturedAugmentation):
+        def __init__(self, *given):
+            super().__init__(*given)
+            held.append(self)
+
+    monkeypatch.setattr(capturing, "CapturedAugmentation", Following)
+    net = trained(tmp_path / "run", Counting())
+    assert [len(captured._recordings) for captured in held] == [0]
+    assert "augment" not in vars(net)
+    replays, batch = tape.replays, next(iter(batches()))
+    assert torch.equal(
+        held[0](batch.images, batch.keys), net.augment(batch.images, batch.keys)
+    )  # by one who kept it
+    assert tape.replays == replays > 0
