@@ -59,7 +59,7 @@ class Batch:
             None if self.labels is None else self.labels.pin_memory(),
             self.rows.pin_memory(),
             self.keys.pin_memory(),
-            self.share,
+            None if self.share is None else self.share.pinned(),
         )
 
     @property

@@ -57,6 +57,14 @@ class Share:
         """Images of the whole batch."""
         return len(self.rows)
 
+    def pinned(self) -> "Share":
+        """The same in memory from which a GPU copies while it computes; places stay."""
+        moved = [
+            None if part is None else part.pin_memory()
+            for part in (self.labels, self.rows, self.keys)
+        ]
+        return Share(self.places, *moved)
+
     def to(self, device: torch.device | str) -> "Share":
         """The same on another device."""
         moved: Sequence[Any] = [

@@ -52,6 +52,7 @@ class Feed:
         self._resident = resident
         self._on_device: Tensor | None = None  # every image, once they are there
         self._labels: Tensor | None = None
+        self._places: dict[tuple[int, torch.device], Tensor] = {}
         if dataset.class_names:
             self._labels = torch.from_numpy(np.ascontiguousarray(dataset.labels))
 
@@ -145,11 +146,19 @@ class Feed:
         none = torch.empty(0, dtype=torch.uint8)
         if self._world_size == 1:
             return Batch(none, labels, rows, keys)
-        inside = rank_slice(len(rows), self._sampler.sections, self._rank, self._world_size)
-        places = torch.from_numpy(inside).to(rows.device)
-        share = Share(places, labels, rows, keys)
+        places = self._inside(len(rows), rows.device)
+        # where the batch will be, so that it need not be moved there with every batch
+        share = Share(self._inside(len(rows), self._device), labels, rows, keys)
         mine = None if labels is None else labels[places]
         return Batch(none, mine, rows[places], keys[places], share)
+
+    def _inside(self, size: int, device: torch.device) -> Tensor:
+        """Where this process's images stand in a batch of that size; made once."""
+        known = self._places.get((size, device))
+        if known is None:
+            inside = rank_slice(size, self._sampler.sections, self._rank, self._world_size)
+            known = self._places[size, device] = torch.from_numpy(inside).to(device)
+        return known
 
     def _gather(self, rows: IntArray, epoch: int, first: int) -> Batch:
         index = torch.from_numpy(np.ascontiguousarray(rows))

@@ -135,3 +135,35 @@ def test_alike_images_are_found_one_a_batch_as_well():
         Feed(dataset, TinySampler(size=1), 3, CPU).check_images(0)
     dataset._images[7] = 1
     Feed(dataset, TinySampler(size=24), 3, CPU).check_images(0)
+
+
+@pytest.mark.parametrize("resident", [True, False])
+def test_places_in_a_batch_are_made_and_moved_once(monkeypatch, resident):
+    made = []
+
+    def counted(size, *how):
+        made.append(size)
+        return rank_slice(size, *how)
+
+    monkeypatch.setattr("fewshot.training.feed.rank_slice", counted)
+    feed = Feed(TinyDataset(), TinySampler(size=5), 3, CPU, 1, 2, resident=resident)
+    for epoch in range(3):
+        shares = [batch.share for batch in feed.batches(epoch)]
+        assert all(share.places is shares[0].places for share in shares[:-1])
+    assert made == [5, 4]  # whole batches, and the rest of an epoch
+
+
+def test_a_part_is_pinned_with_what_all_know_of_the_batch(monkeypatch):
+    pinned = []
+
+    def pin(tensor):
+        pinned.append(tensor.shape)
+        return tensor.clone()
+
+    monkeypatch.setattr(torch.Tensor, "pin_memory", pin)
+    part = next(Feed(TinyDataset(), TinySampler(size=6), 3, CPU, 0, 2).batches(0))
+    held = part.pinned()
+    assert pinned == [(3, 3, 6, 6), (3,), (3,), (3, 3), (6,), (6,), (6, 3)]
+    assert held.share.places is part.share.places
+    for name in ("labels", "rows", "keys"):
+        assert torch.equal(getattr(held.whole, name), getattr(part.whole, name))
