@@ -59,11 +59,8 @@ class Share:
 
     def pinned(self) -> "Share":
         """The same in memory from which a GPU copies while it computes; places stay."""
-        moved = [
-            None if part is None else part.pin_memory()
-            for part in (self.labels, self.rows, self.keys)
-        ]
-        return Share(self.places, *moved)
+        labels = None if self.labels is None else self.labels.pin_memory()
+        return Share(self.places, labels, self.rows.pin_memory(), self.keys.pin_memory())
 
     def to(self, device: torch.device | str) -> "Share":
         """The same on another device."""

@@ -12,13 +12,12 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from fewshot.heads.geometry import full_precision
+from fewshot.heads.room import Room
 from fewshot.heads.screening import Block, Pairs, References, Screen
 from fewshot.progress import ProgressBar
 
-# Numbers in a block of references, of distances, or of differences: on a processor 16 MB in
-# float32, which stay near it.
+# Numbers in a block on a processor: 16 MB in float32, which stay near it; see Room.
 _BLOCK = 2**22
-_DEVICE_BLOCK = 2**24
 _QUERY_CHUNK = 1024
 # Queries whose findings are kept at a time, and pairs found before they are settled.
 _QUERIES = 2**12
@@ -76,14 +75,6 @@ def search(
     return Nearest(*(torch.cat([getattr(part, name) for part in parts]) for name in columns))
 
 
-def _rows_of_a_block(features: Tensor, n_classes: int) -> int:
-    """How many references make a block, their distances to a chunk of the queries, too."""
-    most = _DEVICE_BLOCK if features.is_cuda else _BLOCK
-    chunk = max(_QUERY_CHUNK, features.shape[1])
-    # limits of thousands of classes are not worth it for fewer references than that
-    return max(1, most // chunk, min(4 * n_classes, _DEVICE_BLOCK // chunk))
-
-
 class _Search:
     """Of some queries, through blocks of references."""
 
@@ -102,29 +93,27 @@ class _Search:
 
     def through(self) -> Nearest:
         """What is nearest, once all blocks have been looked at."""
-        rows = _rows_of_a_block(self.query, self.n_classes)
-        screen = Screen(self.references, min(_QUERY_CHUNK, len(self.query)), rows)
+        room = Room(_BLOCK, _QUERY_CHUNK).of(self.query)
+        rows = room.references(self.query.shape[1], self.n_classes)
+        screen = Screen(self.references, min(room.queries, len(self.query)), rows)
         for block in self.references.blocks(rows):
-            for first in range(0, len(self.query), _QUERY_CHUNK):
-                self._look_at(screen, block, first)
+            for first in range(0, len(self.query), room.queries):
+                self._look_at(screen, block, slice(first, first + room.queries))
         self._settle()
         found = self.found
         # where a class was not, or is no more, looked into: what its nearest is at most
         found.of_class = found.of_class.minimum(self.worst_of_class + self.lengths)
         return found
 
-    def _look_at(self, screen: Screen, block: Block, first: int) -> None:
-        some = slice(first, first + _QUERY_CHUNK)
+    def _look_at(self, screen: Screen, block: Block, some: slice) -> None:
         members, least = screen.look(self.twice[some], block)
         # the least of four groups are fewer to sort, and are as good a bound
         coarse = least.unflatten(1, (-1, 4)).amin(2) if least.shape[1] % 4 == 0 else least
         nearest = torch.cat([self.worst_of_k[some], coarse], 1)
         self.worst_of_k[some] = nearest.topk(self.k, 1, False, False).values
-        for label, start, end in block.spans:
-            column = self.worst_of_class[some, label]
-            torch.minimum(column, least[:, start:end].amin(1), out=column)
+        screen.lower(self.worst_of_class[some], least, block)
         found = screen.pairs(members, least, self._limits(some)[1], block)
-        self.pairs.append(found._replace(queries=found.queries + first))
+        self.pairs.append(found._replace(queries=found.queries + some.start))
         if sum(len(pairs.rows) for pairs in self.pairs) > _PAIRS:
             self._settle()
 

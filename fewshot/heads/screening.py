@@ -98,6 +98,8 @@ class Screen:
 
     def __init__(self, references: References, queries: int, rows: int) -> None:
         self.group = references.group
+        # what takes a launch a class on a GPU takes one for all classes there
+        self.by_class = not references.support.is_cuda
         width = max(self.group, rows // self.group * self.group)
         self.memory = references.support.new_empty(queries * width)
         self.inside = torch.empty(len(self.memory) // self.group, dtype=torch.bool).to(
@@ -115,11 +117,22 @@ class Screen:
         members = product.view(len(twice), -1, self.group)
         return members, members.squeeze(2) if self.group == 1 else members.amin(2)
 
+    def lower(self, worst: Tensor, least: Tensor, block: Block) -> None:
+        """Lower worst [q, C] to the least [q, G] of each class's groups."""
+        if not self.by_class:
+            worst.scatter_reduce_(1, block.classes.expand(least.shape), least, "amin")
+            return
+        for label, start, end in block.spans:
+            column = worst[:, label]
+            torch.minimum(column, least[:, start:end].amin(1), out=column)
+
     def pairs(self, members: Tensor, least: Tensor, limit: Tensor, block: Block) -> Pairs:
         """Those within limit [q, C], by class; queries counted from the first of these."""
         limit = limit + block.reach
         mask = self.inside[: least.numel()].view(least.shape)
-        for label, start, end in block.spans:
+        if not self.by_class:
+            torch.le(least, limit.index_select(1, block.classes), out=mask)
+        for label, start, end in block.spans if self.by_class else ():
             torch.le(least[:, start:end], limit[:, label, None], out=mask[:, start:end])
         cells = mask.view(-1).nonzero().squeeze(1)
         queries, groups = cells // least.shape[1], cells % least.shape[1]

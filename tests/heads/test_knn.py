@@ -1,5 +1,6 @@
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from fewshot.errors import UserError
 from fewshot.heads import nearest as nearest_module
 from fewshot.heads import screening
 from fewshot.heads.knn import KNN, knn
+from fewshot.heads.room import Room
 
 
 def data(n=300, m=40, d=8, classes=6, seed=0, dtype=torch.float32):
@@ -63,6 +65,14 @@ def test_ranks_all_classes_whatever_the_chunks(seed, k, query_chunk, reference_c
     assert found.argsort(dim=1, descending=True).tolist() == expected
 
 
+class OnAGPU(screening.Screen):
+    """What is done for all classes at once there."""
+
+    def __init__(self, *given):
+        super().__init__(*given)
+        self.by_class = False
+
+
 def by_brute_force(support, labels, query, n_classes, k, metric):
     """Votes, then nearest, then lowest row: distances in float64, compared in float32."""
     support, query = (part.double().numpy() for part in (support, query))
@@ -107,8 +117,11 @@ TIES = {
     sizes=st.tuples(st.integers(1, 40), st.integers(1, 60)),
     group=st.sampled_from([1, 2, 4, 16]),
     pairs=st.sampled_from([1, 50, 10**6]),
+    on_a_gpu=st.booleans(),
 )
-def test_the_rule_holds_among_any_ties_and_blocks(ties, metric, seed, k, sizes, group, pairs):
+def test_the_rule_holds_among_any_ties_and_blocks(
+    ties, metric, seed, k, sizes, group, pairs, on_a_gpu
+):
     generator = torch.Generator().manual_seed(seed)
     support, query = (TIES[ties](generator, n, 6) for n in (60, 11))
     labels = torch.cat([torch.arange(5), torch.randint(5, (55,), generator=generator)])
@@ -119,6 +132,8 @@ def test_the_rule_holds_among_any_ties_and_blocks(ties, metric, seed, k, sizes, 
         patch.setattr(nearest_module, "_QUERIES", 2 * sizes[0])
         patch.setattr(nearest_module, "_PAIRS", pairs)
         patch.setattr(screening, "group_size", lambda *_: group)
+        if on_a_gpu:
+            patch.setattr(nearest_module, "Screen", OnAGPU)
         found = knn(support, labels, query, 5, k, metric=metric)
     expected = by_brute_force(support, labels, query, 5, k, metric)
     assert found.argsort(dim=1, descending=True).tolist() == expected
@@ -139,6 +154,17 @@ def test_of_many_classes_the_first_ranks_are_exact(seed, rows):
         ranking[:5] for ranking in by_brute_force(support, labels, query, 60, 5, "euclidean")
     ]
     assert found.argsort(dim=1, descending=True)[:, :5].tolist() == expected
+
+
+@pytest.mark.parametrize(
+    ("free", "size", "numbers"),
+    [(80 * 2**30, 4, 2**29), (2**30, 4, 2**23), (2**30, 8, 2**22), (0, 4, 2**22)],
+)
+def test_on_a_gpu_a_block_takes_a_part_of_the_free_memory(monkeypatch, free, size, numbers):
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (free, 2 * free))
+    features = SimpleNamespace(is_cuda=True, device="cuda", element_size=lambda: size)
+    assert Room(2**22, 1024).of(features) == (numbers, 4096)
+    assert Room(2**22, 1024).of(torch.zeros(1)) == (2**22, 1024)
 
 
 def test_few_references_stand_in_groups_of_one_and_many_in_large_ones():
