@@ -35,7 +35,8 @@ from fewshot.binding.config import load
 from fewshot.data.dataset import FashionDataset
 from fewshot.data.loading import load_data
 from fewshot.encoders.cifar_net import CifarNet
-from fewshot.studies.runs import Run, complete, figure
+from fewshot.studies.figures import figure
+from fewshot.studies.runs import Run, complete
 
 CONFIGS = Path(__file__).parents[1] / "configs"
 TARGET = 0.9033

@@ -1,6 +1,7 @@
 """What the command lines of all studies share."""
 
 import argparse
+from pathlib import Path
 
 from fewshot.studies.engines.options import EngineOptions, read_resources
 
@@ -63,3 +64,8 @@ def add_choice_arguments(parser: argparse.ArgumentParser) -> None:
         "--told", default="test/top1", metavar="SPLIT/NAME", help="told beside it (test/top1)"
     )
     parser.add_argument("--name", help="the study's folder (default: of the experiment's name)")
+
+
+def study_folder(given: argparse.Namespace, default: str) -> Path:
+    """The folder of the study that a command line asks for; default: its name without --name."""
+    return Path(given.output_dir).expanduser().absolute() / (given.name or default)

@@ -15,7 +15,9 @@ from fewshot.console import show
 from fewshot.errors import UserError
 from fewshot.experiment.artifacts import ExperimentFolder
 from fewshot.reports.tables import console
-from fewshot.studies.runs import Run, complete, figures
+from fewshot.studies.arguments import study_folder
+from fewshot.studies.figures import figures
+from fewshot.studies.runs import Run, complete
 
 
 def chain(runs: Sequence[Run], output_dir: Path) -> list[ExperimentFolder]:
@@ -51,7 +53,7 @@ def run_study(given: argparse.Namespace) -> None:
         Run(f"1-{stems[0]}", [given.first, *given.config], [*given.parameter, *given.first_only]),
         Run(f"2-{stems[1]}", [given.second, *given.config], [*given.parameter, *given.second_only]),
     ]
-    folders = chain(runs, Path(given.output_dir) / (given.name or "-".join(stems)))
+    folders = chain(runs, study_folder(given, "-".join(stems)))
     rows = [
         {"run": folder.name, "figure": name, "value": value}
         for folder in folders

@@ -20,9 +20,11 @@ from fewshot.console import message, show
 from fewshot.errors import UserError
 from fewshot.experiment.artifacts import ExperimentFolder
 from fewshot.reports.tables import console, markdown
-from fewshot.spreadsheet import write_csv
+from fewshot.studies.arguments import study_folder
 from fewshot.studies.few_shot_table import NOTE, summary, tables
-from fewshot.studies.runs import Run, complete, read_results
+from fewshot.studies.figures import read_results
+from fewshot.studies.report_files import write_table, write_text
+from fewshot.studies.runs import Run, complete
 
 logger = logging.getLogger("fewshot")
 
@@ -94,28 +96,40 @@ def check(given: argparse.Namespace) -> None:
 
 
 def run_study(given: argparse.Namespace) -> None:
-    """Complete every run, then write and print the tables; raises UserError where some failed."""
+    """Complete every run, then write and print the tables; raises UserError where some failed.
+
+    An interrupted study tells of the runs that are completed.
+    """
     check(given)
     splits = [split.expanduser().absolute() for split in given.splits]
-    place = Path(given.output_dir).expanduser().absolute() / given.name
-    found, failed = [], []
-    for what, run in planned(given.encoders, given.seeds, splits, given.parameter, given.config):
-        try:
-            found.append(accuracies(complete(run, place)).assign(**what))
-        except UserError as error:  # the others are not kept from running
-            logger.warning("%s", message(error))
-            failed.append(run.name)
-    if found:
-        table = summary(pd.concat(found, ignore_index=True))
-        for kind, rows in table.groupby("kind", sort=False):
-            write_csv(rows, place / f"few_shot_{kind}.csv")
-        parts = tables(table).items()
-        text = "\n\n".join(f"## {heading}\n\n{markdown(part)}" for heading, part in parts)
-        (place / "few_shot.md").write_text(f"{NOTE}\n\n{text}\n", encoding="utf-8")
-        show("\n\n".join(f"{heading}\n\n{console(part)}" for heading, part in parts))
-        show(f"\neverything is in {place}")
+    place = study_folder(given, given.name)
+    found: list[pd.DataFrame] = []
+    failed = []
+    try:
+        runs = planned(given.encoders, given.seeds, splits, given.parameter, given.config)
+        for what, run in runs:
+            try:
+                found.append(accuracies(complete(run, place)).assign(**what))
+            except UserError as error:  # the others are not kept from running
+                logger.warning("%s", message(error))
+                failed.append(run.name)
+    finally:
+        if found:
+            tell(found, place)
     if failed:
         raise UserError(f"not completed, for the reasons above: {', '.join(failed)}.")
+
+
+def tell(found: Sequence[pd.DataFrame], place: Path) -> None:
+    """Write and print the tables of runs as `accuracies` gives them."""
+    table = summary(pd.concat(found, ignore_index=True))
+    for kind, rows in table.groupby("kind", sort=False):
+        write_table(place / f"few_shot_{kind}.csv", rows)
+    parts = tables(table).items()
+    text = "\n\n".join(f"## {heading}\n\n{markdown(part)}" for heading, part in parts)
+    write_text(place / "few_shot.md", f"{NOTE}\n\n{text}\n")
+    show("\n\n".join(f"{heading}\n\n{console(part)}" for heading, part in parts))
+    show(f"\neverything is in {place}")
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ import itertools
 import re
 import sys
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -17,13 +18,13 @@ import pandas as pd
 from fewshot.console import show
 from fewshot.errors import UserError
 from fewshot.evaluation.intervals import over_runs
-from fewshot.experiment.artifacts import ExperimentFolder
 from fewshot.reports.tables import console, markdown
-from fewshot.spreadsheet import write_csv
-from fewshot.studies.arguments import options_of
-from fewshot.studies.engines.engine import build_engine
+from fewshot.studies.arguments import study_folder
+from fewshot.studies.completing import complete_and_tell
+from fewshot.studies.figures import figure
+from fewshot.studies.finished import Finished
 from fewshot.studies.plan import PlannedRun
-from fewshot.studies.runs import figure, is_completed
+from fewshot.studies.report_files import write_table, write_text
 
 _LONGEST = 120
 
@@ -68,47 +69,42 @@ def planned(
     return runs
 
 
-def table(runs: Sequence[PlannedRun], place: Path, chosen_by: str, told: str) -> pd.DataFrame:
+def table(
+    planned: Sequence[PlannedRun], found: Finished, chosen_by: str, told: str
+) -> pd.DataFrame:
     """A row a point, the best by the figure `chosen_by` first, nan where no run is completed."""
+    names = list(dict.fromkeys((chosen_by, told)))
+    reached = found.read(lambda _, folder: [figure(folder, name) for name in names])
     points: dict[str, list[PlannedRun]] = {}
-    for run in runs:
+    for run in planned:
         points.setdefault(run.name.rpartition("-seed")[0], []).append(run)
     rows = []
     for same in points.values():
-        folders = [ExperimentFolder(run.parent(place) / run.name) for run in same]
-        done = [folder for folder in folders if is_completed(folder)]
+        done = np.array([reached[run.name] for run in same if run.name in reached])
         row: dict[str, object] = {k: v for k, v in same[0].columns.items() if k != "seed"}
-        for name in dict.fromkeys((chosen_by, told)):
-            values = np.array([figure(folder, name) for folder in done])
-            mean, _, half = over_runs(values) if len(values) else (np.nan, np.nan, np.nan)
+        for place, name in enumerate(names):
+            mean, _, half = over_runs(done[:, place]) if len(done) else (np.nan,) * 3
             row |= {name: mean, f"{name} ci95": half}
         rows.append(row | {"n": len(done)})
-    found = pd.DataFrame(rows)
+    frame = pd.DataFrame(rows)
     rising = chosen_by.endswith("loss")
-    return found.sort_values(chosen_by, ascending=rising, kind="stable", ignore_index=True)
+    return frame.sort_values(chosen_by, ascending=rising, kind="stable", ignore_index=True)
 
 
-def tell(
-    runs: Sequence[PlannedRun], place: Path, given: argparse.Namespace, failed: Sequence[str]
-) -> None:
-    """Write and print the table; raises UserError where some runs were not completed."""
-    found = table(runs, place, given.figure, given.told)
-    place.mkdir(parents=True, exist_ok=True)
-    write_csv(found, place / "table.csv")
+def tell(given: argparse.Namespace, planned: Sequence[PlannedRun], found: Finished) -> None:
+    """Write and print the table of the planned runs, as far as they are completed."""
+    best_first = table(planned, found, given.figure, given.told)
     text = f"chosen by {given.figure}, the best first"
-    (place / "table.md").write_text(f"{text}\n\n{markdown(found)}\n", encoding="utf-8")
-    show(f"{text}\n\n{console(found)}\n\neverything is in {place}")
-    if failed:
-        raise UserError(f"not completed, for the reasons above: {', '.join(failed)}.")
+    write_table(found.place / "table.csv", best_first)
+    write_text(found.place / "table.md", f"{text}\n\n{markdown(best_first)}\n")
+    show(f"{text}\n\n{console(best_first)}\n\neverything is in {found.place}")
 
 
 def run_study(given: argparse.Namespace) -> None:
-    """Complete every run, then tell of them."""
+    """Complete every run, then tell of them; raises UserError where some were not completed."""
     runs = planned(given.experiment, given.config, given.vary, given.parameter, given.seeds)
-    name = given.name or f"grid-{Path(given.experiment).stem}"
-    place = Path(given.output_dir).expanduser().absolute() / name
-    failed = build_engine(given.engine, options_of(given)).complete(runs, place)
-    tell(runs, place, given, failed)
+    place = study_folder(given, f"grid-{Path(given.experiment).stem}")
+    complete_and_tell(given, runs, place, partial(tell, given, runs))
 
 
 if __name__ == "__main__":

@@ -1,13 +1,12 @@
 """The runs of a study: each its own process, skipped where completed, resumed where interrupted."""
 
-import json
 import logging
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import gin
 
@@ -16,6 +15,7 @@ from fewshot.binding.locating import REPOSITORY
 from fewshot.binding.registry import parameters, resolve
 from fewshot.errors import UserError
 from fewshot.experiment.artifacts import ExperimentFolder
+from fewshot.studies.figures import is_completed
 
 logger = logging.getLogger("fewshot")
 
@@ -79,7 +79,9 @@ def command(run: Run, output_dir: str | Path) -> list[str] | None:
     bindings = [argument for binding in run.bindings for argument in ("-p", binding)]
     configs = [argument for name in run.configs for argument in ("-c", str(name))]
     if folder.config.is_file():
-        _check_same(run, folder)
+        changed = differences(run, folder)
+        if changed:
+            raise UserError(refusal([folder.path], changed))
         if is_completed(folder):
             logger.info("%s is completed", folder.path)
             return None
@@ -91,73 +93,30 @@ def command(run: Run, output_dir: str | Path) -> list[str] | None:
     return [sys.executable, str(REPOSITORY / "experiment.py"), *arguments]
 
 
-def is_completed(folder: ExperimentFolder) -> bool:
-    """Whether the run in this folder has written its final figures."""
-    return folder.results.is_file() and read_results(folder).get("status") == "completed"
-
-
-def read_results(folder: ExperimentFolder) -> dict[str, Any]:
-    """The contents of results.json; raises UserError where there is none that can be read."""
-    try:
-        found: dict[str, Any] = json.loads(folder.results.read_text(encoding="utf-8"))
-        if not isinstance(found, dict):
-            raise ValueError("it holds no JSON object")
-    except (OSError, ValueError, RecursionError) as error:
-        raise UserError(
-            f"{folder.results} cannot be read ({error}): remove the folder and run it again."
-        ) from error
-    return found
-
-
-def figure(folder: ExperimentFolder, name: str) -> float:
-    """One final figure by its path in results.json, such as 'test/top1'; of a sampled one its mean.
-
-    Raises UserError, naming what there is, where the figure is not.
-    """
-    found: Any = read_results(folder)
-    for part in name.split("/"):
-        if not isinstance(found, dict) or part not in found:
-            known = ", ".join(sorted(_names(read_results(folder))))
-            raise UserError(f"{folder.results} has no figure '{name}'; it has: {known}.")
-        found = found[part]
-    if isinstance(found, dict) and "mean" in found:
-        found = found["mean"]
-    if isinstance(found, bool) or not isinstance(found, int | float):
-        raise UserError(f"'{name}' in {folder.results} is no single figure: {found!r}.")
-    return float(found)
-
-
-def figures(folder: ExperimentFolder) -> dict[str, float]:
-    """The accuracies and losses a finished run is told by, by their paths in results.json."""
-    return {
-        name: figure(folder, name)
-        for name in sorted(_names(read_results(folder)))
-        if name.count("/") == 1 and name.endswith(("top1", "loss"))
-    }
-
-
-def _names(figures: dict[str, Any], prefix: str = "") -> list[str]:
-    """The paths of all single figures."""
-    names = []
-    for name, value in figures.items():
-        if isinstance(value, dict) and "mean" not in value:
-            names += _names(value, f"{prefix}{name}/")
-        elif isinstance(value, int | float | dict) and not isinstance(value, bool):
-            names.append(prefix + name)
-    return names
-
-
-def _check_same(run: Run, folder: ExperimentFolder) -> None:
-    """Refuse to take another configuration's run for this one."""
+def differences(run: Run, folder: ExperimentFolder) -> list[str]:
+    """The lines that tell the configuration of the run in the folder from the one asked for."""
     asked = config.load([str(name) for name in run.configs], list(run.bindings)).text
+    try:
+        if folder.config.read_bytes() == asked.encode():
+            return []
+    except OSError as error:
+        raise UserError(
+            f"{folder.config} cannot be read ({error.strerror}), so that nothing tells what run "
+            "this is: remove the folder, and the same command runs it again."
+        ) from error
+    # one that was written by another version may say the same in other words
     there = config.load([str(folder.config)], []).text
-    if asked == there:
-        return
     changed = sorted(set(asked.splitlines()) ^ set(there.splitlines()))
-    raise UserError(
-        f"{folder.path} holds a run of another configuration; these lines differ: "
-        f"{'; '.join(line for line in changed if line.strip())[:500]}. Choose another "
-        "--output-dir, or remove that folder."
+    return [line for line in changed if line.strip()]
+
+
+def refusal(folders: Sequence[Path], lines: Sequence[str]) -> str:
+    """What is said of folders with runs of another configuration, which these lines tell apart."""
+    more = f" and {len(folders) - 1} more there hold runs" if len(folders) > 1 else " holds a run"
+    return (
+        f"{folders[0]}{more} of another configuration; these lines differ: "
+        f"{'; '.join(lines)[:500]}. Choose another --name or --output-dir, or remove "
+        f"{'those folders' if len(folders) > 1 else 'that folder'}."
     )
 
 

@@ -7,20 +7,23 @@ import argparse
 import ast
 import sys
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import numpy as np
+
 from fewshot import seeding
 from fewshot.errors import UserError
-from fewshot.experiment.artifacts import ExperimentFolder
-from fewshot.studies.arguments import options_of
+from fewshot.studies.arguments import options_of, study_folder
+from fewshot.studies.completing import refuse_incomplete, tell_unfinished
 from fewshot.studies.engines.engine import Engine, build_engine
+from fewshot.studies.figures import figure, is_completed
+from fewshot.studies.finished import finished, folder_of, refuse_others
 from fewshot.studies.grid import tell
+from fewshot.studies.journal import check_goes_on, drawn, note_settings, opened
 from fewshot.studies.plan import PlannedRun
-from fewshot.studies.runs import figure, is_completed
-
-_JOURNAL = "search.log"
 
 
 def space(over: Sequence[Sequence[str]], choice: Sequence[Sequence[str]]) -> dict[str, Any]:
@@ -60,42 +63,32 @@ def _range(name: str, ends: Sequence[str]) -> tuple[float, float, bool]:
 
 
 def search(
-    run_of: "RunOf", over: dict[str, Any], trials: int, engine: Engine, jobs: int
-) -> tuple[list[PlannedRun], list[str]]:
-    """The runs of all trials, completed now or before, and the names of those that failed.
+    run_of: "RunOf", study: Any, over: dict[str, Any], trials: int, engine: Engine, jobs: int
+) -> list[str]:
+    """Complete so many trials of the study in all; the names of those that failed.
 
-    Trials are drawn so many as jobs at a time. What was found is kept in the place's search.log,
-    and a trial that was interrupted goes on as it was drawn.
+    Trials are drawn so many as jobs at a time; one that was interrupted goes on as it was drawn.
     """
     optuna = _optuna()
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-    run_of.place.mkdir(parents=True, exist_ok=True)
-    journal = optuna.storages.journal
-    storage = optuna.storages.JournalStorage(
-        journal.JournalFileBackend(str(run_of.place / _JOURNAL))
-    )
-    direction = "minimize" if run_of.figure.endswith("loss") else "maximize"
-    study = optuna.create_study(
-        storage=storage, study_name="search", direction=direction, load_if_exists=True
-    )
-    started = [t for t in study.get_trials() if t.state == optuna.trial.TrialState.RUNNING]
-    going = [(trial.number, run_of(trial.params, trial.number)) for trial in started]
-    while going or len(study.trials) < trials:
-        while len(going) < jobs and len(study.trials) < trials:
+    failed = optuna.trial.TrialState.FAIL
+    going = [run_of(trial) for trial in drawn(study, over) if not trial.state.is_finished()]
+    while going or len(drawn(study, over)) < trials:
+        while len(going) < jobs and (known := len(drawn(study, over))) < trials:
             # drawn by what is known, not by how often it was interrupted
-            seed = seeding.derive("search", run_of.seed, len(study.trials)) % 2**32
+            seed = seeding.derive("search", run_of.seed, known) % 2**32
             study.sampler = optuna.samplers.TPESampler(seed=seed)
-            trial = study.ask(over)
-            going.append((trial.number, run_of(trial.params, trial.number)))
-        failed = engine.complete([run for _, run in going], run_of.place)
-        for number, run in going:
-            if run.name in failed:
-                study.tell(number, state=optuna.trial.TrialState.FAIL)
+            going.append(run_of(study.ask(over)))
+        names = engine.complete(going, run_of.place)
+        for run in going:
+            value = float("nan") if run.name in names else run_of.value(run)
+            if np.isfinite(value):
+                note_settings(study, run_of.settings)
+                study.tell(run.columns["trial"], value)
             else:
-                study.tell(number, run_of.value(run))
+                study.tell(run.columns["trial"], state=failed)
         going = []
-    runs = [run_of(trial.params, trial.number) for trial in study.trials]
-    return runs, [run.name for run in runs if not is_completed(run_of.folder(run))]
+    runs = [run_of(trial) for trial in drawn(study, over)]
+    return [run.name for run in runs if not is_completed(folder_of(run, run_of.place))]
 
 
 class RunOf:
@@ -106,21 +99,25 @@ class RunOf:
         self.bindings, self.seed, self.figure = given.parameter, given.seed, given.figure
         self.place = place
 
-    def __call__(self, values: dict[str, Any], number: int) -> PlannedRun:
-        """With the values bound that the trial of that number has."""
-        bound = [f"{name} = {value}" for name, value in values.items()]
-        columns = {"trial": number, **{name: str(value) for name, value in values.items()}}
-        seed = f"main.seed = {self.seed}"
-        name = f"trial-{number:04d}-seed{self.seed}"
-        return PlannedRun(name, self.configs, [*self.bindings, *bound, seed], columns=columns)
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What all trials of a search have to have in common, by the names of the flags."""
+        return {"--figure": self.figure, "--seed": self.seed}
 
-    def folder(self, run: PlannedRun) -> ExperimentFolder:
-        """Where a trial's run stands."""
-        return ExperimentFolder(run.parent(self.place) / run.name)
+    def __call__(self, trial: Any) -> PlannedRun:
+        """With the values bound that were drawn for the trial."""
+        bound = [f"{name} = {value}" for name, value in trial.params.items()]
+        shown = {name: str(value) for name, value in trial.params.items()}
+        return PlannedRun(
+            f"trial-{trial.number:04d}-seed{self.seed}",
+            self.configs,
+            [*self.bindings, *bound, f"main.seed = {self.seed}"],
+            columns={"trial": trial.number, **shown},
+        )
 
     def value(self, run: PlannedRun) -> float:
         """The figure that the search looks at."""
-        return figure(self.folder(run), self.figure)
+        return figure(folder_of(run, self.place), self.figure)
 
 
 def _optuna() -> ModuleType:
@@ -135,13 +132,25 @@ def _optuna() -> ModuleType:
 
 
 def run_study(given: argparse.Namespace) -> None:
-    """Complete the trials, then tell of them."""
+    """Complete the trials, then tell of them; an interrupted search tells of those that are."""
     over = space(given.over, given.choice)
-    name = given.name or f"search-{Path(given.experiment).stem}"
-    place = Path(given.output_dir).expanduser().absolute() / name
+    place = study_folder(given, f"search-{Path(given.experiment).stem}")
     engine = build_engine(given.engine, options_of(given))
-    runs, failed = search(RunOf(given, place), over, given.trials, engine, given.jobs)
-    tell(runs, place, given, failed)
+    run_of = RunOf(given, place)
+    with opened(_optuna(), place, given.figure.endswith("loss")) as study:
+        check_goes_on(study, over, run_of.settings)
+        refuse_others([run_of(trial) for trial in drawn(study, over)], place)
+        failed: list[str] = []
+        try:
+            failed = search(run_of, study, over, given.trials, engine, given.jobs)
+        except KeyboardInterrupt:
+            runs = [run_of(trial) for trial in drawn(study, over)]
+            tell_unfinished(runs, place, partial(tell, given, runs))
+            raise
+        runs = [run_of(trial) for trial in drawn(study, over)]
+    found = finished(runs, place, failed)
+    tell(given, runs, found)
+    refuse_incomplete(failed, found)
 
 
 if __name__ == "__main__":

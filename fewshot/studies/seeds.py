@@ -10,7 +10,9 @@ import itertools
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -18,13 +20,13 @@ import pandas as pd
 from fewshot.console import show
 from fewshot.errors import UserError
 from fewshot.evaluation.intervals import Values, over_runs
-from fewshot.experiment.artifacts import ExperimentFolder
 from fewshot.reports.tables import console, markdown
-from fewshot.spreadsheet import write_csv
-from fewshot.studies.arguments import options_of
-from fewshot.studies.engines.engine import build_engine
+from fewshot.studies.arguments import study_folder
+from fewshot.studies.completing import complete_and_tell
+from fewshot.studies.figures import figure
+from fewshot.studies.finished import Finished
 from fewshot.studies.plan import PlannedRun
-from fewshot.studies.runs import figure
+from fewshot.studies.report_files import write_table, write_text
 
 
 @dataclass(frozen=True)
@@ -50,60 +52,75 @@ class Arm:
         # equal beginnings have one name, so that two arms share their pretraining
         stems = itertools.accumulate((Path(c).stem for c in self.configs), "{}+{}".format)
         names = [f"{started}-seed{seed}" for started in stems]
+        told: list[dict[str, Any]] = [{}] * (len(names) - 1) + [
+            {"experiment": self.name, "seed": seed}
+        ]
         return [
-            PlannedRun(name, [config, *also], bound, after)
-            for name, config, after in zip(names, self.configs, [None, *names], strict=False)
+            PlannedRun(name, [config, *also], bound, after, columns=columns)
+            for name, config, after, columns in zip(
+                names, self.configs, [None, *names], told, strict=False
+            )
         ]
 
 
 def summary(values: Mapping[str, Values]) -> pd.DataFrame:
     """A row an experiment: mean, sd, ci95, and the paired difference to the first one with its own.
 
-    values: a figure a seed, in the same order of seeds for each experiment.
+    values: a figure a seed, in the same order of seeds for each experiment, nan where there is
+    none; n, n_difference: seeds that have one, and those that have both.
     """
     rows = []
     first = next(iter(values.values()))
     for position, (name, found) in enumerate(values.items()):
-        mean, spread, half = over_runs(found)
-        row = {"experiment": name, "n": len(found), "mean": mean, "sd": spread, "ci95": half}
+        mean, spread, half, n = _told(found)
+        row = {"experiment": name, "n": n, "mean": mean, "sd": spread, "ci95": half}
         if len(values) > 1:
-            difference, _, width = over_runs(found - first) if position else (np.nan,) * 3
-            row |= {"difference": difference, "difference_ci95": width}
+            apart = found - first if position else np.full(1, np.nan)
+            difference, _, width, pairs = _told(apart)
+            row |= {"difference": difference, "difference_ci95": width, "n_difference": pairs}
         rows.append(row)
     return pd.DataFrame(rows)
 
 
+def _told(values: Values) -> tuple[float, float, float, int]:
+    """Mean, spread, interval and number of the values that are there."""
+    there = values[~np.isnan(values)]
+    return (*(over_runs(there) if len(there) else (np.nan,) * 3), len(there))
+
+
+def tell(given: argparse.Namespace, names: Sequence[str], found: Finished) -> None:
+    """Write and print a row a seed and a row an experiment; names: of the experiments.
+
+    Raises UserError where no run is completed.
+    """
+    reached = found.read(lambda run, folder: (dict(run.columns), figure(folder, given.figure)))
+    if not reached:
+        raise UserError(f"{found.place} has no completed run to tell of.")
+    each = pd.DataFrame({"seed": given.seeds, **dict.fromkeys(names, np.nan)})
+    for columns, value in reached.values():
+        each.loc[each["seed"] == columns["seed"], columns["experiment"]] = value
+    table = summary({name: each[name].to_numpy(float) for name in names})
+    write_table(found.place / "seeds.csv", each)
+    text = f"{given.figure}, seed by seed and over {len(given.seeds)} seeds\n\n"
+    report = f"{text}{markdown(each)}\n\n{markdown(table)}\n"
+    write_text(found.place / "seeds.md", report)
+    show(f"{text}{console(each)}\n\n{console(table)}\n\neverything is in {found.place}")
+
+
 def run_study(given: argparse.Namespace) -> None:
-    """Complete every run, then write and print the table."""
+    """Complete every run, then write and print the table; raises UserError where some failed."""
     arms = [Arm.parse(text) for text in given.experiments]
-    for values, what in ((given.seeds, "--seeds"), ([arm.name for arm in arms], "the experiments")):
+    names = [arm.name for arm in arms]
+    for values, what in ((given.seeds, "--seeds"), (names, "the experiments")):
         if len(set(values)) < len(values):
             raise UserError(f"{what} name one twice: {', '.join(map(str, values))}.")
-    place = Path(given.output_dir).expanduser().absolute() / (given.name or f"seeds-{arms[0].name}")
-    runs = {
-        (arm.name, seed): arm.runs(seed, given.parameter, given.config)
-        for arm in arms
-        for seed in given.seeds
-    }
-    once = {run.name: run for several in runs.values() for run in several}
-    failed = build_engine(given.engine, options_of(given)).complete(list(once.values()), place)
-    if failed:
-        raise UserError(f"not completed, for the reasons above: {', '.join(failed)}.")
-    found = {
-        arm.name: np.array(
-            [
-                figure(ExperimentFolder(place / runs[arm.name, seed][-1].name), given.figure)
-                for seed in given.seeds
-            ]
-        )
-        for arm in arms
-    }
-    table = summary(found)
-    each = pd.DataFrame({"seed": given.seeds, **found})
-    write_csv(each, place / "seeds.csv")
-    text = f"{given.figure}, seed by seed and over {len(given.seeds)} seeds\n\n"
-    (place / "seeds.md").write_text(f"{text}{markdown(each)}\n\n{markdown(table)}\n")
-    show(f"{text}{console(each)}\n\n{console(table)}\n\neverything is in {place}")
+    runs: dict[str, PlannedRun] = {}
+    for arm, seed in itertools.product(arms, given.seeds):
+        for run in arm.runs(seed, given.parameter, given.config):
+            if run.columns or run.name not in runs:  # what one only starts from, another tells of
+                runs[run.name] = run
+    place = study_folder(given, f"seeds-{names[0]}")
+    complete_and_tell(given, list(runs.values()), place, partial(tell, given, names))
 
 
 if __name__ == "__main__":

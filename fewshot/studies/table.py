@@ -8,56 +8,58 @@ goes on where it was interrupted.
 import argparse
 import sys
 from fnmatch import fnmatchcase
-from pathlib import Path
+from functools import partial
 from typing import Any
 
 import pandas as pd
 
 from fewshot.console import show
 from fewshot.errors import UserError
-from fewshot.experiment.artifacts import ExperimentFolder
 from fewshot.reports.tables import console, markdown
-from fewshot.spreadsheet import write_csv
-from fewshot.studies.arguments import options_of
-from fewshot.studies.engines.engine import build_engine
+from fewshot.studies.arguments import study_folder
+from fewshot.studies.completing import complete_and_tell
+from fewshot.studies.figures import figure
+from fewshot.studies.finished import Finished
 from fewshot.studies.plan import Plan, read_plan
-from fewshot.studies.runs import figure, is_completed
+from fewshot.studies.report_files import write_table, write_text
 
 
-def table(plan: Plan, output_dir: Path) -> pd.DataFrame:
+def table(plan: Plan, found: Finished) -> pd.DataFrame:
     """A row a shown run: its columns, then each figure of ours and, where there is one, theirs."""
+    reached = found.read(lambda _, folder: {name: figure(folder, name) for name in plan.figures})
     rows: list[dict[str, Any]] = []
     for run in plan.runs.values():
         if not run.columns:
             continue
         row = dict(run.columns)
-        folder = ExperimentFolder(run.parent(output_dir) / run.name)
         for name in plan.figures:
-            row[name] = figure(folder, name) if is_completed(folder) else float("nan")
+            row[name] = reached.get(run.name, {}).get(name, float("nan"))
             if any(name in other.theirs for other in plan.runs.values()):
                 row[f"{name}, theirs"] = run.theirs.get(name, float("nan"))
         rows.append(row)
     return pd.DataFrame(rows)
 
 
+def tell(plan: Plan, shows: bool, found: Finished) -> None:
+    """Print the table, and write it unless it is only shown."""
+    told = table(plan, found)
+    if not shows:
+        write_table(found.place / "table.csv", told)
+        write_text(found.place / "table.md", f"{plan.title}\n\n{markdown(told)}\n")
+    show(f"{plan.title}\n\n{console(told)}\n\neverything is in {found.place}")
+
+
 def run_study(given: argparse.Namespace) -> None:
     """Complete runs, then write and print the table; raises UserError where some failed."""
     plan = read_plan(given.plan)
-    place = Path(given.output_dir).expanduser().absolute() / (given.name or given.plan.stem)
     names = [name for name in plan.runs if any(fnmatchcase(name, only) for only in given.only)]
     if not names:
         raise UserError(f"--only {' '.join(given.only)} names no run of: {', '.join(plan.runs)}.")
-    wanted = [] if given.show else plan.with_needed(names)
-    runs = [run.with_more(given.config, given.parameter) for run in wanted]
-    failed = build_engine(given.engine, options_of(given)).complete(runs, place)
-    found = table(plan, place)
-    if not given.show:
-        place.mkdir(parents=True, exist_ok=True)
-        write_csv(found, place / "table.csv")
-        (place / "table.md").write_text(f"{plan.title}\n\n{markdown(found)}\n", encoding="utf-8")
-    show(f"{plan.title}\n\n{console(found)}\n\neverything is in {place}")
-    if failed:
-        raise UserError(f"not completed, for the reasons above: {', '.join(failed)}.")
+    more = given.config, given.parameter
+    runs = [run.with_more(*more) for run in plan.with_needed(names)]
+    told = [run.with_more(*more) for run in plan.runs.values()]
+    place = study_folder(given, given.plan.stem)
+    complete_and_tell(given, runs, place, partial(tell, plan, given.show), told)
 
 
 if __name__ == "__main__":

@@ -96,6 +96,21 @@ def runs(encoder, split, seed, mean):
     }  # fmt: skip
 
 
+def test_an_interrupted_study_tells_of_what_is_finished(finished, tmp_path, monkeypatch):
+    complete = few_shot.complete
+
+    def interrupted(run, output_dir):
+        if run.name == "b-seed1":
+            raise KeyboardInterrupt
+        return complete(run, output_dir)
+
+    monkeypatch.setattr(few_shot, "complete", interrupted)
+    arguments = ["a.gin", "b.gin", "--seeds", "0", "1", "--output-dir", str(tmp_path)]
+    assert main(["study", "few_shot", *arguments]) == 130
+    table = pd.read_csv(tmp_path / "few_shot" / "few_shot_inductive.csv")
+    assert table["n_runs"].tolist() == [2, 1]
+
+
 def test_differences_are_of_the_same_split_and_seed():
     found = pd.DataFrame(
         [runs("a", f"s{i}", 0, value) for i, value in enumerate((0.2, 0.5, 0.8))]

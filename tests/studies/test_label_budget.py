@@ -70,11 +70,55 @@ def test_a_study_and_the_same_study_interrupted(
     monkeypatch.setattr(runs, "start", interrupted)
     again = [*arguments, "--output-dir", str(tmp_path / "parts")]
     assert main(again) == 130
-    assert main([*again, "--show"]) == 0
-    assert len(pd.read_csv(tmp_path / "parts" / "little-shop" / "runs.csv")) < len(found)
+    part = pd.read_csv(tmp_path / "parts" / "little-shop" / "runs.csv")
+    assert 0 < len(part) < len(found), "what is finished so far is told"
+    with monkeypatch.context() as patched:
+        patched.setattr("fewshot.studies.completing.build_engine", None)  # nothing needs one
+        assert main([*again, "--show"]) == 0
+    assert len(pd.read_csv(tmp_path / "parts" / "little-shop" / "runs.csv")) == len(part)
     assert main(again) == 0
     assert outputs(tmp_path / "parts" / "little-shop") == outputs(place)
     assert sorted(in_process) == sorted([*made, *made]), "no finished run is repeated"
+
+
+@pytest.mark.slow  # a dozen runs
+def test_what_is_damaged_or_anothers_is_named_and_the_rest_told(
+    arguments, tmp_path, in_process, capsys, caplog
+):
+    one = [*arguments, "-p", "LabelBudget.seeds = (0,)", "--output-dir", str(tmp_path / "out")]
+    assert main(one) == 0
+    place = tmp_path / "out" / "little-shop"
+    whole = pd.read_csv(place / "runs.csv")
+    capsys.readouterr()
+    (place / "scratch-1-seed0" / "per_class.csv").write_text("class,n\nBags,3\n")
+    (place / "rotation-4-seed0" / "per_class.csv").unlink()
+    (place / "rotation-1-seed0" / "results.json").write_text("{")
+    probe = place / "scratch-probe-1_4-seed0" / "results.json"
+    probe.write_text(probe.read_text().replace('"label_budgets"', '"budgets"'))
+    assert main([*one, "--show"]) == 2
+    for text in (
+        "scratch-1-seed0/per_class.csv does not hold what the study tells (it has no 'n_train')",
+        "rotation-4-seed0/per_class.csv does not hold what the study tells (No such file",
+        "rotation-1-seed0/results.json cannot be read",
+        "results.json does not hold what the study tells (it has no 'label_budgets'): remove the "
+        "run's folder, and the same command runs it again.",
+    ):
+        assert text in caplog.text
+    assert "error: left out, for the reasons above: rotation-1-seed0, " in capsys.readouterr().err
+    left = pd.read_csv(place / "runs.csv")
+    assert len(left) == len(whole) - 3 - 3 * 2
+    kept = whole[whole["folder"].isin(left["folder"])].reset_index(drop=True)
+    pd.testing.assert_frame_equal(left, kept)
+
+    made = len(in_process)
+    other = [*one, "-p", "torch.optim.Adam.lr = 0.5"]
+    assert main([*other, "--show"]) == 2
+    told = "these lines differ: torch.optim.Adam.lr = 0.001; torch.optim.Adam.lr = 0.5"
+    assert told in caplog.text
+    assert "has no completed run to tell of" in capsys.readouterr().err
+    assert main(other) == 2
+    assert "error: nothing was run: " in capsys.readouterr().err
+    assert len(in_process) == made
 
 
 @pytest.mark.slow  # two dozen runs

@@ -5,8 +5,12 @@ import pandas as pd
 import pytest
 
 from fewshot.__main__ import main
+from fewshot.binding import config
 from fewshot.errors import UserError
+from fewshot.experiment.artifacts import ExperimentFolder
+from fewshot.experiment.lock import FolderLock
 from fewshot.studies import runs
+from fewshot.studies.engines.local import LocalEngine
 from fewshot.studies.search import space
 
 OVER = [
@@ -50,6 +54,7 @@ def test_a_search_and_the_same_search_interrupted(tmp_path, tiny, in_process, mo
 
     monkeypatch.setattr(runs, "start", interrupted)
     assert main([*arguments, *parts, "--trials", "3"]) == 130
+    assert found(tmp_path / "parts")["n"].tolist() == [1, 0], "what is finished so far is told"
     monkeypatch.setattr(runs, "start", start)
     assert main([*arguments, *parts, "--trials", "2"]) == 0
     assert main([*arguments, *parts, "--trials", "3"]) == 0, "and longer"
@@ -97,3 +102,131 @@ def test_without_optuna_the_file_is_named(monkeypatch):
     monkeypatch.setattr(builtins, "__import__", none)
     with pytest.raises(UserError, match=r"pip install -r requirements-search\.txt"):
         space([["a.b", "1", "2"]], [])
+
+
+class TestGoingOn:
+    """With something else than the search was begun with."""
+
+    SPACE = ("--over", "torch.optim.Adam.lr", "1e-4", "1e-1", "log")
+    CHOICE = ("--choice", "main.schedule_every", "'step'", "'epoch'")
+
+    @pytest.fixture
+    def search(self, tmp_path, tiny, monkeypatch, capsys):
+        """Searches whose trials leave a figure and take no time: (exit code, messages)."""
+        place = tmp_path / "search-transfer"
+
+        def completed(_, planned, folder):
+            for run in planned:
+                left = ExperimentFolder(folder / run.name)
+                left.path.mkdir(exist_ok=True)
+                left.write_text("config.gin", config.load(run.configs, run.bindings).text)
+                results = {"validation": {"top1": 0.5, "loss": 1.0}, "test": {"top1": 0.5}}
+                left.write_json("results.json", {"status": "completed", **results})
+            return []
+
+        monkeypatch.setattr(LocalEngine, "complete", completed)
+
+        def search(*more, space=(*self.SPACE, *self.CHOICE)):
+            arguments = ["study", "search", "configs/transfer.gin", *tiny, *space]
+            code = main([*arguments, "--output-dir", str(tmp_path), "--trials", "2", *more])
+            return code, capsys.readouterr().err
+
+        search.place = place
+        return search
+
+    @pytest.mark.parametrize(
+        ("space", "text"),
+        [
+            (
+                (*SPACE, *CHOICE, "'never'"),
+                "begun with --choice main.schedule_every 'step' 'epoch', now --choice "
+                "main.schedule_every 'step' 'epoch' 'never'. Go on as it was begun, or begin",
+            ),
+            (
+                (*SPACE[:-1], *CHOICE),
+                "--over torch.optim.Adam.lr of numbers log, now --over torch.optim.Adam.lr of num",
+            ),
+            (CHOICE, "--over torch.optim.Adam.lr of numbers log, now without"),
+            (
+                (*SPACE, *CHOICE, "--over", "main.num_epochs", "1", "2"),
+                "without main.num_epochs, now --over main.num_epochs of whole numbers",
+            ),
+        ],
+    )
+    def test_of_another_space_is_refused(self, search, space, text):
+        assert search()[0] == 0
+        code, errors = search("--trials", "3", space=space)
+        assert (code, text in errors) == (2, True), errors
+        assert search("--trials", "3")[0] == 0, "as it was begun it goes on"
+
+    def test_with_a_wider_range_is_no_other_search(self, search):
+        assert search()[0] == 0
+        wider = [*self.SPACE[:-2], "1.0", "log", *self.CHOICE]
+        assert search("--trials", "3", space=wider)[0] == 0
+
+    @pytest.mark.parametrize(
+        ("more", "text"),
+        [
+            (
+                ("--figure", "validation/loss"),
+                "--figure validation/top1, now --figure validation/l",
+            ),
+            (("--seed", "1"), "begun with --seed 0, now --seed 1. Go on"),
+            (
+                ("-p", "torch.optim.Adam.betas = (0.8, 0.9)"),
+                "nothing was run: {place}/trial-0000-seed0 and 1 more there hold runs of another "
+                "configuration; these lines differ: torch.optim.Adam.betas = (0.8, 0.9). Choose",
+            ),
+        ],
+    )
+    def test_by_another_figure_seed_or_binding_is_refused(self, search, more, text):
+        assert search()[0] == 0
+        code, errors = search("--trials", "3", *more)
+        assert (code, text.format(place=search.place) in errors) == (2, True), errors
+
+    def test_after_a_slip_in_the_first_figure_is_none(self, search):
+        code, errors = search("--figure", "validation/top3")
+        assert (code, "has no figure 'validation/top3'" in errors) == (2, True)
+        assert search()[0] == 0
+
+    @pytest.mark.parametrize(
+        "damage",
+        [b"{{{\n", b"[]\n", b"null\n", b"\xff\xfe\xff\n", b'{"op_code": 99, "worker_id": "x"}\n'],
+        ids=str,
+    )  # fmt: skip
+    def test_from_a_damaged_file_is_refused_and_without_it_repeats_nothing(self, search, damage):
+        assert search()[0] == 0
+        told = found(search.place.parent)
+        path = search.place / "search.log"
+        path.write_bytes(path.read_bytes() + damage)
+        code, errors = search("--trials", "3")
+        assert (code, "search.log cannot be read" in errors) == (2, True), errors
+        assert "remove it, and the same command draws its trials again" in errors
+        path.unlink()
+        assert search()[0] == 0
+        pd.testing.assert_frame_equal(found(search.place.parent), told)
+
+    def test_where_a_line_was_cut_short_draws_that_trial_again(self, search):
+        assert search()[0] == 0
+        path = search.place / "search.log"
+        whole = path.read_bytes()
+        lines = whole.splitlines(keepends=True)
+        begun = next(n for n, line in enumerate(lines) if n > 6 and b'"op_code":5' in line)
+        path.write_bytes(b"".join(lines[:begun]) + lines[begun][:-20])
+        assert search()[0] == 0
+        assert len(found(search.place.parent)) == 2
+
+    def test_beside_another_process_is_refused(self, search):
+        assert search()[0] == 0
+        other = FolderLock(search.place)
+        code, errors = search()
+        other.release()
+        assert (code, "is in use: another process" in errors) == (2, True), errors
+
+
+def test_a_trial_whose_figure_is_no_number_has_failed(tmp_path, tiny, monkeypatch, in_process):
+    arguments = ["study", "search", "configs/transfer.gin", *tiny, "--trials", "2"]
+    arguments += ["--choice", "main.schedule_every", "'step'", "'epoch'"]
+    monkeypatch.setattr("fewshot.studies.search.figure", lambda *_: float("nan"))
+    assert main([*arguments, "--output-dir", str(tmp_path)]) == 0
+    assert found(tmp_path)["n"].tolist() == [1, 1]

@@ -1,3 +1,6 @@
+import errno
+import os
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -5,7 +8,9 @@ from scipy import stats
 
 from fewshot.__main__ import main
 from fewshot.errors import UserError
+from fewshot.studies import runs
 from fewshot.studies.seeds import Arm, summary
+from tests.studies.conftest import Ended
 
 A = np.array([0.70, 0.72, 0.69, 0.74])
 B = np.array([0.71, 0.75, 0.70, 0.78])
@@ -60,3 +65,79 @@ def test_mistakes_are_named(tmp_path, capsys):
     assert "the experiments name one twice: a, a" in capsys.readouterr().err
     assert main(["study", "seeds", "a.gin", "--seeds", "1", "1"]) == 2
     assert "--seeds name one twice: 1, 1" in capsys.readouterr().err
+
+
+def test_a_seed_that_is_missing_is_no_seed_of_a_pair():
+    table = summary({"a": A, "b": np.array([0.71, np.nan, 0.70, 0.78])}).set_index("experiment")
+    wanted = stats.ttest_rel(B[[0, 2, 3]], A[[0, 2, 3]]).confidence_interval(0.95)
+    row = table.loc["b"]
+    assert (row["n"], row["n_difference"]) == (3, 3)
+    assert row["mean"] == pytest.approx(B[[0, 2, 3]].mean())
+    assert row["difference"] - row["difference_ci95"] == pytest.approx(wanted.low)
+    nothing = summary({"a": np.full(4, np.nan), "b": B}).set_index("experiment")
+    assert nothing["n"].tolist() == [0, 4]
+    assert nothing["n_difference"].tolist() == [0, 0]
+    assert np.isnan(nothing.loc["a", "mean"])
+
+
+class TestRunsThatFailOrStop:
+    @pytest.fixture
+    def study(self, tmp_path, tiny, in_process):
+        arguments = ["study", "seeds", "configs/transfer.gin", *tiny, "--seeds", "0", "1", "2"]
+        study = [*arguments, "--output-dir", str(tmp_path)]
+        return lambda *more: main([*study, *more])
+
+    def stopped_at(self, monkeypatch, name, how):
+        start = runs.start
+
+        def stopping(command, log, environment):
+            if name in command:
+                if how is KeyboardInterrupt:
+                    raise KeyboardInterrupt
+                log.write_text("")
+                return Ended(how)
+            return start(command, log, environment)
+
+        monkeypatch.setattr(runs, "start", stopping)
+
+    @pytest.mark.parametrize(
+        ("how", "code", "there"),
+        [(2, 2, [True, False, True]), (KeyboardInterrupt, 130, [True, False, False])],
+    )
+    def test_those_that_are_finished_are_told_with_their_number(
+        self, study, tmp_path, monkeypatch, capsys, how, code, there
+    ):
+        with monkeypatch.context() as patched:
+            self.stopped_at(patched, "transfer-seed1", how)
+            assert study() == code
+        each = pd.read_csv(tmp_path / "seeds-transfer" / "seeds.csv")
+        assert each["seed"].tolist() == [0, 1, 2]
+        assert each["transfer"].notna().tolist() == there
+        told = capsys.readouterr()
+        assert "| transfer" in (tmp_path / "seeds-transfer" / "seeds.md").read_text()
+        assert "everything is in" in told.out
+        if code == 2:
+            assert "not completed, for the reasons above: transfer-seed1." in told.err
+        assert study() == 0
+        assert pd.read_csv(tmp_path / "seeds-transfer" / "seeds.csv").notna().all(axis=None)
+
+    def test_without_any_there_is_no_table(self, study, tmp_path, monkeypatch, capsys):
+        self.stopped_at(monkeypatch, "transfer-seed0", KeyboardInterrupt)
+        assert study() == 130
+        assert not (tmp_path / "seeds-transfer" / "seeds.csv").exists()
+
+    def test_a_table_is_written_whole_or_stays_as_it_was(
+        self, study, tmp_path, monkeypatch, capsys
+    ):
+        assert study() == 0
+        place = tmp_path / "seeds-transfer"
+        before = {name: (place / name).read_text() for name in ("seeds.csv", "seeds.md")}
+
+        def full(_):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+        monkeypatch.setattr("fewshot.experiment.files.os.fsync", full)
+        assert study("--figure", "test/loss") == 2
+        assert "seeds.csv cannot be written (No space left" in capsys.readouterr().err
+        assert {name: (place / name).read_text() for name in before} == before
+        assert not list(place.glob(".*part*"))

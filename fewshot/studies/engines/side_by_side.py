@@ -17,6 +17,7 @@ from fewshot.experiment.artifacts import ExperimentFolder
 from fewshot.studies import runs
 from fewshot.studies.chain import model_of
 from fewshot.studies.engines.waiting import RunQueue
+from fewshot.studies.figures import is_completed
 from fewshot.studies.plan import PlannedRun
 from fewshot.studies.progress import Progress
 
@@ -104,7 +105,7 @@ def _ended(one: _Going, queue: RunQueue, progress: Progress, others: int) -> boo
         return False
     if queue.goes_on(one.planned, code):
         return True
-    completed = code == 0 and runs.is_completed(one.folder)
+    completed = code == 0 and _is_completed(one.folder)
     queue.end(one.planned, failed=not completed)
     progress.end(one.planned.alike, time.monotonic() - one.since)
     if not completed:
@@ -115,6 +116,15 @@ def _ended(one: _Going, queue: RunQueue, progress: Progress, others: int) -> boo
         )
     logger.info("%s", progress.told(others))
     return True
+
+
+def _is_completed(folder: ExperimentFolder) -> bool:
+    """Whether it is; where that cannot be read the run has failed, and says why."""
+    try:
+        return is_completed(folder)
+    except UserError as error:
+        logger.warning("%s", message(error))
+        return False
 
 
 def _stop(going: Sequence[runs.Process], patience: float) -> None:

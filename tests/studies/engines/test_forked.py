@@ -15,6 +15,7 @@ from fewshot.studies.engines.forked import Template
 from fewshot.studies.engines.local import LocalEngine
 from fewshot.studies.engines.template import SCRIPT
 from fewshot.studies.engines.waiting import LOST
+from fewshot.studies.figures import figure, is_completed, read_results
 from tests.faults.scenes import differences, fingerprint
 from tests.studies.conftest import TINY
 
@@ -81,10 +82,10 @@ def facts(folder):
 def test_a_run_by_hand_is_a_process_of_its_own_and_is_not_repeated(by_hand, monkeypatch):
     run, folder = by_hand
     assert folder.path.name == "run"
-    assert runs.is_completed(folder)
+    assert is_completed(folder)
     monkeypatch.setattr(runs, "_exit_code", lambda command: pytest.fail("it was run again"))
     assert runs.complete(run, folder.path.parent).path == folder.path
-    assert runs.figure(folder, "test/top1") == runs.read_results(folder)["test"]["top1"]
+    assert figure(folder, "test/top1") == read_results(folder)["test"]["top1"]
 
 
 @pytest.mark.slow  # the template imports torch
@@ -93,7 +94,7 @@ def test_a_fork_is_what_a_run_is_by_hand(template, by_hand, tmp_path):
     forked, log = tmp_path / "forked" / "run", tmp_path / "log"
     log.write_text("before\n")
     assert ended(template.start(runs.command(run, forked.parent), log)) == 0
-    assert runs.is_completed(ExperimentFolder(forked))
+    assert is_completed(ExperimentFolder(forked))
     assert not differences(fingerprint(forked), fingerprint(hand.path))
     assert facts(forked) == facts(hand.path)
     assert facts(forked)[0]["threads"] == int(THREADS)

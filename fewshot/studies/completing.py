@@ -1,0 +1,59 @@
+"""How a study goes: its runs are completed, by whichever engine, and what they found is told."""
+
+import argparse
+import contextlib
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from fewshot.errors import UserError
+from fewshot.studies.arguments import options_of
+from fewshot.studies.engines.engine import build_engine
+from fewshot.studies.finished import Finished, finished, refuse_others
+from fewshot.studies.plan import PlannedRun
+
+
+def complete_and_tell(
+    given: argparse.Namespace,
+    runs: Sequence[PlannedRun],
+    place: Path,
+    tell: Callable[[Finished], None],
+    told: Sequence[PlannedRun] | None = None,
+) -> None:
+    """Complete the runs of the study in the folder `place`, then tell of them.
+
+    tell: writes and prints what completed runs found; told: the runs that it is given where these
+    are not all that are completed now. With given.show nothing is run. An interrupted study tells
+    of what is finished by then. Raises UserError where runs are of another configuration, before
+    any is run, and at the end where some could not be completed, or not be told.
+    """
+    told = runs if told is None else told
+    failed: list[str] = []
+    if not getattr(given, "show", False):
+        engine = build_engine(given.engine, options_of(given))
+        refuse_others(runs, place)
+        try:
+            failed = engine.complete(runs, place)
+        except KeyboardInterrupt:
+            tell_unfinished(told, place, tell)
+            raise
+    found = finished(told, place, failed)
+    tell(found)
+    refuse_incomplete(failed, found)
+
+
+def tell_unfinished(
+    told: Sequence[PlannedRun], place: Path, tell: Callable[[Finished], None]
+) -> None:
+    """What an interrupted study leaves: the same, of the runs that are finished, if any is."""
+    with contextlib.suppress(UserError):
+        found = finished(told, place)
+        if found.runs:
+            tell(found)
+
+
+def refuse_incomplete(failed: Sequence[str], found: Finished) -> None:
+    """Raises UserError that names the runs that failed and those that were left out."""
+    parts = [("not completed", failed), ("left out", list(dict.fromkeys(found.left_out)))]
+    said = [f"{what}, for the reasons above: {', '.join(names)}." for what, names in parts if names]
+    if said:
+        raise UserError(" ".join(said))
