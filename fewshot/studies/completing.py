@@ -37,7 +37,8 @@ def complete_and_tell(
             tell_unfinished(told, place, tell)
             raise
     found = finished(told, place, failed)
-    tell(found)
+    if found.runs or not failed:
+        tell(found)
     refuse_incomplete(failed, found)
 
 

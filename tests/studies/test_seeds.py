@@ -122,8 +122,12 @@ class TestRunsThatFailOrStop:
         assert pd.read_csv(tmp_path / "seeds-transfer" / "seeds.csv").notna().all(axis=None)
 
     def test_without_any_there_is_no_table(self, study, tmp_path, monkeypatch, capsys):
-        self.stopped_at(monkeypatch, "transfer-seed0", KeyboardInterrupt)
-        assert study() == 130
+        with monkeypatch.context() as patched:
+            self.stopped_at(patched, "transfer-seed0", KeyboardInterrupt)
+            assert study() == 130
+        assert study("-p", "ShuffledBatches.batch_size = -1") == 2
+        told = "error: not completed, for the reasons above: transfer-seed0, transfer-seed1, tra"
+        assert told in capsys.readouterr().err
         assert not (tmp_path / "seeds-transfer" / "seeds.csv").exists()
 
     def test_a_table_is_written_whole_or_stays_as_it_was(

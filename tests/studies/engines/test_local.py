@@ -13,6 +13,7 @@ import pytest
 
 from fewshot.errors import UserError
 from fewshot.studies import engines, runs
+from fewshot.studies.engines import side_by_side
 from fewshot.studies.engines.engine import build_engine, names
 from fewshot.studies.engines.forked import Template
 from fewshot.studies.engines.local import LocalEngine
@@ -130,8 +131,14 @@ def test_a_run_that_is_left_out_is_not_waited_for(started, config, tmp_path, cap
 
 
 def test_an_exit_without_results_is_no_success(started, config, tmp_path, monkeypatch):
-    monkeypatch.setattr(runs, "is_completed", lambda folder: False)
+    monkeypatch.setattr(side_by_side, "is_completed", lambda folder: False)
     assert LocalEngine().complete(planned(config, "a"), tmp_path) == ["a"]
+
+
+def test_nor_is_one_whose_results_cannot_be_read(started, config, tmp_path, monkeypatch, caplog):
+    monkeypatch.setattr(json, "dumps", lambda *_: "{")
+    assert LocalEngine().complete(planned(config, "a", "b"), tmp_path) == ["a", "b"]
+    assert f"{tmp_path}/a/results.json cannot be read" in caplog.text
 
 
 def test_one_that_is_refused_before_it_starts(started, tmp_path, caplog):
