@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from fewshot.heads.nearest import NO_ROW, Nearest
+from fewshot.heads.found import NO_ROW, Nearest
 from fewshot.heads.vector_index import VectorIndex
 
 _BLOCK = 1 << 20  # labels that are counted at a time

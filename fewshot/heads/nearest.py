@@ -5,13 +5,12 @@ that rows which are equally far are equal on every device; of those the lowest r
 Matrix products only sort out the rows that cannot matter, by a bound on their rounding.
 """
 
-from dataclasses import dataclass
-
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
+from fewshot.heads.found import NO_ROW, Nearest
 from fewshot.heads.geometry import full_precision
+from fewshot.heads.in_bfloat16 import InBfloat16, worth_trying
 from fewshot.heads.room import Room
 from fewshot.heads.screening import Block, Pairs, References, Screen
 from fewshot.progress import ProgressBar
@@ -22,39 +21,12 @@ _QUERY_CHUNK = 1024
 # Queries whose findings are kept at a time, and pairs found before they are settled.
 _QUERIES = 2**12
 _PAIRS = 2**20
-# Pairs whose differences are taken at a time.
-_DIFFERENCES = 2**17
+# Queries that show how well bfloat16 tells references apart, and products a pair is worth.
+_TRIED = 8
+_PRODUCTS = 2**17
 # Where there are more classes, those beyond so many nearest ones rank by distances as they were
 # sorted out: nobody looks at their order, and with thousands of classes it costs most.
 _RANKED_CLASSES = 16
-NO_ROW = torch.iinfo(torch.int64).max
-
-
-@dataclass
-class Nearest:
-    """squared [Q, k] distances and rows int64 [Q, k] of the neighbours, nearest first;
-    of_class [Q, C] and class_row [Q, C]: distance and row of each class's nearest reference.
-    """
-
-    squared: Tensor
-    rows: Tensor
-    of_class: Tensor
-    class_row: Tensor
-
-    def take(self, found: "Nearest") -> None:
-        """Merge with what was found elsewhere."""
-        k = self.squared.shape[1]
-        squared, rows = (
-            torch.cat(pair, 1) for pair in ((self.squared, found.squared), (self.rows, found.rows))
-        )
-        rows, order = rows.sort(1)
-        squared, kept = squared.gather(1, order).sort(dim=1, stable=True)
-        self.squared, self.rows = squared[:, :k], rows.gather(1, kept[:, :k])
-        nearer = (found.of_class < self.of_class) | (
-            (found.of_class == self.of_class) & (found.class_row < self.class_row)
-        )
-        self.of_class = torch.where(nearer, found.of_class, self.of_class)
-        self.class_row = torch.where(nearer, found.class_row, self.class_row)
 
 
 @torch.no_grad()
@@ -67,52 +39,66 @@ def search(
     parts = []
     bar = ProgressBar("nearest neighbours", len(query), "queries")
     with full_precision(support), bar:  # the bound on rounding is that of whole products
-        references = References(support, labels, n_classes, k, metric)
+        screen = _screen(References(support, labels, n_classes, k, metric), query, n_classes, k)
         for part in query.split(_QUERIES):
-            parts.append(_Search(references, labels, part, n_classes, k).through())
+            parts.append(_Search(screen, part, n_classes, k).through())
             bar.update(len(part))
     columns = ("squared", "rows", "of_class", "class_row")
     return Nearest(*(torch.cat([getattr(part, name) for part in parts]) for name in columns))
 
 
+def _screen(references: References, query: Tensor, n_classes: int, k: int) -> Screen:
+    """In bfloat16 where that is fast and a few queries show that it leaves few pairs."""
+    room = Room(_BLOCK, _QUERY_CHUNK).of(query)
+    rows = room.references(query.shape[1], n_classes)
+    chunk = min(room.queries, len(query))
+    if worth_trying(references, query):
+        screen = InBfloat16(references, chunk, rows)
+        trial = _Search(screen, query[:: len(query) // _TRIED], n_classes, k)
+        trial.through()
+        # comparing a pair exactly takes as long as so many products save
+        few = k + min(n_classes, _RANKED_CLASSES) + references.support.numel() / _PRODUCTS
+        if trial.settled <= few * len(trial.query):
+            return screen
+    return Screen(references, chunk, rows)
+
+
 class _Search:
     """Of some queries, through blocks of references."""
 
-    def __init__(
-        self, references: References, labels: Tensor, query: Tensor, n_classes: int, k: int
-    ) -> None:
-        self.references, self.labels, self.query = references, labels, query
-        self.n_classes, self.k, self.slack = n_classes, k, references.slack
-        moved = references.moved(query)
-        self.lengths = moved.square().sum(1, keepdim=True)
-        self.twice = torch.cat([-2 * moved, torch.ones_like(self.lengths)], 1)
+    def __init__(self, screen: Screen, query: Tensor, n_classes: int, k: int) -> None:
+        self.screen, self.query, self.n_classes, self.k = screen, query, n_classes, k
+        self.asked = screen.asked(query)
+        # how far apart what is computed of two equal distances can be, but for the references' part
+        self.room = 2 * (screen.references.slack * self.asked.lengths + self.asked.error)
         self.worst_of_k = query.new_full((len(query), k), torch.inf)
         self.worst_of_class = query.new_full((len(query), n_classes), torch.inf)
         self.found = self._nothing()
         self.pairs: list[Pairs] = []
+        self.settled = 0
 
     def through(self) -> Nearest:
         """What is nearest, once all blocks have been looked at."""
-        room = Room(_BLOCK, _QUERY_CHUNK).of(self.query)
-        rows = room.references(self.query.shape[1], self.n_classes)
-        screen = Screen(self.references, min(room.queries, len(self.query)), rows)
-        for block in self.references.blocks(rows):
-            for first in range(0, len(self.query), room.queries):
-                self._look_at(screen, block, slice(first, first + room.queries))
+        step = self.screen.queries
+        for block in self.screen.blocks():
+            for first in range(0, len(self.query), step):
+                self._look_at(block, slice(first, first + step))
         self._settle()
         found = self.found
         # where a class was not, or is no more, looked into: what its nearest is at most
-        found.of_class = found.of_class.minimum(self.worst_of_class + self.lengths)
+        found.of_class = found.of_class.minimum(
+            self.worst_of_class + self.asked.lengths + self.asked.error
+        )
         return found
 
-    def _look_at(self, screen: Screen, block: Block, some: slice) -> None:
-        members, least = screen.look(self.twice[some], block)
+    def _look_at(self, block: Block, some: slice) -> None:
+        members, least = self.screen.look(self.asked.part(some), block)
         # the least of four groups are fewer to sort, and are as good a bound
         coarse = least.unflatten(1, (-1, 4)).amin(2) if least.shape[1] % 4 == 0 else least
         nearest = torch.cat([self.worst_of_k[some], coarse], 1)
         self.worst_of_k[some] = nearest.topk(self.k, 1, False, False).values
-        screen.lower(self.worst_of_class[some], least, block)
-        found = screen.pairs(members, least, self._limits(some)[1], block)
+        self.screen.lower(self.worst_of_class[some], least, block)
+        found = self.screen.pairs(members, least, self._limits(some)[1], block)
         self.pairs.append(found._replace(queries=found.queries + some.start))
         if sum(len(pairs.rows) for pairs in self.pairs) > _PAIRS:
             self._settle()
@@ -120,12 +106,17 @@ class _Search:
     def _limits(self, some: slice) -> tuple[Tensor, Tensor]:
         """[q, 1] and [q, C]: how far a reference may be and still be a neighbour, or matter."""
         of_class = self.worst_of_class[some]
-        room = 2 * self.slack * self.lengths[some]
         if self.n_classes > _RANKED_CLASSES:
             last = of_class.topk(_RANKED_CLASSES, 1, False).values[:, -1:]
-            of_class = of_class.masked_fill(of_class > last + room, -torch.inf)
+            of_class = of_class.masked_fill(of_class > self._beyond(last, some), -torch.inf)
         of_k = self.worst_of_k[some].amax(1, keepdim=True)
-        return of_k + room, torch.maximum(of_class, of_k) + room
+        return self._beyond(of_k, some), self._beyond(torch.maximum(of_class, of_k), some)
+
+    def _beyond(self, distances: Tensor, some: slice) -> Tensor:
+        """How far what is no farther than these [q, n] may have been computed to be."""
+        distances = distances + self.room[some]
+        grain = self.screen.grain
+        return distances.add_(distances.abs(), alpha=grain) if grain else distances
 
     def _settle(self) -> None:
         """Of the pairs that still matter, take the nearest by their exact distances."""
@@ -136,7 +127,8 @@ class _Search:
         of_k, limit = self._limits(slice(None))
         kept = pairs.at_least <= limit[pairs.queries, pairs.classes]
         pairs = Pairs(*(column[kept] for column in pairs))
-        squared = self._by_subtraction(pairs.queries, pairs.rows)
+        self.settled += len(pairs.rows)
+        squared = self.screen.references.by_subtraction(self.query, pairs.queries, pairs.rows)
         found = self._nothing()
         cells = pairs.queries * self.n_classes + pairs.classes
         of_class, class_row = found.of_class.view(-1), found.class_row.view(-1)
@@ -164,22 +156,9 @@ class _Search:
         found.squared[cell], found.rows[cell] = squared[order[kept]], rows[order[kept]]
         return found.squared, found.rows
 
-    def _by_subtraction(self, queries: Tensor, rows: Tensor) -> Tensor:
-        """Squared distances [n] of pairs."""
-        support = self.references.support
-        step = max(1, _DIFFERENCES // support.shape[1])
-        parts = []
-        for some, others in zip(queries.split(step), rows.split(step), strict=True):
-            a = self.query.index_select(0, some).double()
-            b = support.index_select(0, others).double()
-            if self.references.cosine:
-                a, b = F.normalize(a, dim=1), F.normalize(b, dim=1)
-            parts.append(a.sub_(b).square_().sum(1).to(self.query.dtype))
-        return torch.cat(parts)
-
     def _nothing(self) -> Nearest:
         shape = (len(self.query), self.n_classes)
-        far, no_row = self.query.new_full, self.labels.new_full
+        far, no_row = self.query.new_full, self.screen.references.rows.new_full
         best = (len(self.query), self.k)
         return Nearest(
             far(best, torch.inf),

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from fewshot.heads.nearest import NO_ROW, Nearest
+from fewshot.heads.found import NO_ROW, Nearest
 
 
 def search_episodes(

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from fewshot.heads.nearest import Nearest
+from fewshot.heads.found import Nearest
 
 # Classes of equal votes are parted by less than one unit in the ninth decimal of the vote share.
 TIE_BREAK = 1e-9

@@ -10,10 +10,12 @@ from hypothesis import strategies as st
 from sklearn.neighbors import KNeighborsClassifier
 
 from fewshot.errors import UserError
+from fewshot.heads import in_bfloat16, screening
 from fewshot.heads import nearest as nearest_module
-from fewshot.heads import screening
+from fewshot.heads.in_bfloat16 import InBfloat16
 from fewshot.heads.knn import KNN, knn
 from fewshot.heads.room import Room
+from fewshot.heads.screening import Screen
 
 
 def data(n=300, m=40, d=8, classes=6, seed=0, dtype=torch.float32):
@@ -73,6 +75,13 @@ class OnAGPU(screening.Screen):
         self.by_class = False
 
 
+def always_in_bfloat16(patch):
+    """Whatever the processor and the data, and however many pairs are left."""
+    patch.setattr(nearest_module, "worth_trying", lambda *_: True)
+    patch.setattr(nearest_module, "_PRODUCTS", 1e-9)
+    patch.setattr(nearest_module, "_TRIED", 1)
+
+
 def by_brute_force(support, labels, query, n_classes, k, metric):
     """Votes, then nearest, then lowest row: distances in float64, compared in float32."""
     support, query = (part.double().numpy() for part in (support, query))
@@ -104,6 +113,10 @@ TIES = {
     "all equal": lambda g, n, d: torch.randn(1, d, generator=g).expand(n, d).clone(),
     "zeros": lambda g, n, d: torch.zeros(n, d),
     "far away": lambda g, n, d: torch.randint(0, 3, (n, d), generator=g).float() + 4096,
+    # farther from their centre than from each other
+    "heaps": lambda g, n, d: (
+        torch.randn(3, d, generator=g)[drawn(g, 3, n)] + 2.0**-12 * drawn(g, 4, n)[:, None]
+    ),
     "multiples": lambda g, n, d: (1 + drawn(g, 8, n))[:, None] * torch.eye(d)[drawn(g, d, n)],
 }
 
@@ -118,9 +131,10 @@ TIES = {
     group=st.sampled_from([1, 2, 4, 16]),
     pairs=st.sampled_from([1, 50, 10**6]),
     on_a_gpu=st.booleans(),
+    rounded=st.booleans(),
 )
 def test_the_rule_holds_among_any_ties_and_blocks(
-    ties, metric, seed, k, sizes, group, pairs, on_a_gpu
+    ties, metric, seed, k, sizes, group, pairs, on_a_gpu, rounded
 ):
     generator = torch.Generator().manual_seed(seed)
     support, query = (TIES[ties](generator, n, 6) for n in (60, 11))
@@ -131,6 +145,8 @@ def test_the_rule_holds_among_any_ties_and_blocks(
         patch.setattr(nearest_module, "_BLOCK", sizes[1] * max(sizes[0], 6))
         patch.setattr(nearest_module, "_QUERIES", 2 * sizes[0])
         patch.setattr(nearest_module, "_PAIRS", pairs)
+        if rounded:
+            always_in_bfloat16(patch)
         patch.setattr(screening, "group_size", lambda *_: group)
         if on_a_gpu:
             patch.setattr(nearest_module, "Screen", OnAGPU)
@@ -141,14 +157,16 @@ def test_the_rule_holds_among_any_ties_and_blocks(
     assert together.argsort(dim=1, descending=True).tolist() == expected
 
 
-@settings(deadline=None, max_examples=10)
-@given(seed=st.integers(0, 10_000), rows=st.integers(3, 200))
-def test_of_many_classes_the_first_ranks_are_exact(seed, rows):
+@settings(deadline=None, max_examples=20)
+@given(seed=st.integers(0, 10_000), rows=st.integers(3, 200), rounded=st.booleans())
+def test_of_many_classes_the_first_ranks_are_exact(seed, rows, rounded):
     generator = torch.Generator().manual_seed(seed)
     support, query = (torch.randint(-1, 2, (n, 8), generator=generator).float() for n in (200, 9))
     labels = torch.cat([torch.arange(60), torch.randint(60, (140,), generator=generator)])
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(nearest_module, "_BLOCK", rows * nearest_module._QUERY_CHUNK)
+        if rounded:
+            always_in_bfloat16(patch)
         found = knn(support, labels, query, 60, 5)
     expected = [
         ranking[:5] for ranking in by_brute_force(support, labels, query, 60, 5, "euclidean")
@@ -165,6 +183,53 @@ def test_on_a_gpu_a_block_takes_a_part_of_the_free_memory(monkeypatch, free, siz
     features = SimpleNamespace(is_cuda=True, device="cuda", element_size=lambda: size)
     assert Room(2**22, 1024).of(features) == (numbers, 4096)
     assert Room(2**22, 1024).of(torch.zeros(1)) == (2**22, 1024)
+
+
+SPREAD = {
+    "wide": (lambda g, n: torch.randn(n, 32, generator=g), True),
+    "heavy tails": (lambda g, n: torch.randn(n, 32, generator=g).exp(), None),
+    # of which bfloat16 sees the place of the heap alone
+    "heaps": (
+        lambda g, n: torch.eye(32)[drawn(g, 8, n)] + 1e-3 * torch.randn(n, 32, generator=g),
+        False,
+    ),
+    "too large to square": (lambda g, n: 2.0**60 * torch.randn(n, 32, generator=g), False),
+    "too small to square": (lambda g, n: 2.0**-60 * torch.randn(n, 32, generator=g), False),
+}
+
+
+@pytest.mark.parametrize("spread", SPREAD)
+@pytest.mark.parametrize("metric", ["euclidean", "cosine"])
+def test_bfloat16_is_taken_where_it_tells_references_apart_and_changes_nothing(
+    spread, metric, monkeypatch
+):
+    draw, taken = SPREAD[spread]
+    generator = torch.Generator().manual_seed(0)
+    support, query = draw(generator, 9000), draw(generator, 1100)
+    labels = drawn(generator, 20, 9000)
+    found, screens = [], []
+    search = nearest_module._Search.through
+    for able in (True, False):
+        monkeypatch.setattr(in_bfloat16, "multiplies_bfloat16", lambda able=able: able)
+        used = []
+        monkeypatch.setattr(
+            nearest_module._Search,
+            "through",
+            lambda self, used=used: used.append(type(self.screen)) or search(self),
+        )
+        found.append(nearest_module.search(support, labels, query, 20, 5, metric))
+        screens.append(used[-1])
+    assert taken is None or screens == [InBfloat16 if taken else Screen, Screen]
+    for name in ("squared", "rows"):
+        assert torch.equal(*(getattr(side, name) for side in found))
+    nearest = [side.of_class.sort(1) for side in found]
+    assert torch.equal(*(side.values[:, :16] for side in nearest))
+    assert torch.equal(
+        *(
+            side.class_row.gather(1, by.indices[:, :16])
+            for side, by in zip(found, nearest, strict=True)
+        )
+    )
 
 
 def test_few_references_stand_in_groups_of_one_and_many_in_large_ones():

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from fewshot.heads.nearest import NO_ROW, Nearest
+from fewshot.heads.found import NO_ROW, Nearest
 from fewshot.heads.votes import votes
 
 

@@ -7,8 +7,9 @@ import torch
 from torch import Tensor
 
 from fewshot.heads.approximate import Indexed, counts_of
+from fewshot.heads.found import NO_ROW, Nearest
 from fewshot.heads.knn import KNN
-from fewshot.heads.nearest import NO_ROW, Nearest, search
+from fewshot.heads.nearest import search
 from fewshot.heads.votes import votes
 from fewshot.models.prediction.gallery_folder import GalleryFolder
 from fewshot.wording import first_few
