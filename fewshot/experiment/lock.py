@@ -10,15 +10,20 @@ from fewshot.errors import UserError
 NAME = ".lock"
 
 
+class InUseError(UserError):
+    """Another process holds it."""
+
+
 class FolderLock:
     """Holds the folder for this process until it ends or `release` is called.
 
-    Raises UserError at once where another process holds it. Where the file system has no locks,
-    nothing is held.
+    name: of the lock's file, of which each is held for itself. Raises InUseError at once where
+    another process holds it, UserError where it cannot be written. Where the file system has no
+    locks, nothing is held.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self._path = folder / NAME
+    def __init__(self, folder: Path, name: str = NAME) -> None:
+        self._path = folder / name
         while True:
             self._file = self._opened(folder)
             self._take(folder)
@@ -40,7 +45,7 @@ class FolderLock:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             os.close(self._file)
-            raise UserError(
+            raise InUseError(
                 f"experiment folder {folder} is in use: another process runs or resumes it. Wait "
                 "for its end, or stop it first."
             ) from None
@@ -60,3 +65,20 @@ class FolderLock:
             with contextlib.suppress(OSError):
                 self._path.unlink()
         os.close(self._file)
+
+
+def is_held(folder: Path) -> bool:
+    """Whether some process holds the folder; False where there is none, or that is not known."""
+    try:
+        file = os.open(folder / NAME, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    finally:
+        os.close(file)
+    return False

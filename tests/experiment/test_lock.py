@@ -5,7 +5,7 @@ import pytest
 
 from fewshot.errors import UserError
 from fewshot.experiment.artifacts import ExperimentFolder
-from fewshot.experiment.lock import NAME, FolderLock
+from fewshot.experiment.lock import NAME, FolderLock, InUseError, is_held
 
 HOLD = """
 import sys, time
@@ -85,3 +85,18 @@ def test_a_folder_taken_away_is_said(tmp_path, away):
             write()
     assert not (tmp_path / "run" / "a.txt").exists()
     folder.release()
+
+
+def test_whether_it_is_held_can_be_asked_without_holding_it(tmp_path):
+    assert not is_held(tmp_path / "nowhere")
+    lock = FolderLock(tmp_path)
+    assert is_held(tmp_path)
+    other = FolderLock(tmp_path, ".other")
+    lock.release()
+    assert not is_held(tmp_path)
+    (tmp_path / ".lock").touch()  # as a killed process leaves it
+    assert not is_held(tmp_path)
+    with pytest.raises(InUseError, match="in use"):
+        FolderLock(tmp_path, ".other")
+    other.release()
+    assert {path.name for path in tmp_path.iterdir()} == {".lock"}

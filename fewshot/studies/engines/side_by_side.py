@@ -69,10 +69,13 @@ class SideBySide(ABC):
                 going = [one for one in going if not _ended(one, queue, progress, len(going) - 1)]
                 if going:
                     self.look()
+                if going or queue.waiting:
                     time.sleep(_POLL_SECONDS)
         except BaseException:
             _stop([one.process for one in going], self.patience)
             raise
+        finally:
+            queue.claims.release_all()
         return queue.failed
 
     def _start(self, run: PlannedRun, queue: RunQueue, progress: Progress) -> _Going | None:

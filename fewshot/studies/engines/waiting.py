@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from fewshot.experiment.artifacts import ExperimentFolder
+from fewshot.studies.engines.claims import Claims
 from fewshot.studies.plan import PlannedRun
 from fewshot.studies.progress import Progress
 
@@ -25,15 +26,21 @@ class RunQueue:
     def __init__(self, planned: Sequence[PlannedRun], place: Path, progress: Progress) -> None:
         self.place, self._progress = place, progress
         self.waiting = list(planned)
+        self.claims = Claims()
         self.failed: list[str] = []
         self._runs = {run.name: run for run in planned}
         self._done: set[str] = set()
         self._stops: Counter[str] = Counter()
 
     def take(self) -> PlannedRun | None:
-        """The first run that can start, which then waits no more; None where all have to wait."""
+        """The first run that can start, which then waits no more; None where all have to wait.
+
+        From then until it ends, or goes on later, it is no other study's.
+        """
         for run in list(self.waiting):
-            if run.after is None or run.after in self._done:
+            if run.after is not None and run.after not in self._done:
+                continue
+            if self.claims.take(self.folder(run.name)):
                 self.waiting.remove(run)
                 return run
         return None
@@ -49,6 +56,7 @@ class RunQueue:
         self._stops[run.name] += 1
         if self._stops[run.name] > _RETRIES:
             return False
+        self.claims.release(self.folder(run.name))
         self.waiting.insert(0, run)
         why = "was lost with its worker" if code == LOST else "was interrupted, the study was not"
         logger.warning("%s %s, and starts again", run.name, why)
@@ -56,6 +64,7 @@ class RunQueue:
 
     def end(self, run: PlannedRun, failed: bool = False) -> None:
         """The run is completed, or cannot be, nor can those that need it."""
+        self.claims.release(self.folder(run.name))
         if not failed:
             self._done.add(run.name)
             return
