@@ -18,6 +18,12 @@ logger = logging.getLogger("fewshot")
 
 _WARM = 3  # steps before the recording, of which the last two are watched
 
+_MOVED = (
+    "the training step is captured without its optimiser: main.schedule moves more of %s than its "
+    "learning rate, such as OneCycleLR its momentum. A schedule of the rate alone, @WarmupCosine or "
+    "OneCycleLR.cycle_momentum = False, has all of it captured, but trains otherwise."
+)
+
 Recording = tuple[Batch, Callable[[], None], tuple[str, ...], Tensor, list[Tensor | None]]
 
 
@@ -111,8 +117,8 @@ class CapturedStep:
         if self._whole and self._rates is not None:
             constants = self._rates.constants()
             if self._recording is not None and constants != self._constants:
-                # a schedule moves more than the rate, such as the momentum
                 self._whole, self._recording = False, None
+                logger.info(_MOVED, type(self._step.optimizer).__name__)
             self._constants = constants
         if self._recording is None and not self._record(batch):
             return self._ordinary(batch)

@@ -142,7 +142,9 @@ def test_the_rate_of_a_captured_step_is_the_schedules():
     assert all(type(group["lr"]) is float for group in moved.optimizer.param_groups)
 
 
-def test_a_schedule_of_the_momentum_ends_the_recording_of_the_optimiser():
+def test_a_schedule_of_the_momentum_ends_the_recording_of_the_optimiser(caplog):
+    caplog.set_level("INFO", "fewshot")
+
     def cycle(optimizer):
         return OneCycleLR(optimizer, max_lr=0.1, total_steps=STEPS + 1)
 
@@ -151,6 +153,11 @@ def test_a_schedule_of_the_momentum_ends_the_recording_of_the_optimiser():
     assert captured.same_as(Run(Refusing(), optimizer=sgd, schedule=cycle))
     assert captured.reasons == []
     assert (tape.recorded, tape.replays) == (2, STEPS - 3)
+    (said,) = [record.getMessage() for record in caplog.records]
+    assert said.startswith(
+        "the training step is captured without its optimiser: main.schedule moves more of SGD than "
+        "its learning rate, such as OneCycleLR its momentum."
+    )
 
 
 def test_an_optimiser_that_cannot_be_recorded_steps_by_itself():
