@@ -1,164 +1,144 @@
-"""Every row that needs a GPU, in one call of under three minutes.
+"""Every figure that needs a GPU, as tables for RESULTS.md, in one call of under three minutes.
 
-    python -m benchmarks.gpu [--seconds 1.5]
+    python -m benchmarks.gpu [rates loader neighbours fast best] [--seconds 1.5] [--limit 170]
 
-For each net and size of batch, in one process: images/s of
+rates       images/s of `Trainer.fit` as `experiment.py` runs it (step captured, images on the
+            device), in epochs of so many seconds after one that warms up, against its own bare
+            step: forward, backward and optimiser captured on one normalised batch; and of the
+            same program with `Trainer.captured = False`, `Hardware.resident = False`
+loader      the first row against PIL images, torchvision and a DataLoader of 2, 8 and 14 workers
+neighbours  the five nearest of 100,000 references for 10,000 queries
+fast        configs/fashion_mnist/fast.gin: seconds of training and test top-1, five seeds
+best        configs/fashion_mnist/best.gin likewise; only where it is named, for it takes minutes
 
-bare      one resident batch, captured as one CUDA graph without augmentation: the card's own limit
-captured  `Trainer.fit` as `experiment.py` runs it, step captured, images on the device
-plain     the same with `Trainer.captured = False`, Hardware.resident = False
-
-and the ratio captured / bare, which is to be at least 0.9; then nearest neighbours of 10,000
-queries among 100,000 references on the device. Rates are of whole epochs after the first, which
-warms up and records. Without a card it says so and measures nothing.
+Ratios are medians with the least and the most. What is not begun by --limit seconds is left out,
+which is said. Without a card nothing is measured; --rehearse runs every row on the processor at
+tiny sizes, to see that it runs.
 """
 
 import argparse
 import logging
+import statistics
 import sys
 import tempfile
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
-import gin
 import torch
 
-from benchmarks.gpu_cases import CASES, Case
+from benchmarks.gpu_cases import CASES
+from benchmarks.gpu_loader import usual_loop
+from benchmarks.gpu_neighbours import sought
+from benchmarks.gpu_reach import clock, reached
+from benchmarks.gpu_steps import Bench, Measured, measured
 from benchmarks.hardware import machine
-from benchmarks.synthetic import synthetic_dataset
-from fewshot.batch import Batch, DataSpec
-from fewshot.binding.config import load
-from fewshot.experiment.artifacts import ExperimentFolder
-from fewshot.heads.nearest import search
-from fewshot.training.fit import Fit
-from fewshot.training.hardware import Hardware
-from fewshot.training.recording import CudaRecorder
-from fewshot.training.step import TrainingStep
+
+CONFIGS = Path(__file__).parents[1] / "configs" / "fashion_mnist"
+PARTS = ("rates", "loader", "neighbours", "fast", "best")
+REACHED = {"fast": (0.935, 10.0), "best": (0.95, 60.0)}
+_LIMITS = "at least 0.9 of the bare step"
 
 
-def rate(step: Callable[[], object], images: int, budget: float) -> float:
-    """Images/s over about so many seconds, the card waited for at both ends."""
-    for _ in range(5):
-        step()
-    torch.cuda.synchronize()
-    started, done = time.perf_counter(), 0
-    while time.perf_counter() - started < budget:
-        for _ in range(10):
-            step()
-        torch.cuda.synchronize()
-        done += 10 * images
-    return done / (time.perf_counter() - started)
+class Benchmark:
+    """Prints a table for each part that is asked for."""
 
+    def __init__(self, given: argparse.Namespace) -> None:
+        self.tiny, self.bindings = given.rehearse, given.parameter
+        device = torch.device("cpu" if given.rehearse else "cuda")
+        self.bench = Bench(device, given.seconds, *((1, 1) if given.rehearse else ()))
+        self.time_left = clock(given.limit)
+        self.first: Measured | None = None  # of the first row, which others are held against
+        self.failed = False
 
-def bare(make: Callable[[], Any], case: Case, dataset: Any, budget: float) -> float:
-    """Forward, backward and optimiser on one batch, recorded."""
-    hardware = Hardware(accelerator="cuda")
-    objective = make().to(hardware.device).to(memory_format=torch.channels_last).train()
-    objective.inputs.transforms = []
-    optimizer = torch.optim.SGD(objective.parameters(), lr=0.01, momentum=0.9, fused=True)
-    step = TrainingStep(hardware.fabric, objective, optimizer, None)
-    rows = torch.arange(case.batch)
-    images = dataset.images(rows.numpy())
-    if objective.inputs.size != case.size:
-        images = images[..., : objective.inputs.size[0], : objective.inputs.size[1]].contiguous()
-    labels = torch.from_numpy(dataset.labels[: case.batch])
-    batch = Batch(images, labels, rows, torch.stack([rows] * 3, 1)).to(hardware.device)
-    recorder = CudaRecorder(hardware.device)
+    def part(self, name: str) -> None:
+        """One table; an error in it is printed and costs the others nothing."""
+        parts = {"rates": self.rates, "loader": self.loader, "neighbours": self.neighbours}
+        self.tried(name, parts.get(name, lambda: self.reach(name)))
 
-    def work() -> None:
-        step.gradients(batch)
-        step.move()
-
-    for _ in range(3):
-        with recorder.apart():
+    def tried(self, name: str, work: Callable[[], None]) -> None:
+        """Do it, if there is time."""
+        if not self.time_left():
+            print(f"{name}: left out, the time is up (--limit)", flush=True)
+            return
+        try:
             work()
-    replay, _ = recorder.record(work)
-    return rate(replay, case.batch, budget)
+        except Exception as error:
+            self.failed = True
+            print(f"{name}: {type(error).__name__}: {' '.join(str(error).split())}", flush=True)
+
+    def rates(self) -> None:
+        """The program against its bare step."""
+        _table(f"net ({_LIMITS})", "bare, images/s", "program", "ratio", "spread", "uncaptured")
+        for case in CASES:
+            fitting = case.tiny() if self.tiny else case
+            self.tried(f"{case.name}, batch {case.batch}", lambda case=fitting: self.rate(case))
+
+    def rate(self, case: object) -> None:
+        """One row of that."""
+        with tempfile.TemporaryDirectory() as place:
+            found = measured(case, Path(place), self.bench)
+        self.first = self.first or found
+        print(found.row(case), flush=True)
+        for note in found.notes:
+            print(f"  {note}", flush=True)
+
+    def loader(self) -> None:
+        """The first row against the usual loop (at least 5)."""
+        if self.first is None:
+            with tempfile.TemporaryDirectory() as place:
+                case = CASES[0].tiny() if self.tiny else CASES[0]
+                self.first = measured(case, Path(place), self.bench)
+        own = statistics.median(self.first.program)
+        _table("DataLoader's workers (at least 5)", "images/s", "program", "ratio")
+        for workers in (0, 1) if self.tiny else (2, 8, 14):
+            size, count = (4, 64) if self.tiny else (128, 50_000)
+            theirs = usual_loop(self.bench, size, workers, count)
+            print(
+                f"| {workers} | {theirs:,.0f} | {own:,.0f} | **{own / theirs:.1f}** |", flush=True
+            )
+
+    def neighbours(self) -> None:
+        """k-NN on the device."""
+        references, queries = (2_000, 100) if self.tiny else (100_000, 10_000)
+        _table(f"{queries:,} queries, {references:,} x 128", "seconds", "ratio", "same neighbours")
+        found = sought(replace(self.bench, rounds=3), references, queries)
+        print("\n".join(found.rows()), flush=True)
+
+    def reach(self, name: str) -> None:
+        """Training to an accuracy."""
+        target, within = REACHED[name]
+        _table("recipe", "seconds of training", "test top-1", "asked for")
+        with tempfile.TemporaryDirectory() as place:
+            file = str(CONFIGS / f"{name}.gin")
+            seeds = 1 if self.tiny else 5
+            found = reached(file, self.bindings, seeds, Path(place), self.time_left)
+        print(found.row(f"{name}.gin", target, within), flush=True)
 
 
-def program(make: Callable[[], Any], dataset: Any, place: Path, epochs: int, **how: Any) -> float:
-    """Images/s of `Trainer.fit` over the epochs after the first."""
-    sampler = gin.get_configurable("ShuffledBatches")(
-        labels=dataset.labels, class_names=dataset.class_names, seed=0
-    )
-    folder = ExperimentFolder(place)
-    folder.create()
-    hardware = Hardware(accelerator="cuda", resident=how.pop("resident", None))
-    trainer = gin.get_configurable("Trainer")(hardware, **how)
-    fit = Fit(
-        objective=make(),
-        dataset=dataset,
-        sampler=sampler,
-        optimizer=gin.get_configurable("torch.optim.SGD"),
-        num_epochs=epochs,
-        seed=0,
-        select_by="last",
-        folder=folder,
-        save_model=lambda path: path.write_bytes(b""),
-    )
-    rows = [row for row in trainer.fit(fit).history if row["split"] == "train"]
-    images = len(dataset) * (len(rows) - 1)
-    return images / (rows[-1]["seconds"] - rows[0]["seconds"])
+def _table(*columns: str) -> None:
+    print(f"\n| {' | '.join(columns)} |\n|---|{'---:|' * (len(columns) - 1)}", flush=True)
 
 
-def measured(case: Case, place: Path, budget: float) -> None:
-    """Print the row of a case."""
-    load([], [*case.bindings, f"ShuffledBatches.batch_size = {case.batch}",
-              "ShuffledBatches.drop_last = True", "torch.optim.SGD.lr = 0.01",
-              "torch.optim.SGD.momentum = 0.9"])  # fmt: skip
-    images = case.batch * (16 if case.size[0] > 100 else 60)
-    dataset = synthetic_dataset(place, images, case.size, case.channels)
-    mean, std = dataset.statistics()
-    spec = DataSpec(dataset.class_names, case.channels, case.size, mean, std, len(dataset))
-
-    def make() -> Any:
-        return gin.get_configurable("TransferNet")(spec)
-
-    limit = bare(make, case, dataset, budget)
-    epochs = 1 + max(2, round(limit * budget / images))
-    captured = program(make, dataset, place / "captured", epochs)
-    plain = program(make, dataset, place / "plain", 3, captured=False, resident=False)
-    print(
-        f"{case.name}, batch {case.batch}: bare {limit:,.0f} images/s, captured {captured:,.0f} "
-        f"(ratio {captured / limit:.2f}), plain {plain:,.0f} (ratio {plain / limit:.2f})",
-        flush=True,
-    )
-
-
-def neighbours() -> None:
-    """Of 10,000 queries among 100,000 references, on the device."""
-    device = torch.device("cuda")
-    drawn = torch.Generator(device).manual_seed(0)
-    support = torch.randn(100_000, 128, device=device, generator=drawn)
-    query = torch.randn(10_000, 128, device=device, generator=drawn)
-    labels = torch.arange(100_000, device=device) % 100
-    search(support, labels, query[:1024], 100, 5, "euclidean")
-    torch.cuda.synchronize()
-    started = time.perf_counter()
-    search(support, labels, query, 100, 5, "euclidean")
-    torch.cuda.synchronize()
-    print(f"k-NN, 100,000 x 128, 10,000 queries: {time.perf_counter() - started:.2f} s")
-
-
-def main() -> int:
+def main(words: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--seconds", type=float, default=1.5, help="measured for each figure")
-    given = parser.parse_args()
-    if not torch.cuda.is_available():
-        print("torch sees no GPU here: nothing was measured")
+    parser.add_argument("parts", nargs="*", help=f"of {', '.join(PARTS)}; all but best by default")
+    parser.add_argument("--seconds", type=float, default=1.5, help="of steps in each epoch")
+    parser.add_argument("--limit", type=float, default=170, help="seconds, for all")
+    parser.add_argument("--rehearse", action="store_true", help="on the processor, tiny")
+    parser.add_argument("-p", "--parameter", action="append", default=[], help="of fast and best")
+    given = parser.parse_args(words)
+    if unknown := set(given.parts) - set(PARTS):
+        parser.error(f"no such part: {', '.join(sorted(unknown))}")
+    if not given.rehearse and not torch.cuda.is_available():
+        print("torch sees no GPU here: nothing was measured (--rehearse tries every row)")
         return 0
     logging.getLogger("fewshot").setLevel(logging.WARNING)
-    print(machine())
-    for case in CASES:
-        with tempfile.TemporaryDirectory() as temporary:
-            try:
-                measured(case, Path(temporary), given.seconds)
-            except Exception as error:  # one row must not cost the others
-                print(f"{case.name}, batch {case.batch}: {type(error).__name__}: {error}")
-    neighbours()
-    return 0
+    print(f"{machine()}, CUDA {torch.version.cuda}, cuDNN {torch.backends.cudnn.version()}")
+    benchmark = Benchmark(given)
+    for part in given.parts or PARTS[:-1]:
+        benchmark.part(part)
+    return int(benchmark.failed)
 
 
 if __name__ == "__main__":

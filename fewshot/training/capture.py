@@ -20,8 +20,8 @@ _WARM = 3  # steps before the recording, of which the last two are watched
 
 _MOVED = (
     "the training step is captured without its optimiser: main.schedule moves more of %s than its "
-    "learning rate, such as OneCycleLR its momentum. A schedule of the rate alone, @WarmupCosine or "
-    "OneCycleLR.cycle_momentum = False, has all of it captured, but trains otherwise."
+    "learning rate, such as OneCycleLR its momentum. A schedule of the rate alone, @WarmupCosine "
+    "or OneCycleLR.cycle_momentum = False, has all of it captured, but trains otherwise."
 )
 
 Recording = tuple[Batch, Callable[[], None], tuple[str, ...], Tensor, list[Tensor | None]]
