@@ -1,15 +1,18 @@
 """How a study goes: its runs are completed, by whichever engine, and what they found is told."""
 
 import argparse
-import contextlib
+import logging
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from fewshot.console import message
 from fewshot.errors import UserError
 from fewshot.studies.arguments import options_of
 from fewshot.studies.engines.engine import build_engine
 from fewshot.studies.finished import Finished, finished, refuse_others
 from fewshot.studies.plan import PlannedRun
+
+logger = logging.getLogger("fewshot")
 
 
 def complete_and_tell(
@@ -46,10 +49,12 @@ def tell_unfinished(
     told: Sequence[PlannedRun], place: Path, tell: Callable[[Finished], None]
 ) -> None:
     """What an interrupted study leaves: the same, of the runs that are finished, if any is."""
-    with contextlib.suppress(UserError):
+    try:
         found = finished(told, place)
         if found.runs:
             tell(found)
+    except UserError as error:
+        logger.warning("what is finished cannot be told: %s", message(error))
 
 
 def refuse_incomplete(failed: Sequence[str], found: Finished) -> None:

@@ -121,6 +121,12 @@ class TestRunsThatFailOrStop:
         assert study() == 0
         assert pd.read_csv(tmp_path / "seeds-transfer" / "seeds.csv").notna().all(axis=None)
 
+    def test_what_keeps_them_from_being_told_is_said(self, study, monkeypatch, caplog):
+        self.stopped_at(monkeypatch, "transfer-seed1", KeyboardInterrupt)
+        assert study("--figure", "test/top3") == 130
+        assert "what is finished cannot be told: " in caplog.text
+        assert "has no figure 'test/top3'" in caplog.text
+
     def test_without_any_there_is_no_table(self, study, tmp_path, monkeypatch, capsys):
         with monkeypatch.context() as patched:
             self.stopped_at(patched, "transfer-seed0", KeyboardInterrupt)

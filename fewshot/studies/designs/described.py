@@ -56,8 +56,8 @@ def described(configs: Sequence[str], bindings: Sequence[str], quick: bool = Fal
 
 
 def _refuse_beside_quick(own: Sequence[str]) -> None:
-    default = find_config(DEFAULT)
-    other = [name for name in own if not find_config(name).samefile(default)]
+    meant = {find_config(name) for name in (DEFAULT, QUICK)}
+    other = [name for name in own if find_config(name) not in meant]
     if other:
         raise UserError(
             f"--quick is a small study of its own, {QUICK}, and {other[0]} is another: leave one "

@@ -45,7 +45,8 @@ def test_a_description_binds_nothing_else(tmp_path):
 
 
 def test_quick_beside_another_study_is_refused(part):
-    assert described([DEFAULT], [], quick=True) == described([], [], quick=True)
+    for same in (DEFAULT, QUICK):
+        assert described([same], [], quick=True) == described([], [], quick=True)
     for other in ("configs/studies/label_budget_shirts.gin", part):
         text = rf"--quick is a small study of its own, .*, and {other} is another: leave"
         with pytest.raises(UserError, match=text):
