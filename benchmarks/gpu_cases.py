@@ -66,7 +66,6 @@ CASES = [
     Case("CifarNet, crop + flip + erasing", (32, 32), 1, 1024, (CIFAR, ERASING)),
     Case("SmallResNet 64x48, strong", (64, 48), 3, 256, WIDE),
     Case("SmallResNet as fast.gin", (28, 28), 1, 64, FAST, None, ADAMW, ONE_CYCLE),
-    Case("– its rate moved by WarmupCosine", (28, 28), 1, 64, FAST, None, ADAMW, "WarmupCosine"),
     Case("ResNet-18 64x64, crop + flip", (64, 64), 3, 256, torchvision("resnet18", CROP_FLIP)),
     Case("ResNet-50, 256 to 224", (256, 256), 3, 128, torchvision("resnet50", RESIZED), (224, 224)),
     Case("EfficientNet-B0, 256 to 224", (256, 256), 3, 128,

@@ -34,7 +34,7 @@ def test_every_row_runs(capsys, shop, unpictured):
     assert re.search(r"\| 0\.935 in 10 s: (yes|\*\*no\*\*) \|$", printed[-1])
 
 
-@pytest.mark.parametrize("number", [0, 4, 5])
+@pytest.mark.parametrize("number", [0, 4])
 def test_rows_are_captured_where_the_device_captures(monkeypatch, tmp_path, number):
     tapes = [Tape(), Tape()]
     monkeypatch.setattr(gpu_steps, "recorder_for", lambda device: tapes[0])
@@ -44,8 +44,7 @@ def test_rows_are_captured_where_the_device_captures(monkeypatch, tmp_path, numb
     assert tapes[0].recorded == 1 and tapes[0].replays > 3
     assert tapes[1].replays > 0
     assert len(found.program) == 1 and len(found.bare) == 3
-    cycled = CASES[number].schedule == "torch.optim.lr_scheduler.OneCycleLR"
-    assert ["without its optimiser" in note for note in found.notes] == [True] * cycled
+    assert found.notes == []
 
 
 def test_a_row_tells_medians_and_spread():

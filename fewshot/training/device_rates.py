@@ -8,6 +8,8 @@ import torch
 from torch import Tensor
 from torch.optim import SGD, Adam, AdamW, Optimizer
 
+from fewshot.training.cycled_adam import CycledAdam
+
 _FUSED = (Adam, AdamW, SGD)  # one kernel each, which reads the rate from the device
 _VARIES = ("params", "lr", "initial_lr")
 
@@ -24,6 +26,7 @@ class DeviceRates:
             torch.zeros((), device=group["params"][0].device) for group in optimizer.param_groups
         ]
         self._loaded = [0.0] * len(self._rates)
+        self._cycled = CycledAdam(optimizer) if CycledAdam.serves(optimizer) else None
 
     @staticmethod
     def serve(optimizer: Optimizer) -> bool:
@@ -35,21 +38,30 @@ class DeviceRates:
 
     def load(self) -> None:
         """Take the rates as they are now."""
+        if self._cycled is not None:
+            self._cycled.load()
+            return
         for number, group in enumerate(self._optimizer.param_groups):
             if self._loaded[number] != (value := float(group["lr"])):
                 self._rates[number].fill_(value)
                 self._loaded[number] = value
 
     def constants(self) -> list[tuple[Any, ...]]:
-        """What a recorded step holds fast: all that the groups say but for the rates."""
+        """What a recorded step holds fast: all that the groups say but for what is loaded."""
+        varies = _VARIES if self._cycled is None else (*_VARIES, "betas")
         return [
-            tuple(value for name, value in group.items() if name not in _VARIES)
+            tuple(value for name, value in group.items() if name not in varies)
             for group in self._optimizer.param_groups
         ]
 
     @contextmanager
     def used(self) -> Iterator[None]:
         """The optimiser steps by the rates on the device."""
+        if self._cycled is not None:
+            self._move_counters()
+            with self._cycled.stepping():
+                yield
+            return
         groups = self._optimizer.param_groups
         before = [dict(group) for group in groups]
         for group, rate in zip(groups, self._rates, strict=True):
