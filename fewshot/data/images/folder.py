@@ -2,8 +2,10 @@
 
 import logging
 import os
+import stat
 import unicodedata
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
@@ -25,6 +27,8 @@ from fewshot.wording import first_few
 
 logger = logging.getLogger("fewshot")
 
+_Entry = os.DirEntry[str]
+
 _USUAL = SUFFIXES[0]
 _ENDINGS = {suffix.removeprefix("."): place for place, suffix in enumerate(SUFFIXES)}
 
@@ -44,33 +48,44 @@ class FolderImages:
 
         Raises UserError where the folder cannot be listed.
         """
-        stamps: dict[str, str | None] = dict.fromkeys(ids)
-        links = []
+        folder = self.root_dir / "images"
         try:
-            with os.scandir(self.root_dir / "images") as entries:
-                for entry in entries:
-                    name = entry.name
-                    image_id = _meant(name, stamps)
-                    if image_id is None:
-                        continue
-                    if stamps[image_id] is not None and (
-                        _order(self._name(image_id), image_id) < _order(name, image_id)
-                    ):
-                        continue
-                    stamp = _stamp(entry)
-                    if stamp is None:
-                        continue
-                    stamps[image_id] = stamp
-                    self._note(image_id, name)
-                    if entry.is_symlink():
-                        links.append(entry.path)
+            with _opened(folder) as descriptor, os.scandir(descriptor) as found:
+                entries = {entry.name: entry for entry in found}
+                links = [name for name, entry in entries.items() if entry.is_symlink()]
+                stamps = self._usual(ids, entries)
+                self._others(stamps, entries)
         except OSError as error:
             raise UserError(
-                f"{self.root_dir}/images cannot be listed ({error.strerror}): make it readable, or "
+                f"{folder} cannot be listed ({error.strerror}): make it readable, or "
                 f"bind another FashionDataset.root_dir."
             ) from error
-        _report_links(self.root_dir / "images", links)
+        if links:
+            used = {self._name(image_id) for image_id, stamp in stamps.items() if stamp is not None}
+            _report_links(folder, [f"{folder}/{name}" for name in links if name in used])
         return {image_id: stamp for image_id, stamp in stamps.items() if stamp is not None}
+
+    def _usual(self, ids: Iterable[str], entries: dict[str, _Entry]) -> dict[str, str | None]:
+        """Stamps of <id>.jpg, as nearly all are called, each taken out of entries; else None."""
+        take = entries.pop  # what an entry found out is given back before the next one asks
+        stamps = {i: _stamp(take(f"{i}{_USUAL}", None)) if i.strip(".") else None for i in ids}
+        for image_id in [i for i in self._names if stamps.get(i) is not None]:
+            del self._names[image_id]  # of another file that was found before
+        return stamps
+
+    def _others(self, stamps: dict[str, str | None], entries: Mapping[str, _Entry]) -> None:
+        """Put in the stamps of files by other names, where these count."""
+        for name, entry in entries.items():
+            image_id = _meant(name, stamps)
+            if image_id is None or (
+                stamps[image_id] is not None
+                and _order(self._name(image_id), image_id) < _order(name, image_id)
+            ):
+                continue
+            stamp = _stamp(entry)
+            if stamp is not None:
+                stamps[image_id] = stamp
+                self._names[image_id] = name
 
     def place(self, image_id: str) -> str:
         """The path of the file, or of the first suffix tried."""
@@ -78,12 +93,6 @@ class FolderImages:
 
     def _name(self, image_id: str) -> str:
         return self._names.get(image_id) or f"{image_id}{_USUAL}"
-
-    def _note(self, image_id: str, name: str) -> None:
-        if name != f"{image_id}{_USUAL}":
-            self._names[image_id] = name
-        elif image_id in self._names:  # of another file that was found before
-            del self._names[image_id]
 
     def decode(
         self, ids: Sequence[str], wanted: ImageFormat
@@ -118,11 +127,24 @@ def _order(name: str, image_id: str) -> tuple[int, str]:
     return _ENDINGS[name.rpartition(".")[2].lower()], name
 
 
-def _stamp(entry: os.DirEntry[str]) -> str | None:
+@contextmanager
+def _opened(folder: Path) -> Iterator[int]:
+    """Its descriptor: files are looked for from there, not from the root of all folders."""
+    descriptor = os.open(folder, os.O_RDONLY)
     try:
-        return file_stamp(entry.name, entry.stat()) if entry.is_file() else None
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def _stamp(entry: _Entry | None) -> str | None:
+    if entry is None:
+        return None
+    try:
+        status = entry.stat()
     except OSError:  # a link that loops or leads below a file, a file that has just gone
         return None
+    return file_stamp(entry.name, status) if stat.S_ISREG(status.st_mode) else None
 
 
 def _report_links(folder: Path, links: Sequence[str]) -> None:

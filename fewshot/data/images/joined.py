@@ -52,14 +52,16 @@ class JoinedSegments:
         ends = np.cumsum([0, *(len(segment.ids) for segment in segments)])
         self._starts: IntArray = ends[:-1]
         self._places = IdPlaces(*(segment.ids for segment in segments))
-        stamps = chain.from_iterable(segment.stamps for segment in segments)
-        self._stamps = np.array([*stamps, None], dtype=object)  # the last: of what is not here
+        self._stamps = list(chain.from_iterable(segment.stamps for segment in segments))
 
     def missing(self, stamps: Mapping[str, str]) -> list[str]:
         """The ids of which there is no image from a source of this freshness stamp."""
-        ids = list(stamps)
-        known = self._stamps[self._places.find(ids)]
-        stale = np.flatnonzero(known != np.array(list(stamps.values()), dtype=object))
+        ids, wanted = list(stamps), list(stamps.values())
+        places = self._places.find(ids)
+        if wanted == self._stamps and np.array_equal(places, np.arange(len(ids))):
+            return []
+        packed = np.array([*self._stamps, None], dtype=object)  # the last: of what is not here
+        stale = np.flatnonzero(packed[places] != np.array(wanted, dtype=object))
         return [ids[place] for place in stale.tolist()]
 
     def places(self, ids: Sequence[str]) -> IntArray:

@@ -4,12 +4,13 @@ import csv
 import difflib
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import compress, islice
+from itertools import islice
 from pathlib import Path
 from typing import NoReturn
 from unicodedata import normalize
 
 from fewshot.data.tables.line_breaks import check_line_breaks
+from fewshot.data.tables.plain_lines import read_plain
 from fewshot.data.tables.sheet import Lines, Records, Sheet
 from fewshot.data.tables.surplus import commas_in_last_column, split_line
 from fewshot.errors import UserError
@@ -48,13 +49,25 @@ def read_sheet(path: Path, required: Mapping[str, str], labels: Sequence[str] = 
     columns = [normalize("NFC", name.strip()) for name in header]
     columns = [asked.get(name, name) for name in columns]
     _check_columns(path, columns, required, labels)
-    sheet = _read_whole(path, columns, lines, at) or _read_rows(path, columns, lines, at)
+    sheet = (
+        _read_plain(path, columns, lines, at)
+        or _read_whole(path, columns, lines, at)
+        or _read_rows(path, columns, lines, at)
+    )
     if not sheet.lines:
         raise UserError(f"{path} has a header but no rows: it needs a row for each image.")
     surplus = _surplus(sheet, lines, {*required, *labels})
     _mend(sheet, surplus, [columns.index(name) for name in labels if name in columns])
     check_line_breaks(sheet, lines, [*dict.fromkeys((*required, *labels))], labels)
     return sheet
+
+
+def _read_plain(path: Path, columns: list[str], lines: Lines, at: int) -> Sheet | None:
+    """The cells from a line on, where each record certainly is one line; else None."""
+    records = read_plain(lines.text, at, len(columns))
+    if records is None:
+        return None
+    return records.sheet(path, columns, range(at + 1, at + 1 + records.count), lines)
 
 
 def _read_whole(path: Path, columns: list[str], lines: Lines, at: int) -> Sheet | None:
@@ -133,14 +146,23 @@ def _mend(sheet: Sheet, surplus: Mapping[int, str], labels: Sequence[int]) -> No
     """Read the rows of too many cells, {row: line}, or refuse the first that is not certain."""
     if not surplus:
         return
-    fits = [row not in surplus for row in range(len(sheet.lines))]
-    exact = [list(compress(column, fits)) for column in sheet.cells]
+    exact = [_without(column, surplus) for column in sheet.cells]
     read = commas_in_last_column(list(surplus.values()), exact, labels)
     for (row, line), cells in zip(surplus.items(), read, strict=True):
         if cells is None:
             _refuse(sheet.path, sheet.lines[row] - 1, sheet.columns, line)
         for column, cell in zip(sheet.cells, cells, strict=True):
             column[row] = cell
+
+
+def _without(cells: list[str], rows: Iterable[int]) -> list[str]:
+    """All cells but those of some rows, in order."""
+    kept: list[str] = []
+    start = 0
+    for row in rows:
+        kept += cells[start:row]
+        start = row + 1
+    return kept + cells[start:]
 
 
 def _refuse(path: Path, at: int, columns: list[str], line: str) -> NoReturn:

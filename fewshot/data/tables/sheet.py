@@ -45,11 +45,13 @@ class Records:
         if {*map(len, rows)} != {width}:
             self._odd |= {self.count + k: row for k, row in enumerate(rows) if len(row) != width}
             rows = [row if len(row) == width else [""] * width for row in rows]
-        for column, seen, cells in zip(
-            self._columns, self._seen, zip(*rows, strict=True), strict=True
-        ):
+        self.add_columns(list(zip(*rows, strict=True)))
+
+    def add_columns(self, columns: Sequence[Sequence[str]]) -> None:
+        """Append the cells of records, a sequence of equal length for each column."""
+        for column, seen, cells in zip(self._columns, self._seen, columns, strict=True):
             column.extend(map(seen.setdefault, cells, cells) if len(seen) < _FEW else cells)
-        self.count += len(rows)
+        self.count += len(columns[0])
 
     def sheet(
         self, path: Path, columns: list[str], starts: Sequence[int], lines: Sequence[str]
@@ -71,14 +73,14 @@ class Records:
 class Lines(Sequence[str]):
     """The lines of a UTF-8 text with their ends, all in memory only when one is asked for.
 
-    Of a quoted cell of several lines each is one.
+    Of a quoted cell of several lines each is one. text: all of them.
     """
 
     def __init__(self, text: bytes) -> None:
-        self._text = text
+        self.text = text
 
     def __iter__(self) -> Iterator[str]:
-        return io.TextIOWrapper(io.BytesIO(self._text), "utf-8-sig", newline="")
+        return io.TextIOWrapper(io.BytesIO(self.text), "utf-8-sig", newline="")
 
     def __len__(self) -> int:
         return len(self._all)

@@ -1,12 +1,13 @@
 """Rows with more commas than columns: read where the surplus can only be in the last column."""
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 # A cell is quoted only if its closing quote stands before a comma or the end of the line; any
 # other quote, as in `3.5" Shorts`, is a character like the rest and swallows nothing.
 _CELL = re.compile(r'"((?:[^"]|"")*+)"(?=,|$)|([^,]*)')
 _NUMBER = re.compile(r"([+-]?\d+(\.\d*)?)?")
+_NUMBERS = re.compile(rf"({_NUMBER.pattern}\n)*+{_NUMBER.pattern}")
 _REPEATED = 0.5  # a column with fewer distinct values than this share of the rows names categories
 
 _Fits = Callable[[str], bool]
@@ -48,13 +49,20 @@ def commas_in_last_column(
 
 def _column(values: frozenset[str], rows: int) -> _Fits:
     """What tells whether a cell may stand in a column that holds these values."""
-    if any(values) and all(map(_is_number, values)):
+    if any(values) and _are_numbers(values):
         return _is_number
     return values.__contains__ if len(values) <= _REPEATED * rows else _anything
 
 
 def _is_number(text: str) -> bool:
     return _NUMBER.fullmatch(text) is not None
+
+
+def _are_numbers(texts: Collection[str]) -> bool:
+    """The same of all of them, by one call."""
+    together = "\n".join(texts)
+    lines_alone = together.count("\n") == len(texts) - 1
+    return lines_alone and _NUMBERS.fullmatch(together) is not None
 
 
 def _anything(_: str) -> bool:
