@@ -1,8 +1,10 @@
 """What the command lines of all studies share."""
 
 import argparse
+from collections.abc import Iterable
 from pathlib import Path
 
+from fewshot.errors import UserError
 from fewshot.studies.engines.options import EngineOptions, read_resources
 
 
@@ -69,3 +71,14 @@ def add_choice_arguments(parser: argparse.ArgumentParser) -> None:
 def study_folder(given: argparse.Namespace, default: str) -> Path:
     """The folder of the study that a command line asks for; default: its name without --name."""
     return Path(given.output_dir).expanduser().absolute() / (given.name or default)
+
+
+def refuse_seed(bound: Iterable[str], instead: str) -> None:
+    """Raises UserError for a binding of main.seed, which a study gives to each of its runs.
+
+    bound: bindings, or their names; instead: what says which seeds those are.
+    """
+    if any(binding.partition("=")[0].strip() == "main.seed" for binding in bound):
+        raise UserError(
+            f"main.seed would reach no run, since the study gives each its own: name {instead}."
+        )

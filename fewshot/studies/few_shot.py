@@ -20,7 +20,7 @@ from fewshot.console import message, show
 from fewshot.errors import UserError
 from fewshot.experiment.artifacts import ExperimentFolder
 from fewshot.reports.tables import console, markdown
-from fewshot.studies.arguments import study_folder
+from fewshot.studies.arguments import refuse_seed, study_folder
 from fewshot.studies.few_shot_table import NOTE, summary, tables
 from fewshot.studies.figures import read_results
 from fewshot.studies.report_files import write_table, write_text
@@ -100,6 +100,7 @@ def run_study(given: argparse.Namespace) -> None:
 
     An interrupted study tells of the runs that are completed.
     """
+    refuse_seed(given.parameter, "--seeds")
     check(given)
     splits = [split.expanduser().absolute() for split in given.splits]
     place = study_folder(given, given.name)

@@ -19,7 +19,7 @@ from fewshot.console import show
 from fewshot.errors import UserError
 from fewshot.evaluation.intervals import over_runs
 from fewshot.reports.tables import console, markdown
-from fewshot.studies.arguments import study_folder
+from fewshot.studies.arguments import refuse_seed, study_folder
 from fewshot.studies.completing import complete_and_tell
 from fewshot.studies.figures import figure
 from fewshot.studies.finished import Finished
@@ -102,6 +102,7 @@ def tell(given: argparse.Namespace, planned: Sequence[PlannedRun], found: Finish
 
 def run_study(given: argparse.Namespace) -> None:
     """Complete every run, then tell of them; raises UserError where some were not completed."""
+    refuse_seed([*given.parameter, *(name for name, *_ in given.vary)], "--seeds")
     runs = planned(given.experiment, given.config, given.vary, given.parameter, given.seeds)
     place = study_folder(given, f"grid-{Path(given.experiment).stem}")
     complete_and_tell(given, runs, place, partial(tell, given, runs))

@@ -16,7 +16,7 @@ import numpy as np
 
 from fewshot import seeding
 from fewshot.errors import UserError
-from fewshot.studies.arguments import options_of, study_folder
+from fewshot.studies.arguments import options_of, refuse_seed, study_folder
 from fewshot.studies.completing import refuse_incomplete, tell_unfinished
 from fewshot.studies.engines.engine import Engine, build_engine
 from fewshot.studies.figures import figure, is_completed
@@ -133,6 +133,7 @@ def _optuna() -> ModuleType:
 
 def run_study(given: argparse.Namespace) -> None:
     """Complete the trials, then tell of them; an interrupted search tells of those that are."""
+    refuse_seed([*given.parameter, *(name for name, *_ in (*given.over, *given.choice))], "--seed")
     over = space(given.over, given.choice)
     place = study_folder(given, f"search-{Path(given.experiment).stem}")
     engine = build_engine(given.engine, options_of(given))

@@ -21,7 +21,7 @@ from fewshot.console import show
 from fewshot.errors import UserError
 from fewshot.evaluation.intervals import Values, over_runs
 from fewshot.reports.tables import console, markdown
-from fewshot.studies.arguments import study_folder
+from fewshot.studies.arguments import refuse_seed, study_folder
 from fewshot.studies.completing import complete_and_tell
 from fewshot.studies.figures import figure
 from fewshot.studies.finished import Finished
@@ -109,6 +109,7 @@ def tell(given: argparse.Namespace, names: Sequence[str], found: Finished) -> No
 
 def run_study(given: argparse.Namespace) -> None:
     """Complete every run, then write and print the table; raises UserError where some failed."""
+    refuse_seed(given.parameter, "--seeds")
     arms = [Arm.parse(text) for text in given.experiments]
     names = [arm.name for arm in arms]
     for values, what in ((given.seeds, "--seeds"), (names, "the experiments")):

@@ -9,6 +9,7 @@ import gin
 from fewshot.binding import config
 from fewshot.binding.locating import find_config
 from fewshot.errors import UserError
+from fewshot.studies.arguments import refuse_seed
 from fewshot.studies.designs.label_budget import LabelBudget
 
 DEFAULT = "configs/studies/label_budget.gin"
@@ -33,6 +34,7 @@ def described(configs: Sequence[str], bindings: Sequence[str], quick: bool = Fal
     QUICK; all others are for the runs. Raises UserError for a config that binds both, and for
     quick beside another design.
     """
+    refuse_seed(bindings, f"{_OWN}.seeds")
     bound = {name: config.names_bound_in(name) for name in configs}
     own = [name for name in configs if _OWN in bound[name]]
     more = [name for name in configs if name not in own]
