@@ -1,7 +1,8 @@
 """The training step captured: recorded once, replayed for every further batch of its size."""
 
+import contextlib
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import torch
@@ -9,8 +10,10 @@ from torch import Tensor
 
 from fewshot.batch import Batch
 from fewshot.errors import UserError
+from fewshot.training.ahead import Ahead, foreseen
 from fewshot.training.device_rates import DeviceRates
-from fewshot.training.recording import Recorder, detached_copy
+from fewshot.training.recording import Recorder
+from fewshot.training.static_batch import load, shape_of, static_copy
 from fewshot.training.step import TrainingStep
 from fewshot.training.watching import watched
 
@@ -56,6 +59,8 @@ class CapturedStep:
         self._shape: Any = None
         self._largest = 0  # images in a batch of that shape
         self._recording: Recording | None = None
+        self._ahead: Ahead | None = None
+        self._following: Batch | None = None
         self._constants: Any = None
 
     def __call__(self, batch: Batch, step: int, total_steps: int) -> dict[str, Tensor]:
@@ -67,8 +72,8 @@ class CapturedStep:
             return self._beside(batch)
         if not self._reasons and self._recording is None and len(batch) > self._largest:
             # a run that goes on may begin with the short last batch of an epoch
-            self._shape, self._largest, self._warmed = _shape(batch), len(batch), 0
-        if self._reasons or _shape(batch) != self._shape:
+            self._shape, self._largest, self._warmed = shape_of(batch), len(batch), 0
+        if self._reasons or shape_of(batch) != self._shape:
             logs = self._ordinary(batch)
         elif self._warmed < _WARM:
             logs = self._warm_up(batch)
@@ -77,9 +82,17 @@ class CapturedStep:
         self._step.after()
         return logs
 
+    def foreseen(self, batches: Iterable[Batch]) -> Iterator[Batch]:
+        """The batches, each looked at before the one before it is trained on."""
+
+        def told(following: Batch | None) -> None:
+            self._following = following
+
+        return foreseen(batches, told)
+
     def close(self) -> None:
         """Give back the memory of the recording, and what else is held."""
-        self._recording = None
+        self._recording = self._ahead = self._following = None
         self._step.close()
 
     def _beside(self, batch: Batch) -> dict[str, Tensor]:
@@ -124,7 +137,9 @@ class CapturedStep:
             return self._ordinary(batch)
         assert self._recording is not None
         static, replay, names, values, gradients = self._recording
-        _load(static, batch)
+        load(static, batch)
+        if self._ahead is not None:
+            self._ahead.load(batch, self._following)
         replay()
         if not self._whole:
             for parameter, gradient in zip(self._parameters(), gradients, strict=True):
@@ -133,17 +148,32 @@ class CapturedStep:
         return dict(zip(names, values.clone().unbind(), strict=True))
 
     def _record(self, batch: Batch) -> bool:
-        """Whether it could be recorded."""
-        static = Batch(
-            detached_copy(batch.images),
-            None if batch.labels is None else detached_copy(batch.labels),
-            detached_copy(batch.rows),
-            detached_copy(batch.keys),
-        )
+        """Whether it could be recorded, with the next batch's augmentation beside it or without."""
+        static = static_copy(batch)
+        ahead = Ahead.of(self._step, self._recorder, self._device, static)
+        for beside in [None] if ahead is None else [ahead, None]:
+            try:
+                self._recording = self._recorded(static, beside)
+            except UserError:
+                raise
+            except RuntimeError as error:  # CUDA's own, of many kinds
+                reason = " ".join(str(error).split())[:200]
+                continue
+            finally:
+                self._step.optimizer.zero_grad(set_to_none=True)
+            self._ahead = beside if beside is not None and beside.asked else None
+            return True
+        self._reasons.append(reason)
+        self._refused(reason)
+        return False
+
+    def _recorded(self, static: Batch, ahead: Ahead | None) -> Recording:
         names: list[str] = []
 
         def work() -> tuple[Tensor, list[Tensor | None]]:
-            logs = self._step.gradients(static)
+            names.clear()
+            with contextlib.nullcontext() if ahead is None else ahead.recorded():
+                logs = self._step.gradients(static)
             names.extend(logs)
             values = torch.stack([value.float() for value in logs.values()])
             gradients = [parameter.grad for parameter in self._parameters()]
@@ -152,33 +182,8 @@ class CapturedStep:
                 return values, []
             return values, gradients
 
-        try:
-            replay, (values, gradients) = self._recorder.record(work)
-        except UserError:
-            raise
-        except RuntimeError as error:  # CUDA's own, of many kinds
-            self._reasons.append(" ".join(str(error).split())[:200])
-            self._refused(self._reasons[0])
-            return False
-        finally:
-            self._step.optimizer.zero_grad(set_to_none=True)
-        self._recording = (static, replay, tuple(names), values, gradients)
-        return True
+        replay, (values, gradients) = self._recorder.record(work)
+        return static, replay, tuple(names), values, gradients
 
     def _parameters(self) -> list[torch.nn.Parameter]:
         return [p for group in self._step.optimizer.param_groups for p in group["params"]]
-
-
-def _shape(batch: Batch) -> Any:
-    labels = None if batch.labels is None else batch.labels.shape
-    return batch.images.shape, batch.images.dtype, labels
-
-
-def _load(static: Batch, batch: Batch) -> None:
-    """Put a batch where the recording reads it."""
-    static.images.copy_(batch.images, non_blocking=True)
-    kept, new = [static.rows, static.keys], [batch.rows, batch.keys]
-    if static.labels is not None and batch.labels is not None:
-        kept.append(static.labels)
-        new.append(batch.labels)
-    torch._foreach_copy_(kept, new, non_blocking=True)  # one launch for all of them

@@ -20,6 +20,14 @@ class Recorder(Protocol):
         """Where work has to be done some times before it is recorded."""
         ...
 
+    def beside(self) -> AbstractContextManager[None]:
+        """What is done inside may run beside what comes after it, until `join`."""
+        ...
+
+    def join(self) -> None:
+        """What comes after needs what was done beside."""
+        ...
+
     def record(self, work: Callable[[], Result]) -> tuple[Callable[[], None], Result]:
         """(replay, what the work returned): nothing is computed before the first replay.
 
@@ -38,6 +46,7 @@ class CudaRecorder:
     def __init__(self, device: torch.device) -> None:
         # one stream for both: gradients gather on the stream on which they were first gathered
         self._stream = torch.cuda.Stream(device)
+        self._side = torch.cuda.Stream(device)
 
     @contextmanager
     def apart(self) -> Iterator[None]:
@@ -49,6 +58,17 @@ class CudaRecorder:
                 yield
         finally:
             here.wait_stream(self._stream)
+
+    @contextmanager
+    def beside(self) -> Iterator[None]:
+        """On another stream, which while a graph is recorded becomes a branch of it."""
+        self._side.wait_stream(torch.cuda.current_stream(self._side.device))
+        with torch.cuda.stream(self._side):
+            yield
+
+    def join(self) -> None:
+        """The current stream goes on when the other is done."""
+        torch.cuda.current_stream(self._side.device).wait_stream(self._side)
 
     def record(self, work: Callable[[], Result]) -> tuple[Callable[[], None], Result]:
         """The graph keeps the memory of all that it computes in a pool of its own."""

@@ -1,6 +1,8 @@
 """One optimiser step: forward, backward, clip, move."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -67,6 +69,14 @@ class TrainingStep:
         """What the objective does before a step."""
         if self._before_step is not None:
             self._before_step(step, total_steps)
+
+    def foreseen(self, batches: Iterable[Batch]) -> Iterable[Batch]:
+        """The batches as they come: nothing is done ahead."""
+        return batches
+
+    def autocast(self) -> AbstractContextManager[Any]:
+        """The precision of a forward pass."""
+        return self._fabric.autocast()
 
     def is_apart(self) -> bool:
         """Whether the step to come does what a recording of others would not repeat."""

@@ -127,7 +127,7 @@ class TrainingRun:
             contextlib.closing(self.feed.batches(progress.epoch, progress.step)) as batches,
             epoch_bar(progress, self.fit.num_epochs, steps, self.folder.writes) as bar,
         ):
-            for batch in batches:
+            for batch in self.step.foreseen(batches):
                 seeding.reseed(self.fit.seed, progress.epoch, progress.step, self.rank)
                 logs = self.step(batch, progress.total_steps, self.total_steps)
                 self.health.saw(batch.rows, logs["loss"])

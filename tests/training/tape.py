@@ -42,11 +42,21 @@ class Tape:
 
     def __init__(self):
         self.recorded = self.replays = self.warmed = 0
+        self.beside_others = self.joined = 0
 
     @contextmanager
     def apart(self):
         self.warmed += 1
         yield
+
+    @contextmanager
+    def beside(self):
+        self.beside_others += 1
+        yield
+
+    def join(self):
+        assert self.beside_others > self.joined
+        self.joined = self.beside_others
 
     def record(self, work):
         self.recorded += 1

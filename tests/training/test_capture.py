@@ -94,7 +94,7 @@ class Run:
         plain = TrainingStep(fabric, self.net, made, clip)
         self.step = CapturedStep(plain, recorder, CPU, scaled, self.reasons.append)
         self.net.train()
-        for number, batch in enumerate(batches(sizes)):
+        for number, batch in enumerate(self.step.foreseen(batches(sizes))):
             seeding.reseed(1, 0, number, 0)
             self.logs.append(self.step(batch, number, len(sizes)))
             if moves is not None:
@@ -108,12 +108,8 @@ class Run:
         return True
 
 
-class Refusing:
+class Refusing(Tape):
     """A recorder on which nothing comes to be recorded: every step is an ordinary one."""
-
-    def __init__(self):
-        self.tape = Tape()
-        self.apart = self.tape.apart
 
     def record(self, work):
         raise RuntimeError("no recording here")

@@ -62,7 +62,7 @@ def run(make, recorder):
     reasons, logs = [], []
     captured = CapturedStep(step, recorder, CPU, False, reasons.append)
     objective.train()
-    for number, batch in enumerate(batches()):
+    for number, batch in enumerate(captured.foreseen(batches())):
         seeding.reseed(1, 0, number, 0)
         found = captured(batch, number, STEPS)
         logs.append({name: float(value) for name, value in found.items()})
