@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from fewshot.data.images.photo import MOST_BYTES, WHITE, flatten, open_photo
+from fewshot.data.images.plain_jpeg import small_jpeg
 from fewshot.errors import UserError
 
 UInt8Array = NDArray[np.uint8]
@@ -68,17 +69,17 @@ def file_stamp(name: str, status: os.stat_result) -> str:
     return f"{name} {status.st_size} {status.st_mtime_ns}"
 
 
-def read_file(path: Path) -> Image.Image:
+def read_file(path: str | Path) -> Image.Image:
     """One image file in its own size, RGB: upright, transparency on white, nothing resized.
 
     Raises as `decode_file` does.
     """
-    with _bytes_of(path) as content, open_photo(content) as image:
+    with open_photo(io.BytesIO(_content(path))) as image:
         ImageOps.exif_transpose(image, in_place=True)
         return flatten(image).convert("RGB")
 
 
-def decode_file(path: Path, wanted: ImageFormat) -> UInt8Array:
+def decode_file(path: str | Path, wanted: ImageFormat) -> UInt8Array:
     """One image file -> uint8 [C, H, W].
 
     Honours EXIF orientation, lays transparency on white. Raises whatever Pillow raises for a file
@@ -87,20 +88,29 @@ def decode_file(path: Path, wanted: ImageFormat) -> UInt8Array:
     # Lets JPEG skip most of the work on large photographs; twice the size is kept for the resize
     # filter, and of the larger side because the picture may lie rotated.
     side = _ITEM_SIDE if wanted.items_on_black else 2 * max(wanted.size)
-    with _bytes_of(path) as content, open_photo(content, side) as image:
+    content = _content(path)
+    plain = None if wanted.items_on_black else small_jpeg(content, side)
+    if plain is not None:
+        return _pixels(plain, wanted)
+    with open_photo(io.BytesIO(content), side) as image:
         ImageOps.exif_transpose(image, in_place=True)
         return convert(image, wanted)
 
 
-def _bytes_of(path: Path) -> io.BytesIO:
-    with path.open("rb", buffering=0) as file:
-        size = os.fstat(file.fileno()).st_size
+def _content(path: str | Path) -> bytes:
+    descriptor = os.open(path, os.O_RDONLY)  # a file object takes longer to make than to read from
+    try:
+        size = os.fstat(descriptor).st_size
         if size > MOST_BYTES:
             raise ValueError(f"a file of {size:,} bytes is more than the {MOST_BYTES:,} allowed")
-        content = file.readall()
+        content = os.read(descriptor, size + 1)
+        while len(content) != size and (more := os.read(descriptor, MOST_BYTES)):
+            content += more  # it grows meanwhile, or is read in parts
+    finally:
+        os.close(descriptor)
     if not content:
         raise ValueError("the file is empty")
-    return io.BytesIO(content)
+    return content
 
 
 def convert(image: Image.Image, wanted: ImageFormat) -> UInt8Array:
@@ -114,9 +124,15 @@ def convert(image: Image.Image, wanted: ImageFormat) -> UInt8Array:
         if not is_on_black(photo, wanted.size):
             item = photo_on_black(photo, wanted.size[0])
             return np.repeat(item[None], wanted.channels, axis=0)
-    flat = flatten(image).convert("L" if wanted.channels == 1 else "RGB")
-    pixels = np.asarray(_resize(flat, wanted), dtype=np.uint8)
-    return pixels[None] if wanted.channels == 1 else pixels.transpose(2, 0, 1)
+    return _pixels(flatten(image), wanted)
+
+
+def _pixels(flat: Image.Image, wanted: ImageFormat) -> UInt8Array:
+    """The same of a picture of 8 bits without transparency."""
+    mode = "L" if wanted.channels == 1 else "RGB"
+    resized = _resize(flat if flat.mode == mode else flat.convert(mode), wanted)
+    pixels = np.frombuffer(resized.tobytes(), np.uint8).reshape(*wanted.size, wanted.channels)
+    return pixels.transpose(2, 0, 1)
 
 
 def _resize(image: Image.Image, wanted: ImageFormat) -> Image.Image:

@@ -99,7 +99,7 @@ class FolderImages:
     ) -> tuple[UInt8Array, dict[int, Failure]]:
         """Read the files that `find` found."""
         folder = self.root_dir / "images"
-        paths = [folder / self._name(image_id) for image_id in ids]
+        paths = [f"{folder}/{self._name(image_id)}" for image_id in ids]
         return decode_each([partial(decode_file, path, wanted) for path in paths], wanted)
 
     def picture(self, image_id: str) -> Image.Image:
