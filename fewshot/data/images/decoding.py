@@ -1,6 +1,7 @@
 """Many images decoded at once, where the disk has room for them."""
 
 import logging
+import mmap
 import multiprocessing
 import shutil
 import warnings
@@ -9,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch.utils.data import DataLoader, Dataset
 
@@ -23,6 +25,7 @@ logger = logging.getLogger("fewshot")
 CHUNK = 64  # images decoded by a worker at a time
 FEW = 2_000  # images for which starting processes does not pay
 MEGABYTE = 1_000_000
+_AHEAD = 2  # chunks that each worker is given before one of them is asked for
 
 Decoded = tuple[UInt8Array, dict[int, Failure]]
 
@@ -35,6 +38,7 @@ def decode_in_order(
     Workers are processes, since of a small photo a third of the time is Python's, for which threads
     wait for each other; threads for few images, where processes cannot be forked, and for the rest
     if one of them is killed. altogether: how many images they are with those of further calls.
+    Images are there until the next chunk is asked for.
     """
     chunks = [ids[start : start + CHUNK] for start in range(0, len(ids), CHUNK)]
     workers = usable_processors()
@@ -55,21 +59,35 @@ def decode_in_order(
         yield chunk, images, failures
 
 
-class _Chunks(Dataset[Decoded]):
+class _Chunks(Dataset[dict[int, Failure]]):
+    """Chunks that are decoded into memory which workers share, one after the other into each part.
+
+    Through a pipe, images would be copied four times. room: uint8 [parts, CHUNK, C, H, W].
+    """
+
     def __init__(
-        self, store: ImageStore, chunks: Sequence[Sequence[str]], wanted: ImageFormat
+        self, store: ImageStore, chunks: Sequence[Sequence[str]], wanted: ImageFormat, parts: int
     ) -> None:
         self.store, self.chunks, self.wanted = store, chunks, wanted
+        shape = (parts, CHUNK, *wanted.shape)
+        memory = mmap.mmap(-1, parts * CHUNK * wanted.nbytes)  # given back with the last array
+        self.room = np.frombuffer(memory, np.uint8).reshape(shape)
 
     def __len__(self) -> int:
         return len(self.chunks)
 
-    def __getitem__(self, number: int) -> Decoded:
-        return self.store.decode(self.chunks[number], self.wanted)
+    def images(self, number: int) -> UInt8Array:
+        """Where the images of a chunk are, until as many chunks later as there are parts."""
+        return self.room[number % len(self.room), : len(self.chunks[number])]
+
+    def __getitem__(self, number: int) -> dict[int, Failure]:
+        images, failures = self.store.decode(self.chunks[number], self.wanted)
+        self.images(number)[...] = images
+        return failures
 
 
-def _as_it_is(decoded: Any) -> Any:
-    return decoded  # arrays go through a pipe; tensors would need room in /dev/shm
+def _as_it_is(failures: Any) -> Any:
+    return failures
 
 
 def _by_processes(
@@ -81,11 +99,15 @@ def _by_processes(
         die_with_parent()  # else it held the locks of its parent for some seconds longer
         take_turns(turns)
 
+    workers = min(workers, len(chunks))
+    # A chunk is begun when that so many before it is given: its part is free by then.
+    shared = _Chunks(store, chunks, wanted, _AHEAD * workers + 1)
     loader = DataLoader(
-        _Chunks(store, chunks, wanted),
+        shared,
         batch_size=None,
         collate_fn=_as_it_is,
-        num_workers=min(workers, len(chunks)),
+        num_workers=workers,
+        prefetch_factor=_AHEAD,
         multiprocessing_context="fork",
         worker_init_fn=start,
         generator=torch.Generator(),  # else a number is drawn from the run's own
@@ -94,7 +116,8 @@ def _by_processes(
         # threads of torch's wait for work, which the workers have none of
         warnings.filterwarnings("ignore", "This process .* is multi-threaded", DeprecationWarning)
         decoded = iter(loader)
-    yield from decoded
+    for number, failures in enumerate(decoded):
+        yield shared.images(number), failures
 
 
 def _by_threads(

@@ -76,6 +76,8 @@ class FolderImages:
     def _others(self, stamps: dict[str, str | None], entries: Mapping[str, _Entry]) -> None:
         """Put in the stamps of files by other names, where these count."""
         for name, entry in entries.items():
+            if name.endswith(_USUAL) and name.isascii() and name not in stamps:
+                continue  # <id>.jpg of an id that is not asked for
             image_id = _meant(name, stamps)
             if image_id is None or (
                 stamps[image_id] is not None

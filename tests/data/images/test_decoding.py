@@ -70,9 +70,28 @@ def test_processes_give_what_threads_give_in_the_same_order(two_processors, monk
 def test_a_part_of_many_images_is_decoded_as_many_are(two_processors):
     few = IDS[: decoding.CHUNK + 1]
     for altogether, workers in ((None, 1), (len(IDS), 2)):
-        chunks = [images for _, images, _ in decode_in_order(Numbered(), few, FORMAT, altogether)]
+        found = decode_in_order(Numbered(), few, FORMAT, altogether)
+        chunks = [images.copy() for _, images, _ in found]
         pids = decoders(np.concatenate(chunks))
         assert len(pids) == workers and (os.getpid() in pids) == (workers == 1)
+
+
+class Uneven(Numbered):
+    """Images of which some chunks take much longer than others."""
+
+    def decode(self, ids, wanted):
+        time.sleep(0.02 if int(ids[0]) // decoding.CHUNK % 5 == 0 else 0)
+        return super().decode(ids, wanted)
+
+
+def test_no_chunk_is_written_over_before_the_next_is_asked_for(two_processors, monkeypatch):
+    monkeypatch.setattr(decoding, "CHUNK", 8)
+    found = []
+    for chunk, images, _ in decode_in_order(Uneven(), IDS, FORMAT):
+        time.sleep(0.002)  # workers go on as far as they may
+        found += images[:, 0, 0, 0].tolist()
+        assert len(images) == len(chunk)
+    assert found == [int(image_id) % 251 for image_id in IDS]
 
 
 def test_where_nothing_can_be_forked_threads_decode(two_processors, monkeypatch):
@@ -135,13 +154,13 @@ class Large(Numbered):
             span = [time.monotonic_ns()]
             time.sleep(0.01)
             span.append(time.monotonic_ns())
-        images = np.zeros((len(ids), 2, 8), np.uint8)
-        images[0] = np.array(span).view(np.uint8).reshape(2, 8)
+        images = np.zeros((len(ids), *wanted.shape), np.uint8)
+        images[0] = np.array(span).view(np.uint8).reshape(wanted.shape)
         return images, {}
 
 
 def test_processes_take_turns_with_large_pictures(two_processors):
-    chunks = decode_in_order(Large(), IDS, FORMAT)
-    spans = sorted(tuple(images[0].view(np.int64)[:, 0]) for _, images, _ in chunks)
+    chunks = decode_in_order(Large(), IDS, ImageFormat((2, 8), 1, "stretch"))
+    spans = sorted(tuple(images[0, 0].view(np.int64)[:, 0]) for _, images, _ in chunks)
     assert len(spans) == -(-len(IDS) // decoding.CHUNK)
     assert all(ended <= began for (_, ended), (began, _) in itertools.pairwise(spans))
