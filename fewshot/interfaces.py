@@ -42,9 +42,9 @@ class Trainable(Protocol):
     What it may also have, and the trainer then heeds: `before_step(step, total_steps)`, called
     before each forward pass with the steps done so far and those of the run; `after_step()`, after
     each optimiser step; on the class `compares_within_batch = True`, where the loss compares images
-    without `batch.gather`, which several processes would make another, and `needs_labels = True`;
-    for training/capture.py `step_is_apart()`, whether the step after a before_step does more than
-    others, and on the class `recordable_before_step = True`: it changes only tensors in place.
+    without `batch.gather`, which several processes would make another, and `needs_labels = True`,
+    to leave rows without a label out; for steps that are recorded `step_is_apart()` and, on the
+    class, `recordable_before_step = True`, see objectives/objective.py.
     """
 
     def __call__(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:

@@ -71,7 +71,13 @@ class Objective(nn.Module, ABC):
         """Called before every forward pass in training, step from 0: schedules of its own."""
 
     def step_is_apart(self) -> bool:
-        """Whether the next step does what a recorded one would not; asked after before_step."""
+        """Whether the next step does what a recorded one would not; asked after before_step.
+
+        On a GPU a step is recorded once and repeated without Python (training/capture.py), where
+        `forward` reads no value back and keeps nothing but in tensors that stay in their place.
+        A before_step hinders that, unless its class says `recordable_before_step = True`: that
+        `forward` reads nothing which it changes, but for such tensors.
+        """
         return False
 
     def after_step(self) -> None:
