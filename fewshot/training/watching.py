@@ -2,8 +2,10 @@
 
 import random
 import warnings
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -25,6 +27,7 @@ _READS_BACK = {
 _MASKS = ("index", "index_put_", "_index_put_impl_", "index_put")
 # of the warnings about it: the first in a process only says that they may come
 _WAITED = "called a synchronizing CUDA operation"
+_LOOKED_AT = 256  # items of a collection
 _OWN = ("_parameters", "_buffers", "_modules", "training")
 
 
@@ -101,11 +104,22 @@ def _attributes(module: nn.Module) -> dict[str, Any]:
         for key, value in vars(part).items():
             if key in _OWN or key.endswith("_hooks"):
                 continue
-            plain = value is None or isinstance(value, bool | int | float | str)
-            sized = isinstance(value, list | dict | set)
-            shown = value if plain else len(value) if sized else id(value)
-            found[f"{name}.{key}".lstrip(".")] = shown
+            found[f"{name}.{key}".lstrip(".")] = _shown(value)
     return found
+
+
+def _shown(value: Any) -> Any:
+    """What is compared: plain values, what is in a collection, such as a queue, identities."""
+    if isinstance(value, dict):
+        return len(value), [_plain(item) for item in islice(value.values(), _LOOKED_AT)]
+    if isinstance(value, list | tuple | set | frozenset | deque):
+        return len(value), [_plain(item) for item in islice(value, _LOOKED_AT)]
+    return _plain(value)
+
+
+def _plain(value: Any) -> Any:
+    known = value is None or isinstance(value, bool | int | float | str)
+    return value if known else id(value)
 
 
 @contextmanager

@@ -113,12 +113,17 @@ def _hindrance_of(objective):
     return _hindrance(objective, SimpleNamespace(compiled=False, fabric=fabric))
 
 
+def memory(embedding_size):
+    return losses.CrossBatchMemory(losses.ContrastiveLoss(), embedding_size, memory_size=48)
+
+
 @pytest.mark.parametrize(
     ("loss", "miner", "reason"),
     [
         (losses.TripletMarginLoss, None, "it reads a number back (.item())"),
         (losses.TripletMarginLoss, BatchHard, "its shapes depend on values (nonzero)"),
         (losses.ArcFaceLoss, None, "its shapes depend on values (a mask as index)"),
+        (memory, None, "its shapes depend on values (nonzero)"),
     ],
 )
 def test_what_a_library_picks_by_values_is_noticed(loss, miner, reason):

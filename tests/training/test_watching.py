@@ -1,4 +1,5 @@
 import warnings
+from collections import deque
 
 import pytest
 import torch
@@ -30,3 +31,30 @@ def test_a_step_waits_for_a_card_where_torch_says_so_of_an_operation(monkeypatch
             warnings.warn(said, UserWarning, stacklevel=1)
     assert reasons == found
     assert modes == ["warn", 0]
+
+
+class Keeping(nn.Module):
+    """A full queue, a list, a dictionary, and what is settled."""
+
+    def __init__(self):
+        super().__init__()
+        self.queue = deque([torch.zeros(1), torch.ones(1)], maxlen=2)
+        self.last, self.named = [torch.zeros(1)], {"one": 1.0}
+        self.settled = ("a", 2.5, None)
+
+
+@pytest.mark.parametrize(
+    ("does", "found"),
+    [
+        (lambda module: module.queue.append(torch.ones(1)), ["it changes an attribute (queue)"]),
+        (lambda module: module.last.__setitem__(0, 0), ["it changes an attribute (last)"]),
+        (lambda module: module.named.update(one=2.0), ["it changes an attribute (named)"]),
+        (lambda module: module.queue[0].add_(1), []),  # which a recording would repeat
+        (lambda module: setattr(module, "settled", ("a", 2.5, None)), []),
+    ],
+)
+def test_what_a_module_keeps_in_collections_is_seen_to_change(does, found):
+    module, reasons = Keeping(), []
+    with watched(module, torch.device("cpu"), reasons):
+        does(module)
+    assert reasons == found
