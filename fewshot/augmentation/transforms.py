@@ -169,16 +169,32 @@ class OneOf:
         """[B, C, H, W] -> float32 of the same shape."""
         choice = random.integers(len(self.transforms))
         keys = random.integers(1 << 62).unsqueeze(1)
+        one_by_one = self._of_some if images.device.type == "cpu" else self._of_all
+        return one_by_one(images, choice, keys)
+
+    def _of_some(self, images: Tensor, choice: Tensor, keys: Tensor) -> Tensor:
         result = images.to(torch.float32, copy=True)
         for index, transform in enumerate(self.transforms):
             chosen = (choice == index).nonzero().squeeze(1)
-            if len(chosen) == 0:
-                continue
-            changed = transform(images[chosen], KeyedRandom(keys[chosen]))
-            if changed.shape[1:] != images.shape[1:]:
-                raise UserError(
-                    f"OneOf: {type(transform).__name__} turns {list(images.shape[1:])} into "
-                    f"{list(changed.shape[1:])}; the choices must keep the size: unbind its size."
-                )
-            result[chosen] = changed.float()
+            if len(chosen) > 0:
+                changed = transform(images[chosen], KeyedRandom(keys[chosen]))
+                result[chosen] = _of_size(images, changed, transform).float()
         return result
+
+    def _of_all(self, images: Tensor, choice: Tensor, keys: Tensor) -> Tensor:
+        """Each on all of them: a GPU would wait to be told how many there are of each."""
+        result = images.to(torch.float32, copy=True)
+        for index, transform in enumerate(self.transforms):
+            changed = transform(images, KeyedRandom(keys))
+            changed = _of_size(images, changed, transform).float()
+            result = torch.where(per_image(choice == index), changed, result)
+        return result
+
+
+def _of_size(images: Tensor, changed: Tensor, transform: Augmentation) -> Tensor:
+    if changed.shape[1:] != images.shape[1:]:
+        raise UserError(
+            f"OneOf: {type(transform).__name__} turns {list(images.shape[1:])} into "
+            f"{list(changed.shape[1:])}; the choices must keep the size: unbind its size."
+        )
+    return changed

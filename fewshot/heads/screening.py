@@ -133,7 +133,7 @@ class Screen:
         self.references, self.group, self.queries = references, references.group, max(1, queries)
         # what takes a launch a class on a GPU takes one for all classes there
         self.by_class = not references.support.is_cuda
-        self._rows = max(self.group, rows // self.group * self.group)
+        self._rows = max(self.group, min(rows, len(references.rows)) // self.group * self.group)
         self._memory = references.support.new_empty(queries * self._rows)
         self._inside = torch.empty(len(self._memory) // self.group, dtype=torch.bool).to(
             references.support.device

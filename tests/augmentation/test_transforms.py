@@ -3,6 +3,7 @@ from collections import Counter
 
 import pytest
 import torch
+from torch import nn
 from torchvision.transforms.v2 import functional as tv
 
 from fewshot.augmentation.colour import ColourJitter, GaussianBlur, RandomGrayscale
@@ -11,6 +12,7 @@ from fewshot.augmentation.geometry import RandomAffine, RandomResizedCrop, Rando
 from fewshot.augmentation.transforms import HorizontalFlip, OneOf, RandomCrop, select, windows
 from fewshot.errors import UserError
 from fewshot.seeding import KeyedRandom
+from fewshot.training.watching import watched
 
 SIX = [HorizontalFlip, RandomCrop, RandomResizedCrop, ColourJitter, RandomRotation, RandomAffine]
 EXACT = [
@@ -148,12 +150,29 @@ def test_one_of_makes_one_change_an_image_each_as_often():
     assert all(abs(count - 1000) < 120 for count in shares.values())
 
 
+def test_one_of_all_at_once_is_one_of_some_at_a_time():
+    transforms, images = OneOf(SIX), pictures(40)
+    random = KeyedRandom(keys(40))
+    choice, own = random.integers(len(SIX)), random.integers(1 << 62).unsqueeze(1)
+    some, at_once = (
+        part(images, choice, own) for part in (transforms._of_some, transforms._of_all)
+    )
+    torch.testing.assert_close(at_once, some, rtol=0, atol=1e-3)
+    assert torch.equal(transforms(images, KeyedRandom(keys(40))), some)
+    reasons = []
+    with watched(nn.Module(), torch.device("cpu"), reasons):
+        transforms._of_all(images, choice, own)
+    assert reasons == []
+
+
 def test_one_of_refuses_no_choice_and_changed_sizes():
     with pytest.raises(UserError, match=r"OneOf.transforms is empty"):
         OneOf([])
     smaller = OneOf([lambda: RandomCrop(padding=0, size=(3, 3))])
     with pytest.raises(UserError, match=r"RandomCrop turns \[3, 12, 10\] into \[3, 3, 3\]"):
         smaller(pictures(2), KeyedRandom(keys(2)))
+    with pytest.raises(UserError, match=r"RandomCrop turns \[3, 12, 10\] into \[3, 3, 3\]"):
+        smaller._of_all(pictures(2), torch.zeros(2), torch.zeros(2, 1, dtype=torch.int64))
 
 
 @pytest.mark.parametrize(
