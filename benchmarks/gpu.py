@@ -1,6 +1,6 @@
 """Every figure that needs a GPU, as tables for RESULTS.md, in one call of under three minutes.
 
-    python -m benchmarks.gpu [rates loader neighbours fast best] [--seconds 1.5] [--limit 170]
+    python -m benchmarks.gpu [rates loader neighbours fast best] [--seconds 1.5] [--limit 160]
 
 rates       images/s of `Trainer.fit` as `experiment.py` runs it (step captured, images on the
             device), in epochs of so many seconds after one that warms up, against its own bare
@@ -126,7 +126,7 @@ def main(words: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("parts", nargs="*", help=f"of {', '.join(PARTS)}; all but best by default")
     parser.add_argument("--seconds", type=float, default=1.5, help="of steps in each epoch")
-    parser.add_argument("--limit", type=float, default=170, help="seconds, for all")
+    parser.add_argument("--limit", type=float, default=160, help="seconds, for all")
     parser.add_argument("--rehearse", action="store_true", help="on the processor, tiny")
     parser.add_argument("-p", "--parameter", action="append", default=[], help="of fast and best")
     given = parser.parse_args(words)

@@ -5,6 +5,7 @@ of a small net takes little longer than they do. What they draw is a pure functi
 that a view is the same whenever it is made.
 """
 
+import logging
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
@@ -14,6 +15,8 @@ from torch import Tensor
 from fewshot.batch import Batch
 from fewshot.training.recording import Recorder, detached_copy
 from fewshot.training.step import TrainingStep
+
+logger = logging.getLogger("fewshot")
 
 Augment = Callable[[Tensor, Tensor], Tensor]
 
@@ -44,11 +47,15 @@ class Ahead:
         if not callable(own):
             return None
         before = _generator(device)
-        with recorder.apart(), torch.no_grad(), step.autocast():
-            with recorder.beside():
-                views = own(static.images, static.keys)
-            recorder.join()
-            kept = detached_copy(views)
+        try:
+            with recorder.apart(), torch.no_grad(), step.autocast():
+                with recorder.beside():
+                    views = own(static.images, static.keys)
+                recorder.join()
+                kept = detached_copy(views)
+        except Exception as error:  # a plug-in's own, which may take other keys than these alone
+            logger.debug("no view is made ahead: %s", error)
+            return None
         if views is static.images or not torch.equal(before, _generator(device)):
             return None
         return cls(step, recorder, static, own, kept)

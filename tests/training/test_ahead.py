@@ -69,6 +69,17 @@ class OtherKeys(Net):
         return self.drop(self.norm(self.conv(views)).relu().mean((2, 3)))
 
 
+class Otherwise(Net):
+    """Augments by more than images and keys."""
+
+    def augment(self, images, keys, how):
+        return super().augment(images, keys + how)
+
+    def features(self, batch):
+        images = self.augment(batch.images, batch.keys, 1).float() / 255
+        return self.drop(self.norm(self.conv(images)).relu().mean((2, 3)))
+
+
 class Twice(Net):
     """Asks twice, and changes in place what it was given."""
 
@@ -79,7 +90,14 @@ class Twice(Net):
 
 
 @pytest.mark.parametrize(
-    ("net", "ahead"), [(Without, False), (Drawing, False), (OtherKeys, False), (Twice, True)]
+    ("net", "ahead"),
+    [
+        (Without, False),
+        (Drawing, False),
+        (OtherKeys, False),
+        (Otherwise, False),
+        (Twice, True),
+    ],
 )
 def test_only_views_of_a_batchs_own_keys_are_made_ahead(net, ahead):
     tape = Tape()
