@@ -1,7 +1,8 @@
 """Rows with more commas than columns: read where the surplus can only be in the last column."""
 
 import re
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from functools import cache
 
 # A cell is quoted only if its closing quote stands before a comma or the end of the line; any
 # other quote, as in `3.5" Shorts`, is a character like the rest and swallows nothing.
@@ -32,13 +33,12 @@ def commas_in_last_column(
     certain.
     """
     columns = len(exact)
-    values = [frozenset(map(str.strip, frozenset(column))) for column in exact]
-    found = [_column(*both) for both in zip(values, map(len, exact), strict=True)]
+    found = [_column(column) for column in exact]
     free = [_anything if column in labels else fits for column, fits in enumerate(found)]
     known = list(found)
     of_class: list[_Fits] = [_anything if labels else _nothing] * columns
     for column in labels:
-        names = values[column] - {""}
+        names = _values(exact[column]) - {""}
         known[column] = of_class[column] = names.__contains__
     texts = [line.rstrip("\r\n") for line in lines]
     doubtful = [free if column in labels else known for column in range(columns)]
@@ -47,21 +47,37 @@ def commas_in_last_column(
     ]
 
 
-def _column(values: frozenset[str], rows: int) -> _Fits:
-    """What tells whether a cell may stand in a column that holds these values."""
-    if any(values) and _are_numbers(values):
-        return _is_number
-    return values.__contains__ if len(values) <= _REPEATED * rows else _anything
+def _column(cells: Sequence[str]) -> _Fits:
+    """What tells whether a cell may stand in a column that holds these.
+
+    It is found out when it is first asked: of most columns with a text of its own for every row
+    nobody asks.
+    """
+
+    @cache
+    def fits() -> _Fits:
+        if any(map(str.strip, cells)) and _are_numbers(cells):
+            return _is_number
+        values = _values(cells)
+        return values.__contains__ if len(values) <= _REPEATED * len(cells) else _anything
+
+    return lambda text: fits()(text)
+
+
+def _values(cells: Iterable[str]) -> frozenset[str]:
+    return frozenset(map(str.strip, frozenset(cells)))
 
 
 def _is_number(text: str) -> bool:
     return _NUMBER.fullmatch(text) is not None
 
 
-def _are_numbers(texts: Collection[str]) -> bool:
-    """The same of all of them, by one call."""
-    together = "\n".join(texts)
-    lines_alone = together.count("\n") == len(texts) - 1
+def _are_numbers(cells: Sequence[str]) -> bool:
+    """The same of all of them, stripped, by one call."""
+    if not _is_number(cells[-1].strip()):  # as in most columns of words
+        return False
+    together = "\n".join(map(str.strip, cells))
+    lines_alone = together.count("\n") == len(cells) - 1
     return lines_alone and _NUMBERS.fullmatch(together) is not None
 
 
