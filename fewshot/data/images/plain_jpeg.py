@@ -16,8 +16,9 @@ _FRAME, _TABLES, _SCAN, _LEVELS = 0xC0, (0xC4, 0xDD, 0xFE), 0xDA, 0xDB
 def small_jpeg(content: bytes, side: int) -> Image.Image | None:
     """The picture of a baseline JPEG, grey or RGB, upright as it is.
 
-    None for any other file, for one that cannot be decoded, which `open_photo` says better, and for
-    a picture that is decoded at a smaller scale where its sides need not be longer than `side`.
+    None for any other file, for one of no pixels or that cannot be decoded, which `open_photo` says
+    better, and for a picture that is decoded at a smaller scale where its sides need not be longer
+    than `side`.
     """
     if len(content) > _MOST_BYTES or not content.startswith(_BEGIN):
         return None
@@ -26,7 +27,7 @@ def small_jpeg(content: bytes, side: int) -> Image.Image | None:
         if frame is None:
             return None
         mode, size = frame
-        if min(size) >= 2 * side:
+        if not 0 < min(size) < 2 * side:
             return None
         return Image.frombytes(mode, size, content, "jpeg", mode, "")
     except (IndexError, ValueError, OSError):

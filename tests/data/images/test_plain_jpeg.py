@@ -47,6 +47,13 @@ def test_plain_ones_are_what_pillow_opens(mode, size, options):
     assert (found.mode, found.size, found.tobytes()) == by_pillow(content)
 
 
+def without_pixels(side):
+    """A picture, the frame of which says that a side, 'height' or 'width', is 0."""
+    content = jpeg()
+    at = content.index(b"\xff\xc0") + {"height": 5, "width": 7}[side]
+    return content[:at] + bytes(2) + content[at + 2 :]
+
+
 EXIF = Image.Exif()
 EXIF[0x0112] = 6  # to be turned
 
@@ -63,6 +70,8 @@ EXIF[0x0112] = 6  # to be turned
         jpeg()[:-2],
         jpeg()[:300],
         jpeg()[:21],
+        without_pixels("height"),
+        without_pixels("width"),
         b"\x89PNG",
         b"",
     ],
@@ -100,12 +109,12 @@ def test_a_folder_by_a_pictures_name_and_a_missing_file_have_reasons(tmp_path):
     wanted = ImageFormat((8, 6), 3, "pad")
     (tmp_path / "a.jpg").mkdir()
     (tmp_path / "c.jpg").touch()
-    readers = [
-        lambda name=name: decode_file(tmp_path / name, wanted)
-        for name in ("a.jpg", "b.jpg", "c.jpg")
-    ]
+    (tmp_path / "d.jpg").write_bytes(without_pixels("height"))
+    (tmp_path / "e.jpg").write_bytes(without_pixels("width"))
+    readers = [lambda name=name: decode_file(tmp_path / f"{name}.jpg", wanted) for name in "abcde"]
     _, failures = decode_each(readers, wanted)
     assert [failure.reason for failure in failures.values()] == [
-        "Is a directory", "No such file or directory", "the file is empty",
+        "Is a directory", "No such file or directory", "the file is empty", "not an image",
+        "not an image",
     ]  # fmt: skip
-    assert [failure.lasting for failure in failures.values()] == [False, False, True]
+    assert [failure.lasting for failure in failures.values()] == [False] * 2 + [True] * 3
