@@ -57,7 +57,10 @@ def in_words(
     labels = count(float(found[found["budget"] == budget]["labels"].mean()))
     return Words(
         f"Fine-tuned with {labels} labels a class, in the order of mean test {figure} {over}:",
-        [_sentence(method, here[method], worth.get(method)) for method in methods],
+        [
+            _sentence(method, here[method], worth.get(method), len(methods) > 1)
+            for method in methods
+        ],
         _verdict([here[method] for method in methods]),
     )
 
@@ -67,10 +70,16 @@ def _by_method(table: pd.DataFrame, budget: str) -> dict[str, dict[Any, Any]]:
     return {str(row["method"]): row for row in some.to_dict("records")}
 
 
-def _sentence(method: str, row: Mapping[Any, Any], worth: Mapping[Any, Any] | None) -> str:
-    """A method's difference to scratch at a budget, and what it is worth where that is known."""
+def _sentence(
+    method: str, row: Mapping[Any, Any], worth: Mapping[Any, Any] | None, several: bool
+) -> str:
+    """A method's difference to scratch at a budget, and what it is worth where that is known.
+
+    several: whether others were compared, for which its p is adjusted.
+    """
     seeds = int(row["n_difference"])
-    tested = f"{_p('p', row['p'])}, {_p('adjusted', row['p_holm'], ' ')}, " if seeds > 1 else ""
+    adjusted = f"{_p('adjusted', row['p_holm'], ' ')}, " if several else ""
+    tested = f"{_p('p', row['p'])}, {adjusted}" if seeds > 1 else ""
     number = f"{points(row)} points ({tested}n = {seeds})"
     if worth is None:
         return f"With {method}, the difference to scratch is {number}."
@@ -99,8 +108,10 @@ def _verdict(rows: Sequence[Mapping[Any, Any]]) -> str:
     tested = [row for row in rows if np.isfinite(row["p_holm"])]
     hold = [row["method"] for row in tested if row["p_holm"] < LEVEL]
     others = [row["method"] for row in tested if row["p_holm"] >= LEVEL]
-    adjusted = f"Adjusted by Holm for {len(tested)} comparisons, at the level of {LEVEL:.0%}"
-    adjusted = adjusted.replace("%", " %")
+    level = f"at the level of {LEVEL:.0%}".replace("%", " %")
+    several = len(tested) > 1
+    adjusted = f"Adjusted by Holm for {len(tested)} comparisons, {level}" if several else level
+    adjusted = adjusted[:1].upper() + adjusted[1:]
     if not hold:
         return f"{adjusted}, no difference to scratch holds." if others else ""
     what = "difference" if len(hold) == 1 else "differences"

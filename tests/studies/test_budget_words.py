@@ -48,7 +48,8 @@ def test_what_holds_alone_need_not_hold_among_many():
     p = paired(single_runs(scratch={TRAINED: BASE}, a={TRAINED: weak}), "top1", "scratch")["p"]
     assert 0.02 < p.max() < 0.05
     alone = told(single_runs(scratch={TRAINED: BASE}, a={TRAINED: weak}))
-    assert alone.verdict.endswith("the difference of a to scratch holds.")
+    assert alone.verdict == "At the level of 5 %, the difference of a to scratch holds."
+    assert "adjusted" not in alone.text
     idle = {name: {TRAINED: BASE + (place - 4) * SEEDS} for place, name in enumerate("bcd")}
     among = told(single_runs(scratch={TRAINED: BASE}, a={TRAINED: weak}, **idle))
     assert among.verdict == (
