@@ -55,10 +55,11 @@ class Ahead:
                 kept = detached_copy(views)
         except Exception as error:  # a plug-in's own, which may take other keys than these alone
             logger.debug("no view is made ahead: %s", error)
+            views = kept = static.images
+        if not torch.equal(before, _generator(device)):
+            _put_back(device, before)  # the step to come draws what it would have drawn
             return None
-        if views is static.images or not torch.equal(before, _generator(device)):
-            return None
-        return cls(step, recorder, static, own, kept)
+        return None if views is static.images else cls(step, recorder, static, own, kept)
 
     @contextmanager
     def recorded(self) -> Iterator[None]:
@@ -121,3 +122,11 @@ def foreseen(batches: Iterable[Batch], told: Callable[[Batch | None], None]) -> 
 def _generator(device: torch.device) -> Tensor:
     """The state of the generator that a recording draws from."""
     return torch.cuda.get_rng_state(device) if device.type == "cuda" else torch.get_rng_state()
+
+
+def _put_back(device: torch.device, state: Tensor) -> None:
+    """Have the generator draw again what followed a state of it."""
+    if device.type == "cuda":
+        torch.cuda.set_rng_state(state, device)
+    else:
+        torch.set_rng_state(state)

@@ -108,6 +108,24 @@ def test_only_views_of_a_batchs_own_keys_are_made_ahead(net, ahead):
     assert "augment" not in vars(captured.net)
 
 
+class DrawingOtherwise(Net):
+    """Draws before it misses what it is not given."""
+
+    def augment(self, images, keys, by=None):
+        return (images.float() * torch.rand(()) * by).round().to(torch.uint8)
+
+    def features(self, batch):
+        views = self.augment(batch.images, batch.keys, 1).float() / 255
+        return self.drop(self.norm(self.conv(views)).relu().mean((2, 3)))
+
+
+@pytest.mark.parametrize("net", [Net, Without, Drawing, DrawingOtherwise, OtherKeys, Twice])
+@pytest.mark.parametrize("recorder", [Tape, Refusing])
+def test_what_is_tried_before_a_recording_leaves_the_draws_of_the_step_as_they_were(net, recorder):
+    # with a scaler the optimiser moves as in the plain step, in which nothing is ever tried
+    assert Run(recorder(), net=net, scaled=True).same_as(Run(None, net=net))
+
+
 def test_a_step_that_is_not_recorded_with_a_branch_is_recorded_without():
     class Unbranched(Tape):
         def record(self, work):

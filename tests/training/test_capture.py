@@ -80,7 +80,7 @@ def sgd(groups):
 
 
 class Run:
-    """So many steps, captured by a tape or not, with the schedule moved after each."""
+    """So many steps, with the schedule moved after each; a recorder of None captures none."""
 
     def __init__(
         self, recorder, net=Net, optimizer=adam, schedule=None, clip=None, scaled=False,
@@ -92,7 +92,9 @@ class Run:
         moves = None if schedule is None else schedule(made)
         fabric = Fabric(accelerator="cpu", devices=1)
         plain = TrainingStep(fabric, self.net, made, clip)
-        self.step = CapturedStep(plain, recorder, CPU, scaled, self.reasons.append)
+        self.step = plain
+        if recorder is not None:
+            self.step = CapturedStep(plain, recorder, CPU, scaled, self.reasons.append)
         self.net.train()
         for number, batch in enumerate(self.step.foreseen(batches(sizes))):
             seeding.reseed(1, 0, number, 0)
