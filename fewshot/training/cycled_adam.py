@@ -22,8 +22,8 @@ class CycledAdam:
         first = optimizer.param_groups[0]["params"][0]
         shape = (len(optimizer.param_groups), 2)
         self._numbers = torch.zeros(shape, dtype=torch.float64, device=first.device)
-        self._seen = 0  # parameters that have moved
-        self._alike = True  # whether all have moved equally often
+        self._compared: list[Tensor] = []  # the counters of those that moved last
+        self._alike = True  # whether they have moved equally often
 
     @staticmethod
     def serves(optimizer: Optimizer) -> bool:
@@ -66,7 +66,7 @@ class CycledAdam:
             for group in self._optimizer.param_groups
         ]
         states = [[self._state(parameter) for parameter in part] for part in moved]
-        self._compare_counters()
+        self._compare([state["step"] for part in states for state in part])
         for number, group in enumerate(self._optimizer.param_groups):
             if moved[number]:
                 self._move(group, moved[number], states[number], self._numbers[number])
@@ -80,12 +80,13 @@ class CycledAdam:
             state["exp_avg_sq"] = torch.zeros_like(parameter, memory_format=torch.preserve_format)
         return state
 
-    def _compare_counters(self) -> None:
-        """Whenever a parameter has moved for the first time, for that waits for the device."""
-        states = self._optimizer.state.values()
-        if len(states) != self._seen:
-            self._seen = len(states)
-            self._alike = len(torch.stack([state["step"] for state in states]).unique()) == 1
+    def _compare(self, counters: list[Tensor]) -> None:
+        """Whenever others move than at the last step, for that waits for the device."""
+        before, self._compared = self._compared, counters
+        same = zip(before, counters, strict=False)
+        if len(before) == len(counters) and all(one is other for one, other in same):
+            return
+        self._alike = not counters or len(torch.stack(counters).unique()) == 1
 
     def _move(
         self,
