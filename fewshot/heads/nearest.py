@@ -85,10 +85,10 @@ class _Search:
                 self._look_at(block, slice(first, first + step))
         self._settle()
         found = self.found
-        # where a class was not, or is no more, looked into: what its nearest is at most
-        found.of_class = found.of_class.minimum(
-            self.worst_of_class + self.asked.lengths + self.asked.error
-        )
+        # where a class was not, or is no more, looked into: what its nearest is at most, which is
+        # never less than an exact distance, for the query's part may have been rounded down
+        at_most = self.worst_of_class + self.asked.lengths + self.room / 2
+        found.of_class = found.of_class.minimum(at_most)
         return found
 
     def _look_at(self, block: Block, some: slice) -> None:

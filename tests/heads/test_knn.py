@@ -8,6 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.neighbors import KNeighborsClassifier
+from torch.nn import functional as F
 
 from fewshot.errors import UserError
 from fewshot.heads import in_bfloat16, screening
@@ -117,8 +118,19 @@ TIES = {
     "heaps": lambda g, n, d: (
         torch.randn(3, d, generator=g)[drawn(g, 3, n)] + 2.0**-12 * drawn(g, 4, n)[:, None]
     ),
+    "zeros among others": lambda g, n, d: (
+        torch.randn(n, d, generator=g) * (drawn(g, 10, n) > 2)[:, None]
+    ),
     "multiples": lambda g, n, d: (1 + drawn(g, 8, n))[:, None] * torch.eye(d)[drawn(g, d, n)],
 }
+
+
+# queries that are much longer than the references, so that products lose these
+FAR_QUERIES = {
+    "far queries": lambda g, n, d: 4096 * torch.randint(-1, 2, (n, d), generator=g).float(),
+    "queries far and wide": lambda g, n, d: (4096 * torch.randn(n, d, generator=g)).round(),
+}
+TIES |= dict.fromkeys(FAR_QUERIES, TIES["integers"])
 
 
 @pytest.mark.parametrize("ties", TIES)
@@ -137,7 +149,8 @@ def test_the_rule_holds_among_any_ties_and_blocks(
     ties, metric, seed, k, sizes, group, pairs, on_a_gpu, rounded
 ):
     generator = torch.Generator().manual_seed(seed)
-    support, query = (TIES[ties](generator, n, 6) for n in (60, 11))
+    support = TIES[ties](generator, 60, 6)
+    query = FAR_QUERIES.get(ties, TIES[ties])(generator, 11, 6)
     labels = torch.cat([torch.arange(5), torch.randint(5, (55,), generator=generator)])
     query = torch.cat([query, support[:4]])
     with pytest.MonkeyPatch.context() as patch:
@@ -153,8 +166,30 @@ def test_the_rule_holds_among_any_ties_and_blocks(
         found = knn(support, labels, query, 5, k, metric=metric)
     expected = by_brute_force(support, labels, query, 5, k, metric)
     assert found.argsort(dim=1, descending=True).tolist() == expected
-    together = knn(support[None], labels[None], query[None], 5, k, metric=metric)[0]
-    assert together.argsort(dim=1, descending=True).tolist() == expected
+    if ties not in FAR_QUERIES:  # whose distances, halfway between two float32s, episodes round
+        together = knn(support[None], labels[None], query[None], 5, k, metric=metric)[0]
+        assert together.argsort(dim=1, descending=True).tolist() == expected
+
+
+@pytest.mark.parametrize("ties", TIES)
+@pytest.mark.parametrize("metric", ["euclidean", "cosine"])
+@pytest.mark.parametrize("rounded", [False, True])
+def test_the_nearest_of_each_class_is_exact_however_products_are_rounded(
+    ties, metric, rounded, monkeypatch
+):
+    if rounded:
+        always_in_bfloat16(monkeypatch)
+    generator = torch.Generator().manual_seed(0)
+    support = TIES[ties](generator, 100, 6)
+    query = FAR_QUERIES.get(ties, TIES[ties])(generator, 100, 6)
+    labels = torch.arange(100) % 5
+    found = nearest_module.search(support, labels, query, 5, 3, metric)
+    a, b = query.double(), support.double()
+    if metric == "cosine":
+        a, b = F.normalize(a, dim=1), F.normalize(b, dim=1)
+    squared = (a[:, None] - b).square().sum(2).float()
+    nearest = torch.stack([squared[:, labels == c].amin(1) for c in range(5)], 1)
+    torch.testing.assert_close(found.of_class, nearest, rtol=1e-7, atol=0)
 
 
 @settings(deadline=None, max_examples=20)
