@@ -120,4 +120,6 @@ class _Weighted(torch.autograd.Function):
         pulls = weights + weights.T
         # two rows in one place pull nowhere, as torch.cdist has it
         pulls.div_(distances).masked_fill_(distances == 0, 0).mul_(given)
+        # far from the origin the two terms would cancel: what they differ by does not move with it
+        points = points - points.mean(0)
         return pulls.sum(1, keepdim=True) * points - pulls @ points, None, None, None

@@ -68,6 +68,22 @@ def test_a_large_batch_is_the_librarys():
         torch.testing.assert_close(own, theirs, rtol=1e-6, atol=1e-8)
 
 
+@pytest.mark.parametrize(("rows", "width"), [(24, 5), (128, 64)])
+def test_far_from_the_origin_nothing_cancels(rows, width):
+    labels = torch.arange(rows) % 8
+    raw = 100 + torch.randn(rows, width, generator=torch.Generator().manual_seed(0))
+    loss = losses.TripletMarginLoss(0.2, distance=distances.LpDistance(normalize_embeddings=False))
+    found = []
+    for side in (semi_hard_loss, library):
+        points = raw.clone().requires_grad_()
+        value, _ = side(loss, SemiHard(0.2, normalize=False), points, labels)
+        value.backward()
+        found.append((value.detach(), points.grad))
+    assert found[0][1].abs().max() > 1e-3
+    for own, theirs in zip(*found, strict=True):
+        torch.testing.assert_close(own, theirs, rtol=1e-6, atol=1e-6)
+
+
 def built(**changes):
     return losses.TripletMarginLoss(0.2, **changes)
 
