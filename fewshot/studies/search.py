@@ -67,28 +67,33 @@ def search(
 ) -> list[str]:
     """Complete so many trials of the study in all; the names of those that failed.
 
-    Trials are drawn so many as jobs at a time; one that was interrupted goes on as it was drawn.
+    Trials are drawn so many as jobs at a time; one that is not completed goes on as it was drawn,
+    whether it was interrupted, failed or its folder is gone.
     """
     optuna = _optuna()
-    failed = optuna.trial.TrialState.FAIL
-    going = [run_of(trial) for trial in drawn(study, over) if not trial.state.is_finished()]
+    going = [run_of(trial) for trial in drawn(study, over) if not run_of.is_known(trial)]
     while going or len(drawn(study, over)) < trials:
         while len(going) < jobs and (known := len(drawn(study, over))) < trials:
             # drawn by what is known, not by how often it was interrupted
             seed = seeding.derive("search", run_of.seed, known) % 2**32
             study.sampler = optuna.samplers.TPESampler(seed=seed)
             going.append(run_of(study.ask(over)))
-        names = engine.complete(going, run_of.place)
+        failed = engine.complete(going, run_of.place)
         for run in going:
-            value = float("nan") if run.name in names else run_of.value(run)
-            if np.isfinite(value):
-                note_settings(study, run_of.settings)
-                study.tell(run.columns["trial"], value)
-            else:
-                study.tell(run.columns["trial"], state=failed)
+            if run.name not in failed:  # one that failed stays as drawn, to be tried once more
+                _tell_value(study, run.columns["trial"], run_of.value(run), run_of.settings)
         going = []
     runs = [run_of(trial) for trial in drawn(study, over)]
-    return [run.name for run in runs if not is_completed(folder_of(run, run_of.place))]
+    return [run.name for run in runs if not run_of.is_completed(run)]
+
+
+def _tell_value(study: Any, trial: int, value: float, settings: dict[str, Any]) -> None:
+    """Let the study know of a trial's figure, unless it knew before the folder was removed."""
+    if np.isfinite(value):
+        note_settings(study, settings)
+        study.tell(trial, value, skip_if_finished=True)
+    else:
+        study.tell(trial, state=_optuna().trial.TrialState.FAIL, skip_if_finished=True)
 
 
 class RunOf:
@@ -114,6 +119,17 @@ class RunOf:
             [*self.bindings, *bound, f"main.seed = {self.seed}"],
             columns={"trial": trial.number, **shown},
         )
+
+    def is_known(self, trial: Any) -> bool:
+        """Whether the search knows what the trial came to, and its folder holds it."""
+        return bool(trial.state.is_finished()) and self.is_completed(self(trial))
+
+    def is_completed(self, run: PlannedRun) -> bool:
+        """Whether it is; what cannot be read is not, and who goes on with it says why."""
+        try:
+            return is_completed(folder_of(run, self.place))
+        except UserError:
+            return False
 
     def value(self, run: PlannedRun) -> float:
         """The figure that the search looks at."""

@@ -1,7 +1,8 @@
 """Search for the bindings that do best on validation, by Optuna's tree-structured Parzen estimator.
 
 `search A.gin --over torch.optim.Adam.lr 1e-4 1e-1 log --choice encoder @SmallResNet @SimpleCNN`.
-Trials are ordinary experiments; the same command again goes on, with more --trials for longer.
+Trials are ordinary experiments; the same command again goes on, also
+with trials that failed or whose folder was removed, with more --trials for longer.
 """
 
 import argparse
