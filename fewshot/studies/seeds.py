@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from fewshot.binding.locating import find_config
 from fewshot.console import show
 from fewshot.errors import UserError
 from fewshot.evaluation.intervals import Values, over_runs
@@ -27,6 +28,8 @@ from fewshot.studies.figures import figure
 from fewshot.studies.finished import Finished
 from fewshot.studies.plan import PlannedRun
 from fewshot.studies.report_files import write_table, write_text
+
+_SEED = "seed"  # a column of the table beside those of the experiments
 
 
 @dataclass(frozen=True)
@@ -53,7 +56,7 @@ class Arm:
         stems = itertools.accumulate((Path(c).stem for c in self.configs), "{}+{}".format)
         names = [f"{started}-seed{seed}" for started in stems]
         told: list[dict[str, Any]] = [{}] * (len(names) - 1) + [
-            {"experiment": self.name, "seed": seed}
+            {"experiment": self.name, _SEED: seed}
         ]
         return [
             PlannedRun(name, [config, *also], bound, after, columns=columns)
@@ -61,6 +64,33 @@ class Arm:
                 names, self.configs, [None, *names], told, strict=False
             )
         ]
+
+
+def planned(
+    arms: Sequence[Arm], seeds: Sequence[int], bindings: Sequence[str], also: Sequence[str]
+) -> list[PlannedRun]:
+    """The runs of all arms, those that several have once; bindings, also: see `Arm.runs`.
+
+    Raises UserError where arms would share a run by its name alone.
+    """
+    runs: dict[str, PlannedRun] = {}
+    for arm, seed in itertools.product(arms, seeds):
+        for run in arm.runs(seed, bindings, also):
+            other = runs.get(run.name, run)
+            if _files(other) != _files(run):
+                raise UserError(
+                    f"{other.configs[0]} and {run.configs[0]} would be one run, {run.name}, as "
+                    "runs are named by their files alone, without the folder: rename one of the "
+                    "two, or put them into studies of their own."
+                )
+            if run.columns or run.name not in runs:  # what one only starts from, another tells of
+                runs[run.name] = run
+    return list(runs.values())
+
+
+def _files(run: PlannedRun) -> list[Path]:
+    """Its configs, equal for equal files however they are written."""
+    return [find_config(name).resolve() for name in run.configs]
 
 
 def summary(values: Mapping[str, Values]) -> pd.DataFrame:
@@ -96,9 +126,9 @@ def tell(given: argparse.Namespace, names: Sequence[str], found: Finished) -> No
     reached = found.read(lambda run, folder: (dict(run.columns), figure(folder, given.figure)))
     if not reached:
         raise UserError(f"{found.place} has no completed run to tell of.")
-    each = pd.DataFrame({"seed": given.seeds, **dict.fromkeys(names, np.nan)})
+    each = pd.DataFrame({_SEED: given.seeds, **dict.fromkeys(names, np.nan)})
     for columns, value in reached.values():
-        each.loc[each["seed"] == columns["seed"], columns["experiment"]] = value
+        each.loc[each[_SEED] == columns[_SEED], columns["experiment"]] = value
     table = summary({name: each[name].to_numpy(float) for name in names})
     write_table(found.place / "seeds.csv", each)
     text = f"{given.figure}, seed by seed and over {len(given.seeds)} seeds\n\n"
@@ -115,13 +145,14 @@ def run_study(given: argparse.Namespace) -> None:
     for values, what in ((given.seeds, "--seeds"), (names, "the experiments")):
         if len(set(values)) < len(values):
             raise UserError(f"{what} name one twice: {', '.join(map(str, values))}.")
-    runs: dict[str, PlannedRun] = {}
-    for arm, seed in itertools.product(arms, given.seeds):
-        for run in arm.runs(seed, given.parameter, given.config):
-            if run.columns or run.name not in runs:  # what one only starts from, another tells of
-                runs[run.name] = run
+    if _SEED in names:
+        raise UserError(
+            f"an experiment cannot be called '{_SEED}', as its table has the seeds in a column of "
+            f"that name: give {arms[names.index(_SEED)].configs[0]} another name."
+        )
+    runs = planned(arms, given.seeds, given.parameter, given.config)
     place = study_folder(given, f"seeds-{names[0]}")
-    complete_and_tell(given, list(runs.values()), place, partial(tell, given, names))
+    complete_and_tell(given, runs, place, partial(tell, given, names))
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from scipy import stats
 from fewshot.__main__ import main
 from fewshot.errors import UserError
 from fewshot.studies import runs
-from fewshot.studies.seeds import Arm, summary
+from fewshot.studies.seeds import Arm, planned, summary
 from tests.studies.conftest import Ended
 
 A = np.array([0.70, 0.72, 0.69, 0.74])
@@ -65,6 +65,37 @@ def test_mistakes_are_named(tmp_path, capsys):
     assert "the experiments name one twice: a, a" in capsys.readouterr().err
     assert main(["study", "seeds", "a.gin", "--seeds", "1", "1"]) == 2
     assert "--seeds name one twice: 1, 1" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("experiments", "text"),
+    [
+        (["x/pre.gin:a.gin", "y/pre.gin:b.gin"], "x/pre.gin and y/pre.gin would be one run, pre-"),
+        (["x/pre.gin:a.gin", "y/pre.gin"], "x/pre.gin and y/pre.gin would be one run, pre-seed0,"),
+        (["a.gin:b.gin", "a+b.gin:a.gin"], "b.gin and a+b.gin would be one run, a+b-seed0, as"),
+        (["seed.gin", "a.gin"], "cannot be called 'seed', as its table has the seeds in a column"),
+    ],
+)
+def test_runs_that_only_share_a_name_are_refused(tmp_path, monkeypatch, capsys, experiments, text):
+    monkeypatch.chdir(tmp_path)
+    for name in ("x/pre.gin", "y/pre.gin", "a.gin", "b.gin", "a+b.gin", "seed.gin"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("include 'configs/transfer.gin'\n")
+    monkeypatch.setattr("fewshot.studies.seeds.complete_and_tell", lambda *_: None)
+    assert main(["study", "seeds", *experiments]) == 2
+    assert text in capsys.readouterr().err
+
+
+def test_one_file_written_in_two_ways_is_one_run(tmp_path, monkeypatch):
+    (tmp_path / "pre.gin").touch()
+    monkeypatch.chdir(tmp_path)
+    pre, probe = str(tmp_path / "pre.gin"), "configs/knn_probe.gin"
+    arms = [Arm.parse("pre.gin"), Arm.parse(f"./pre.gin:{probe}"), Arm.parse(f"{pre}:{probe}")]
+    runs = planned(arms, [0, 1], [], ["configs/data/photos.gin"])
+    assert [run.name for run in runs] == [
+        *("pre-seed0", "pre-seed1", "pre+knn_probe-seed0", "pre+knn_probe-seed1")
+    ]
+    assert {run.after for run in runs} == {None, "pre-seed0", "pre-seed1"}
 
 
 def test_a_seed_that_is_missing_is_no_seed_of_a_pair():
