@@ -1,5 +1,6 @@
 """What one run is asked to do: config files and -p become gin bindings and one request."""
 
+import contextlib
 import json
 import os
 import sys
@@ -12,10 +13,10 @@ import gin
 
 from fewshot.binding import provenance, registry
 from fewshot.binding.flattening import flat_text
-from fewshot.binding.locating import shown
 from fewshot.binding.parsing import Loader
 from fewshot.binding.paths import make_paths_absolute
 from fewshot.binding.plugins import FINDER
+from fewshot.binding.provenance import Key
 from fewshot.binding.registrations import register
 from fewshot.binding.suggestions import did_you_mean
 from fewshot.binding.values import check_values
@@ -65,11 +66,7 @@ def load(config_files: Sequence[str], bindings: Sequence[str]) -> LoadedConfig:
     provenance.begin()
     FINDER.forget()
     loader = Loader()
-    files = []
-    for name in config_files:
-        for folder in _recorded_plugin_folders(Path(name).expanduser().parent):
-            loader.add_folder(folder)
-        files.append(loader.read_file(name))
+    files = [loader.read_file(name) for name in config_files]
     for binding in bindings:
         loader.read_binding(binding)
     loader.bind()
@@ -85,22 +82,24 @@ def names_bound_in(config_file: str) -> set[str]:
     FINDER.forget()
     loader = Loader()
     loader.read_file(config_file)
-    return {registry.short(full) for full in loader.names}
+    return {registry.short(full) for _, full, _ in loader.bound}
 
 
-def _recorded_plugin_folders(folder: Path) -> list[Path]:
-    """Those that an experiment folder keeps, so that its config.gin finds its plug-ins again."""
-    path = folder / "environment.json"
-    if not path.is_file():
-        return []
-    try:
-        recorded = json.loads(path.read_text(encoding="utf-8")).get("plugin_folders", [])
-        return [Path(plugins) for plugins in recorded]
-    except (ValueError, TypeError, AttributeError, RecursionError):
-        raise UserError(
-            f"{shown(path)} is damaged: it should hold a JSON object with the list "
-            "'plugin_folders'. Remove it if the config imports no plug-in."
-        ) from None
+def where_bound(key: Key, config_files: Sequence[str], bindings: Sequence[str]) -> str:
+    """The last place that binds a parameter, by whichever of its names; '' where none does.
+
+    What cannot be read is passed over, for whoever loads it to tell.
+    """
+    gin.clear_config()
+    FINDER.forget()
+    loader = Loader()
+    for name in config_files:
+        with contextlib.suppress(UserError):
+            loader.read_file(name)
+    for binding in bindings:
+        with contextlib.suppress(UserError):
+            loader.read_binding(binding)
+    return loader.bound.get(key, "")
 
 
 def new_run(

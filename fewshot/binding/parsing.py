@@ -13,7 +13,7 @@ from gin import config_parser
 
 from fewshot.binding import provenance, registry
 from fewshot.binding.locating import find_config, find_include, read_text, shown
-from fewshot.binding.plugins import FINDER
+from fewshot.binding.plugins import FINDER, recorded_folders
 from fewshot.binding.provenance import MACRO, Key
 from fewshot.binding.registrations import register
 from fewshot.binding.suggestions import did_you_mean
@@ -37,9 +37,9 @@ class Loader:
         self.folders: list[Path] = []
 
     @property
-    def names(self) -> set[str]:
-        """In full, what parameters are bound of."""
-        return {full for (_, full, _), _, _ in self._read_yet if full != MACRO}
+    def bound(self) -> dict[Key, str]:
+        """Where each parameter was bound last, by its scope and full name."""
+        return {key: place for key, _, place in self._read_yet if key[1] != MACRO}
 
     def add_folder(self, folder: Path) -> None:
         """Look for the plug-in modules that configs import in this folder, too."""
@@ -49,7 +49,8 @@ class Loader:
     def read_file(self, name: str) -> Path:
         """Load a file given with -c; returns the path it was found at."""
         path = find_config(name)
-        self.add_folder(path.parent)
+        for folder in (*recorded_folders(path.parent), path.parent):
+            self.add_folder(folder)
         self._read(path, ())
         return path
 

@@ -6,11 +6,15 @@ is looked for beside it, too, by the names in its source.
 """
 
 import ast
+import json
 import sys
 from collections.abc import Iterator, Sequence
 from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
 from types import ModuleType
+
+from fewshot.binding.locating import shown
+from fewshot.errors import UserError
 
 
 class PlugInFinder:
@@ -64,3 +68,18 @@ def _imports(source: Path) -> Iterator[str]:
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
             yield node.module
+
+
+def recorded_folders(folder: Path) -> list[Path]:
+    """Those that an experiment folder keeps, so that its config.gin finds its plug-ins again."""
+    path = folder / "environment.json"
+    if not path.is_file():
+        return []
+    try:
+        recorded = json.loads(path.read_text(encoding="utf-8")).get("plugin_folders", [])
+        return [Path(plugins) for plugins in recorded]
+    except (ValueError, TypeError, AttributeError, RecursionError):
+        raise UserError(
+            f"{shown(path)} is damaged: it should hold a JSON object with the list "
+            "'plugin_folders'. Remove it if the config imports no plug-in."
+        ) from None

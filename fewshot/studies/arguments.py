@@ -1,7 +1,7 @@
 """What the command lines of all studies share."""
 
 import argparse
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from fewshot.errors import UserError
@@ -73,12 +73,19 @@ def study_folder(given: argparse.Namespace, default: str) -> Path:
     return Path(given.output_dir).expanduser().absolute() / (given.name or default)
 
 
-def refuse_seed(bound: Iterable[str], instead: str) -> None:
+def refuse_seed(bound: Iterable[str], configs: Sequence[str], instead: str) -> None:
     """Raises UserError for a binding of main.seed, which a study gives to each of its runs.
 
-    bound: bindings, or their names; instead: what says which seeds those are.
+    bound: bindings, or their names; configs: those behind every run; instead: what says which seeds
+    those are.
     """
-    if any(binding.partition("=")[0].strip() == "main.seed" for binding in bound):
+    from fewshot.binding.config import where_bound  # what tells of arguments alone needs no gin
+
+    bindings = [text if "=" in text else f"{text} = 0" for text in bound]
+    place = where_bound(("", "fewshot.main.main", "seed"), configs, bindings)
+    if place:
+        named = place.startswith("-p ")
         raise UserError(
-            f"main.seed would reach no run, since the study gives each its own: name {instead}."
+            f"main.seed{'' if named else f' in {place}'} would reach no run, since the study gives "
+            f"each its own: {'' if named else 'remove it there, and '}name {instead}."
         )

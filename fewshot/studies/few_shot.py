@@ -100,7 +100,7 @@ def run_study(given: argparse.Namespace) -> None:
 
     An interrupted study tells of the runs that are completed.
     """
-    refuse_seed(given.parameter, "--seeds")
+    refuse_seed(given.parameter, given.config, "--seeds")
     check(given)
     splits = [split.expanduser().absolute() for split in given.splits]
     place = study_folder(given, given.name)

@@ -102,7 +102,8 @@ def tell(given: argparse.Namespace, planned: Sequence[PlannedRun], found: Finish
 
 def run_study(given: argparse.Namespace) -> None:
     """Complete every run, then tell of them; raises UserError where some were not completed."""
-    refuse_seed([*given.parameter, *(name for name, *_ in given.vary)], "--seeds")
+    bound = [*given.parameter, *(name for name, *_ in given.vary)]
+    refuse_seed(bound, given.config, "--seeds")
     runs = planned(given.experiment, given.config, given.vary, given.parameter, given.seeds)
     place = study_folder(given, f"grid-{Path(given.experiment).stem}")
     complete_and_tell(given, runs, place, partial(tell, given, runs))

@@ -149,7 +149,8 @@ def _optuna() -> ModuleType:
 
 def run_study(given: argparse.Namespace) -> None:
     """Complete the trials, then tell of them; an interrupted search tells of those that are."""
-    refuse_seed([*given.parameter, *(name for name, *_ in (*given.over, *given.choice))], "--seed")
+    bound = [*given.parameter, *(name for name, *_ in (*given.over, *given.choice))]
+    refuse_seed(bound, given.config, "--seed")
     over = space(given.over, given.choice)
     place = study_folder(given, f"search-{Path(given.experiment).stem}")
     engine = build_engine(given.engine, options_of(given))

@@ -139,7 +139,7 @@ def tell(given: argparse.Namespace, names: Sequence[str], found: Finished) -> No
 
 def run_study(given: argparse.Namespace) -> None:
     """Complete every run, then write and print the table; raises UserError where some failed."""
-    refuse_seed(given.parameter, "--seeds")
+    refuse_seed(given.parameter, given.config, "--seeds")
     arms = [Arm.parse(text) for text in given.experiments]
     names = [arm.name for arm in arms]
     for values, what in ((given.seeds, "--seeds"), (names, "the experiments")):

@@ -34,7 +34,7 @@ def described(configs: Sequence[str], bindings: Sequence[str], quick: bool = Fal
     QUICK; all others are for the runs. Raises UserError for a config that binds both, and for
     quick beside another design.
     """
-    refuse_seed(bindings, f"{_OWN}.seeds")
+    refuse_seed(bindings, configs, f"{_OWN}.seeds")
     bound = {name: config.names_bound_in(name) for name in configs}
     own = [name for name in configs if _OWN in bound[name]]
     more = [name for name in configs if name not in own]
