@@ -26,14 +26,14 @@ from fewshot.sections import Section, Table
 class LabelBudgets:
     """What heads make of frozen features when few labels of each class are known.
 
-    heads: {name: factory of a head}, whose k is never more than the largest class has labels, as
-    further neighbours could be of other classes only; budgets: labels a class, None for all; rows:
-    factory of what chooses rows, called with per_class (default @SelectRows); seed: what it draws
-    by, that of runs that train on the same rows. Features are moved to mean 0 and scaled to
-    standard deviation 1, dimension by dimension, over all training images, which needs no label.
-    Figures of every split but "train": label_budgets/<budget>/<head>, beside rows, smallest_class
-    and labels, how many there really were in all, in the smallest class and on average. Raises
-    UserError for budgets below 1.
+    heads: {name: factory of a head}; budgets: labels a class, None for all; rows: factory of what
+    chooses rows, called with per_class (default @SelectRows); seed: what it draws by, that of runs
+    that train on the same rows; limits_k: whether no head's k is more than the largest class has
+    labels, as further neighbours could be of other classes only. Features are moved to mean 0 and
+    scaled to standard deviation 1, dimension by dimension, over all training images, which needs no
+    label. Figures of every split but "train": label_budgets/<budget>/<head>, beside rows,
+    smallest_class and labels, how many there really were in all, in the smallest class and on
+    average. Raises UserError for budgets below 1.
     """
 
     monitors = False
@@ -45,6 +45,7 @@ class LabelBudgets:
         budgets: Sequence[int | None] = (1, 10, 100, None),
         rows: Callable[..., Any] | None = None,
         seed: int = 0,
+        limits_k: bool = False,
     ) -> None:
         for budget in budgets:
             if budget is not None and budget < 1:
@@ -56,6 +57,7 @@ class LabelBudgets:
         self.budgets = budgets
         self.rows = rows or gin.get_configurable("SelectRows")
         self.seed = seed
+        self.limits_k = limits_k
 
     def __call__(self, objective: Any, datasets: Mapping[str, Dataset]) -> Evaluation:
         """Every head at every budget on every split but "train"."""
@@ -109,7 +111,7 @@ class LabelBudgets:
             if budget is not None:
                 counts = np.minimum(counts, budget)
             most = int(counts.max(initial=0))
-            heads = [_of_at_most(head, most) for head in self.heads.values()]
+            heads = [self._for(head, most) for head in self.heads.values()]
             check_heads(heads, int(counts.sum()))
 
     def _scored(self, gallery: Gallery, query: Tensor, dataset: Dataset) -> dict[str, Any]:
@@ -117,16 +119,15 @@ class LabelBudgets:
         split, found = all_rows(dataset), {}
         most = int(gallery.labels.bincount().max())
         for name, one in self.heads.items():
-            head = _of_at_most(one, most)
+            head = self._for(one, most)
             ranking = ranked_by_head(head, gallery, query)
             figures = classify(ranking, gallery.class_names, split, {}).metrics()
             found[name] = figures | told_of(gallery.scores_by(head))[0]
         return found
 
-
-def _of_at_most(head: Any, most: int) -> Any:
-    """The head, with no larger k than the labels of the largest class."""
-    return replace(head, k=most) if getattr(head, "k", 0) > most else head
+    def _for(self, head: Any, most: int) -> Any:
+        """The head, where limits_k is bound with no larger k than the labels of a class."""
+        return replace(head, k=most) if self.limits_k and getattr(head, "k", 0) > most else head
 
 
 def _gallery(support: Tensor, train: Dataset, rows: IntArray) -> Gallery:

@@ -19,8 +19,8 @@ from tests.evaluation.fakes import FakeDataset, PixelObjective, random_rows
 HEADS = {"k-NN": lambda: KNN(k=1), "nearest prototype": NearestPrototype}
 
 
-def budgets(*values, seed=0, heads=HEADS):
-    return LabelBudgets(heads, values, rows=SelectRows, seed=seed)
+def budgets(*values, heads=HEADS, **more):
+    return LabelBudgets(heads, values, rows=SelectRows, **more)
 
 
 @settings(max_examples=25, deadline=None)
@@ -80,15 +80,19 @@ def test_no_more_neighbours_are_asked_than_the_largest_class_has_labels():
     train = FakeDataset([[101], [200], [98], [97], [96]], ["b", "b", "a", "a", "a"])
     near = FakeDataset([[100]], ["b"], first_id=100)
 
-    def top1(k, budget):
-        told = budgets(budget, heads={"k-NN": lambda: KNN(k=k)})
+    def top1(k, budget, limits_k=True):
+        told = budgets(budget, heads={"k-NN": lambda: KNN(k=k)}, limits_k=limits_k)
         found = told(PixelObjective(), {"train": train, "test": near}).metrics["test"]
         return next(iter(found["label_budgets"].values()))["k-NN"]["top1"]
 
     # the nearest is a b, the next are all a: of three neighbours, two are of the other class
     assert [top1(k, 2) for k in (2, 3, 5)] == [1, 1, 1]
     assert [top1(k, None) for k in (2, 3, 5)] == [1, 0, 0], "a has three labels"
-    budgets(2, heads={"k-NN": lambda: KNN(k=5)}).check(None, {"train": train})
+    assert [top1(k, 2, limits_k=False) for k in (2, 3)] == [1, 0], "only where that is asked"
+    many = {"k-NN": lambda: KNN(k=5)}
+    budgets(2, heads=many, limits_k=True).check(None, {"train": train})
+    with pytest.raises(UserError, match=r"KNN\.k is 5, but there are 4 references"):
+        budgets(2, heads=many).check(None, {"train": train})
 
 
 def test_a_constant_feature_and_mistakes():

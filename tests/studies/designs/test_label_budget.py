@@ -12,9 +12,11 @@ from fewshot.errors import UserError
 from fewshot.evaluation.classification_metrics import classify
 from fewshot.evaluation.ranking import ranked
 from fewshot.evaluation.split_rows import SplitRows
+from fewshot.experiment.artifacts import ExperimentFolder
 from fewshot.studies.designs.described import read_design
 from fewshot.studies.designs.label_budget import FIGURES, LabelBudget, content_key
 from fewshot.studies.designs.probes import named, probes
+from fewshot.studies.finished import refuse_others
 
 PARTS = {
     "pretext": {"rotation": ["configs/rotation.gin"], "simclr": ["configs/simclr.gin"]},
@@ -54,6 +56,19 @@ def test_studies_share_encoders_that_are_pretrained_alike():
         content_key(rotation, ["main.seed = 1", "main.num_epochs = 6"]),
     }
     assert len(keys) == 3
+
+
+@pytest.mark.parametrize("kind", ["probing", "products_probing", "shirts_probing"])
+def test_a_probe_by_another_rule_for_neighbours_is_of_another_configuration(tmp_path, kind):
+    """One that an earlier version left is not averaged with those of now."""
+    probing = [f"configs/label_budget/{kind}.gin"]
+    run = next(r for r in design(probing=probing).runs() if r.name.startswith("scratch-probe"))
+    left = ExperimentFolder(tmp_path / run.name)
+    left.path.mkdir()
+    rule = "LabelBudgets.limits_k = True\n"
+    left.write_text("config.gin", config.load(run.configs, run.bindings).text.replace(rule, ""))
+    with pytest.raises(UserError, match=r"these lines differ: LabelBudgets\.limits_k = True\. "):
+        refuse_others([run], tmp_path)
 
 
 def test_within_a_seed_all_methods_train_on_the_same_rows(shop):
