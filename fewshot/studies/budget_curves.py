@@ -9,10 +9,11 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import FixedLocator, NullLocator
 
+from fewshot.evaluation.intervals import Values
 from fewshot.reports.canvas import bare_axes, new_figure, save_figure, text_style
 from fewshot.reports.line_ends import LineEnd, name_ends, room_for
 from fewshot.reports.palette import FAINT, INK
-from fewshot.studies.budget_lines import BudgetLines, Line, Values
+from fewshot.studies.budget_lines import BudgetLines, Line
 from fewshot.studies.labels_worth import count
 from fewshot.studies.paired_differences import TRAINED
 

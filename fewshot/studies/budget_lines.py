@@ -6,13 +6,10 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
-from fewshot.evaluation.intervals import over_runs
+from fewshot.evaluation.intervals import Values, over_runs
 from fewshot.reports.palette import INK, class_colours
 from fewshot.studies.paired_differences import TRAINED, curves
-
-Values = NDArray[np.float64]
 
 NOT_TRAINED = "untrained"  # what heads on frozen features have from scratch, where room is scarce
 _MARKERS = "oDs^vPX*ph"

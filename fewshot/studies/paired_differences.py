@@ -4,12 +4,9 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 from scipy.special import stdtr
 
-from fewshot.evaluation.intervals import over_runs
-
-Values = NDArray[np.float64]
+from fewshot.evaluation.intervals import Values, over_runs
 
 TRAINED = "fine-tuning"  # of scratch: training it all
 UNTRAINED = "untrained encoder"  # what heads on frozen features have from scratch

@@ -15,14 +15,14 @@ LABELS = np.array([1.0, 5.0, 20.0, 100.0, 6000.0])
 TRUE = np.array([0.35, 0.6, 0.73, 0.78, 0.886])
 
 
-def drawn(seeds, level, *key, noise=0.02, spread=0.015):
-    """Scores [S, B] of a curve that is TRUE on average, and own [S] that is level.
+def drawn(seeds, level, *key, noise=0.02, spread=0.015, curve=TRUE):
+    """Scores [S, B] of a curve that is known on average, and own [S] that is level.
 
     Seeds are lucky or not at all budgets together, as they are where they share images.
     """
     draws = seeding.generator("labels worth", *key)
     luck = draws.normal(0, noise, (seeds, 1))
-    scores = TRUE + luck + draws.normal(0, spread, (seeds, len(TRUE)))
+    scores = curve + luck + draws.normal(0, spread, (seeds, len(curve)))
     return level + luck[:, 0] + draws.normal(0, spread, seeds), scores
 
 
@@ -82,6 +82,15 @@ class TestInterval:
         # four standard errors of so many studies
         assert missed.sum() == pytest.approx(0.05, abs=0.014)
         assert missed == pytest.approx(0.025, abs=0.01)
+
+    @pytest.mark.parametrize(("true", "held"), [(20.0, 0.965), (300.0, 0.99)])
+    def test_on_a_plateau_it_is_long_rather_than_short(self, true, held):
+        """Its pooled means meet variances that are not pooled."""
+        studies, curve = 2000, np.array([0.35, 0.6, 0.75, 0.75, 0.75])
+        own, scores = drawn(studies * 4, 0.75, "plateau", str(true), curve=curve)
+        parts = zip(own.reshape(studies, 4), scores.reshape(studies, 4, -1), strict=True)
+        _, low, high = np.array([same_as(*part, LABELS) for part in parts]).T
+        assert ((low <= true) & (true <= high)).mean() == pytest.approx(held, abs=0.014)
 
     def test_it_closes_without_noise_and_needs_two_seeds(self):
         base, labels = np.tile([0.2, 0.4, 0.8], (5, 1)), np.array([1.0, 10.0, 1000.0])
