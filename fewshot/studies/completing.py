@@ -38,7 +38,7 @@ def complete_and_tell(
             failed = engine.complete(runs, place)
         except KeyboardInterrupt:
             tell_unfinished(told, place, tell)
-            raise
+            raise KeyboardInterrupt("go on with the same command") from None
     found = finished(told, place, failed)
     if found.runs or not failed:
         tell(found)

@@ -49,9 +49,10 @@ def tell(design: LabelBudget, found: Finished) -> None:
     """Write and print what completed runs found; raises UserError where there is none."""
     rows = collected(found, design.figure)
     if rows.empty:
-        raise UserError(
-            f"{found.place} has no completed run to tell of: run the study without --show."
-        )
+        remedy = "run the study without --show"
+        if found.left_out:
+            remedy = "those that it has are left out, see above: give the -c and -p of that study"
+        raise UserError(f"{found.place} has no completed run to tell of: {remedy}.")
     show(f"{report(design, rows, found.place)}\n\neverything is in {found.place}")
 
 

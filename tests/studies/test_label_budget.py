@@ -72,6 +72,7 @@ def test_a_study_and_the_same_study_interrupted(
     monkeypatch.setattr(runs, "start", interrupted)
     again = [*arguments, "--output-dir", str(tmp_path / "parts")]
     assert main(again) == 130
+    assert "interrupted; go on with the same command" in capsys.readouterr().err
     part = pd.read_csv(tmp_path / "parts" / "little-shop" / "runs.csv")
     assert 0 < len(part) < len(found), "what is finished so far is told"
     with monkeypatch.context() as patched:
@@ -119,7 +120,10 @@ def test_what_is_damaged_or_anothers_is_named_and_the_rest_told(
         r"these lines differ: torch\.optim\.Adam\.lr = [\d.]+; torch\.optim\.Adam\.lr = 0\.5\. Ch"
     )
     assert re.search(told, caplog.text)
-    assert "has no completed run to tell of" in capsys.readouterr().err
+    told = (
+        "has no completed run to tell of: those that it has are left out, see above: give the -c "
+    )
+    assert told in capsys.readouterr().err
     assert main(other) == 2
     assert "error: nothing was run: " in capsys.readouterr().err
     assert len(in_process) == made

@@ -28,7 +28,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "usual one; not beside another that -c describes",
     )  # fmt: skip
     parser.add_argument("--name", help="the study's folder (default: the configs' stems)")
-    parser.add_argument("--show", action="store_true", help="run nothing, show what there is")
+    parser.add_argument(
+        "--show",
+        action="store_true",
+        help="run nothing, show what the study of the same -c and -p has left",
+    )
     add_engine_arguments(parser)
 
 
