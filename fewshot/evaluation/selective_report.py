@@ -67,7 +67,9 @@ class Answers:
         """
         found: dict[str, Any] = {"n": len(self.right), "n_unknown": int((~self.known).sum())}
         if 0 < found["n_unknown"] < found["n"]:
-            found["auroc_unknown"] = float(roc_auc_score(self.known, self.confidence))
+            # what is equal but for the last bits of a sum is, on any processor
+            equal = self.confidence.astype(np.float32)
+            found["auroc_unknown"] = float(roc_auc_score(self.known, equal))
         found["aurc"] = self.curve.area
         if self.known.any():
             for name, one in self.reliabilities().items():

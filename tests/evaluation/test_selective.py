@@ -59,7 +59,8 @@ def test_figures_of_a_classifier_by_hand():
     names = np.array(data["test"].class_names)[data["test"].labels]
     known = np.isin(names, list("abc"))
     assert (figures["n"], figures["n_unknown"]) == (500, int((~known).sum()))
-    assert figures["auroc_unknown"] == pytest.approx(roc_auc_score(known, confidence))
+    equal = confidence.round(9)  # sums of the same numbers in another order
+    assert figures["auroc_unknown"] == pytest.approx(roc_auc_score(known, equal))
     answered = confidence >= threshold
     assert figures["answered"] == answered.mean()
     assert figures["precision"] == right[answered].mean()
