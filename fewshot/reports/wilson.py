@@ -28,10 +28,11 @@ def wilson(
 
 def with_interval(frame: pd.DataFrame) -> pd.DataFrame:
     """The per-class table of a classifier with the interval of its top-1 beside it; other tables
-    as they are: their n are no independent trials. Classes that the model does not have get none:
-    they are wrong for certain.
+    as they are: their n are no independent trials, or their top1 is no number, as in a damaged
+    file. Classes that the model does not have get none: they are wrong for certain.
     """
-    if not {"class", "n", "n_train", "top1"} <= set(frame.columns):
+    whole = {"class", "n", "n_train", "top1"} <= set(frame.columns)
+    if not whole or not pd.api.types.is_numeric_dtype(frame["top1"]):
         return frame
     n = frame["n"].where(frame["n_train"].ne(0)).to_numpy(dtype=float, na_value=math.nan)
     low, high = wilson(frame["top1"].to_numpy(dtype=float), n)

@@ -41,3 +41,11 @@ def test_a_per_class_table_has_it_beside_top1_and_in_its_totals():
 def test_a_table_of_episodes_has_none():
     frame = per_class().drop(columns="n_train")
     assert with_interval(frame) is frame
+
+
+def test_a_table_whose_figures_are_none_is_shown_as_it_is():
+    frame = pd.DataFrame(
+        {"class": ["a", "b"], "n": [4, 6], "n_train": [10, 10], "top1": ["0.5", "1.0}"]}
+    )
+    pd.testing.assert_frame_equal(with_interval(frame), frame)
+    assert shown(Table("per_class.csv", frame)).frame["top1"].tolist() == ["0.5", "1.0}"]
