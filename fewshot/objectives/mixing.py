@@ -1,5 +1,6 @@
 """Batches whose images and labels are mixtures of two; built as factory(num_classes=...)."""
 
+from abc import ABC, abstractmethod
 from typing import Any
 
 import gin
@@ -9,7 +10,7 @@ from torch import Tensor
 from fewshot.errors import UserError
 
 
-class _Mixing:
+class _Mixing(ABC):
     """Mixes each image of a batch with the one before it, or, at times, leaves the batch alone.
 
     What is drawn, by torchvision's transform of that name, comes from torch's global generator,
@@ -70,8 +71,9 @@ class _Mixing:
         share: float = found["lam"] if "lam" in found else found["lam_adjusted"]
         return torch.tensor([share, 1.0 - share, *found.get("box", (0, 0, 0, 0))])
 
+    @abstractmethod
     def _mixed(self, images: Tensor, numbers: Tensor) -> Tensor:
-        raise NotImplementedError
+        """The images [B, C, H, W] mixed by the six numbers."""
 
 
 def _blended(values: Tensor, numbers: Tensor) -> Tensor:

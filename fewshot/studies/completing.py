@@ -11,6 +11,7 @@ from fewshot.studies.arguments import options_of
 from fewshot.studies.engines.engine import build_engine
 from fewshot.studies.finished import Finished, finished, refuse_others
 from fewshot.studies.plan import PlannedRun
+from fewshot.studies.runs import GO_ON
 
 logger = logging.getLogger("fewshot")
 
@@ -38,7 +39,7 @@ def complete_and_tell(
             failed = engine.complete(runs, place)
         except KeyboardInterrupt:
             tell_unfinished(told, place, tell)
-            raise KeyboardInterrupt("go on with the same command") from None
+            raise KeyboardInterrupt(GO_ON) from None
     found = finished(told, place, failed)
     if found.runs or not failed:
         tell(found)

@@ -19,6 +19,8 @@ from fewshot.studies.figures import is_completed
 
 logger = logging.getLogger("fewshot")
 
+GO_ON = "go on with the same command"  # said of what was interrupted
+
 
 @dataclass(frozen=True)
 class Run:
@@ -63,7 +65,7 @@ def complete(run: Run, output_dir: str | Path) -> ExperimentFolder:
     if code == 2:
         raise UserError(f"the run '{run.name}' was refused, for the reason above.")
     if code == 130:
-        raise KeyboardInterrupt("go on with the same command")
+        raise KeyboardInterrupt(GO_ON)
     if code != 0 or not is_completed(folder):
         raise RuntimeError(f"the run '{run.name}' ended with exit code {code}; see above")
     return folder

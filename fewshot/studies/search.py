@@ -24,6 +24,7 @@ from fewshot.studies.finished import finished, folder_of, refuse_others
 from fewshot.studies.grid import tell
 from fewshot.studies.journal import check_goes_on, drawn, note_settings, opened
 from fewshot.studies.plan import PlannedRun
+from fewshot.studies.runs import GO_ON
 
 
 def space(over: Sequence[Sequence[str]], choice: Sequence[Sequence[str]]) -> dict[str, Any]:
@@ -164,7 +165,7 @@ def run_study(given: argparse.Namespace) -> None:
         except KeyboardInterrupt:
             runs = [run_of(trial) for trial in drawn(study, over)]
             tell_unfinished(runs, place, partial(tell, given, runs))
-            raise
+            raise KeyboardInterrupt(GO_ON) from None
         runs = [run_of(trial) for trial in drawn(study, over)]
     found = finished(runs, place, failed)
     tell(given, runs, found)
