@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import gin
+import hypothesis
 import numpy as np
 import pandas as pd
 import pytest
@@ -18,6 +19,16 @@ COLOURS = {"Bags": (200, 40, 40), "Hats": (40, 200, 40), "Socks": (40, 40, 200)}
 # tests that send these to themselves or to a run they started would wait for ever.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+
+# Properties are tried on the same examples each time: a commit passes or fails once and for all,
+# and none fails since the machine was busy. --hypothesis-profile=anew draws others.
+unhurried = hypothesis.settings(
+    deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.register_profile("anew", unhurried)
+hypothesis.settings.register_profile("same", unhurried, derandomize=True)
+hypothesis.settings.load_profile("same")
 
 
 @pytest.fixture(autouse=True, scope="module")

@@ -32,9 +32,7 @@ def _clean(monkeypatch):
 
 
 @given(value=VALUES)
-@settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_every_value_is_read_back_as_it_was(tmp_path, value):
     gin.clear_config()
     config.bind("DummyOpen.known", value)

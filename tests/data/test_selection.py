@@ -63,7 +63,7 @@ def test_least_rows_are_counted_after_the_other_choices(caplog):
 LABELS = st.lists(st.integers(-1, 4), min_size=1, max_size=60).map(lambda x: [0, 0, 1, 1, *x])
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(LABELS, st.integers(0, 9), st.integers(1, 12), st.integers(0, 12))
 def test_per_class_is_nested_and_full(labels, seed, n, more):
     labels = np.array(labels)
@@ -74,7 +74,7 @@ def test_per_class_is_nested_and_full(labels, seed, n, more):
     assert (labels[small] >= 0).all() and (np.diff(small) > 0).all()
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(LABELS, st.integers(0, 9), st.lists(st.floats(0, 1), min_size=1, max_size=3, unique=True))
 def test_ranges_that_meet_partition_the_rows(labels, seed, cuts):
     labels = np.array([*labels, *labels_of(40, 40)])
@@ -89,7 +89,7 @@ def test_ranges_that_meet_partition_the_rows(labels, seed, cuts):
             assert abs((labels[part] == code).sum() - count * (high - low)) <= 1 + 1e-9
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(LABELS, st.integers(0, 9), st.floats(0.3, 1), st.floats(0.3, 1))
 def test_fractions_are_nested(labels, seed, one, other):
     labels = [*labels, *labels_of(9, 9)]
@@ -98,7 +98,7 @@ def test_fractions_are_nested(labels, seed, one, other):
     assert set(small.tolist()) <= set(large.tolist())
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(LABELS, st.integers(0, 9), st.randoms(use_true_random=False))
 def test_the_choice_goes_by_id_not_by_position(labels, seed, random):
     labels, table = np.array(labels), table_of(labels)
@@ -174,7 +174,7 @@ def test_selections_that_leave_too_little(labels, options, expected):
     assert expected in str(caught.value)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(LABELS, st.floats(0.01, 0.99), st.integers(0, 2**62))
 def test_validation_is_a_stratified_partition(labels, fraction, seed):
     labels = np.array(labels)
@@ -187,7 +187,7 @@ def test_validation_is_a_stratified_partition(labels, fraction, seed):
         assert abs((labels[validation] == code).sum() - count * fraction) <= 1
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(LABELS, st.integers(0, 9), st.randoms(use_true_random=False))
 def test_validation_rows_do_not_depend_on_the_order_of_rows(labels, seed, random):
     labels, ids = np.array(labels), ids_of(labels)

@@ -54,7 +54,7 @@ def test_equals_scikit_learn():
     )
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(
     st.integers(0, 1000),
     st.sets(st.sampled_from("abcdefghij"), min_size=1),

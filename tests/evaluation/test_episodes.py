@@ -20,7 +20,7 @@ def pool(counts, seed=0):
     return Pool(labels, tuple(f"class {i}" for i in range(len(counts))))
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(
     st.lists(st.integers(6, 20), min_size=3, max_size=8),
     st.integers(2, 3),

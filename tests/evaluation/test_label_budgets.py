@@ -23,7 +23,7 @@ def budgets(*values, heads=HEADS, **more):
     return LabelBudgets(heads, values, rows=SelectRows, **more)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     st.lists(st.sampled_from(["a", "b", "c", None]), min_size=6, max_size=60),
     st.integers(0, 5),

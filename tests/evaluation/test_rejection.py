@@ -13,7 +13,7 @@ def arrays(pairs):
     return np.array(confidence) / 10, np.array(right, dtype=bool)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(rows)
 def test_risk_and_coverage_equal_a_loop_over_thresholds(pairs):
     confidence, right = arrays(pairs)
@@ -39,7 +39,6 @@ def kept(promise, threshold, confidence, right, unknown):
     return rate is None or not len(unknown) or (unknown >= threshold).mean() <= rate + 1e-9
 
 
-@settings(deadline=None, max_examples=100)
 @given(
     rows,
     st.lists(st.integers(0, 9), max_size=20),

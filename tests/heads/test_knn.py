@@ -55,7 +55,7 @@ def by_definition(support, labels, query, n_classes, k):
     return order
 
 
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 @given(st.integers(0, 10_000), st.integers(1, 12), st.integers(1, 7), st.integers(1, 9))
 def test_ranks_all_classes_whatever_the_chunks(seed, k, query_chunk, reference_chunk):
     support, labels, query = data(40, 9, 3, 5, seed, torch.float64)
@@ -135,7 +135,7 @@ TIES |= dict.fromkeys(FAR_QUERIES, TIES["integers"])
 
 @pytest.mark.parametrize("ties", TIES)
 @pytest.mark.parametrize("metric", ["euclidean", "cosine"])
-@settings(deadline=None, max_examples=6)
+@settings(max_examples=6)
 @given(
     seed=st.integers(0, 10_000),
     k=st.sampled_from([1, 3, 5, 20]),
@@ -192,7 +192,7 @@ def test_the_nearest_of_each_class_is_exact_however_products_are_rounded(
     torch.testing.assert_close(found.of_class, nearest, rtol=1e-7, atol=0)
 
 
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 @given(seed=st.integers(0, 10_000), rows=st.integers(3, 200), rounded=st.booleans())
 def test_of_many_classes_the_first_ranks_are_exact(seed, rows, rounded):
     generator = torch.Generator().manual_seed(seed)

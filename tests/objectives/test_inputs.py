@@ -47,7 +47,7 @@ def test_nothing_but_parameters_goes_into_the_state():
     assert Inputs(COLOUR).state_dict() == {}
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(st.integers(1, 9), st.integers(1, 9), st.integers(1, 5), st.integers(1, 5))
 def test_larger_images_are_cropped_and_smaller_ones_padded_about_the_centre(h, w, height, width):
     spec = DataSpec((), 1, (height, width), (0.0,), (1 / 255,), 10)

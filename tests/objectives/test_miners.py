@@ -25,7 +25,7 @@ def ours_and_theirs(normalize, margin=0.2):
 
 @pytest.mark.parametrize("kind", ["semi-hard", "batch-hard"])
 @pytest.mark.parametrize("normalize", [True, False])
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(
     seed=st.integers(0, 10_000),
     rows=st.integers(1, 40),

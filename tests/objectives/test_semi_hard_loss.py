@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from pytorch_metric_learning import distances, losses, miners, reducers, regularizers
 
@@ -19,7 +19,6 @@ def library(loss, miner, points, labels):
     return value + points.sum() * 0, len(chosen[0])
 
 
-@settings(deadline=None, max_examples=100)
 @given(
     seed=st.integers(0, 10_000),
     rows=st.integers(1, 40),

@@ -20,7 +20,7 @@ def test_places_are_apart_in_order_and_inside(wanted, gap):
         assert places == pytest.approx(wanted), "what is apart stays"
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(WANTED, st.floats(0.02, 0.15))
 def test_no_places_are_nearer_in_squares(wanted, gap):
     apart = [

@@ -1,7 +1,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
@@ -41,7 +41,6 @@ class TestReaching:
         assert labels_reaching(0.4, scores, labels) == 1
         assert labels_reaching(0.6, scores, labels) == pytest.approx(10 * 10**0.5)
 
-    @settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
     @given(
         st.lists(st.floats(0, 1), min_size=4, max_size=4), st.floats(-0.5, 1.5), st.floats(0, 0.5)
     )
@@ -106,7 +105,6 @@ class TestInterval:
         assert same_as(own - 0.4, base, np.array([10.0])) == (0, 0, 0)
         assert same_as(base[:, 0], base, np.array([10.0])) == (10, 10, 10)
 
-    @settings(deadline=None)
     @given(st.integers(0, 10**6), st.integers(2, 6), st.floats(0, 1))
     def test_it_holds_the_estimate_also_where_the_curve_dips(self, key, seeds, level):
         own, scores = drawn(seeds, level, key, noise=0.1, spread=0.2)

@@ -76,7 +76,7 @@ def test_images_that_are_wanted_on_the_device_and_do_not_fit_are_refused(monkeyp
     assert is_to_reside(TinyDataset(), CPU, None) is False
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(st.integers(1, 4), st.integers(1, 4), st.integers(0, 6))
 def test_slices_share_every_section_in_order(sections, ranks, extra):
     section = ranks + extra

@@ -6,7 +6,7 @@ from fewshot.errors import UserError
 from fewshot.training.monitor import Monitor
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=12), st.sampled_from(["top1", "loss"]))
 def test_best_is_the_first_extreme(values, name):
     monitor = Monitor(f"validation/{name}", None)

@@ -277,9 +277,7 @@ def test_an_unwritable_place_is_said(tmp_path):
     )
 
 
-@settings(
-    deadline=None, max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=st.lists(st.dictionaries(st.sampled_from("abcde"), st.integers(0, 255)), max_size=5))
 def test_any_history_gives_the_newest_pixels(tmp_path, steps):
     shutil.rmtree(tmp_path / "pack", ignore_errors=True)

@@ -71,7 +71,7 @@ def test_ids_say_where_the_file_lies():
     ]
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(st.lists(st.text("a/_ .,", min_size=1, max_size=5), unique=True, max_size=20))
 def test_ids_are_unique_safe_and_their_own(paths):
     ids = ids_from_paths(paths)
@@ -82,7 +82,7 @@ def test_ids_are_unique_safe_and_their_own(paths):
     )
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(st.integers(2, 40), st.integers(2, 40), st.floats(0.05, 0.95))
 def test_held_out_rows_are_stratified_and_keyed_by_id(n, m, fraction):
     ids = [str(i) for i in range(n + m)]

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from fewshot.data.samplers.repeated import RepeatedBatches
@@ -11,7 +11,6 @@ def sampler(rows, **more):
     return RepeatedBatches(np.zeros(rows, dtype=np.int64), ["a"], 0, **more)
 
 
-@settings(deadline=None)
 @given(st.integers(2, 60), st.integers(1, 30), st.integers(2, 20), st.integers(0, 3))
 def test_steps_are_at_least_so_many_and_rows_come_alike_often(rows, steps, size, epoch):
     batches = sampler(rows, steps=steps, batch_size=size).batches(epoch)

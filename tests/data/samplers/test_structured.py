@@ -7,7 +7,7 @@ from fewshot.data.samplers.structured import BalancedBatches, Episodes
 from fewshot.errors import UserError
 from tests.data.samplers.test_unstructured import build, labelled
 
-few = settings(deadline=None, max_examples=25)
+few = settings(max_examples=25)
 
 
 @few

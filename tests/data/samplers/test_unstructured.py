@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from fewshot.data.samplers.unstructured import ShuffledBatches, TripletBatches
 from fewshot.errors import UserError
 
-few = settings(deadline=None, max_examples=25)
+few = settings(max_examples=25)
 several_rows = st.lists(st.integers(2, 9), min_size=2, max_size=6)
 
 

@@ -16,7 +16,7 @@ def test_drawn_base_classes_need_training_rows():
         split_classes(FewShotPlan(2, draw=0), list("abcd"), ["a"])
 
 
-@settings(deadline=None, max_examples=80)
+@settings(max_examples=80)
 @given(
     st.integers(4, 12),
     st.integers(1, 6),
@@ -52,7 +52,7 @@ def test_fashion_mnist_has_252_different_draws():
         split_classes(FewShotPlan(5, combination=252), names, names)
 
 
-@settings(deadline=None, max_examples=80)
+@settings(max_examples=80)
 @given(st.lists(st.text("abc", min_size=1, max_size=2), min_size=1, max_size=30))
 def test_ties_in_the_top_go_by_name(labels):
     counts = Counter(labels)

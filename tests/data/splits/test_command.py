@@ -332,7 +332,7 @@ PLANS = st.builds(
 )
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(tables(), PLANS)
 def test_splits_partition_the_rows(table, plan):
     splits = split(table, plan)
@@ -354,7 +354,7 @@ def test_splits_partition_the_rows(table, plan):
         assert set(splits.tables["validation"]["articleType"]) <= trained
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(tables(), PLANS, st.randoms(use_true_random=False))
 def test_what_is_drawn_does_not_depend_on_the_order_of_rows(table, plan, random):
     order = list(range(len(table)))
@@ -366,7 +366,7 @@ def test_what_is_drawn_does_not_depend_on_the_order_of_rows(table, plan, random)
         assert set(part["id"]) == set(shuffled.tables[name]["id"]), name
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(tables(), PLANS)
 def test_few_label_sets_are_nested_and_full(table, plan):
     tables_ = split(table, plan).tables

@@ -4,7 +4,7 @@ import math
 from collections import Counter
 
 import pandas as pd
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from fewshot.data.splits.draw import drawn_order, held_out, nth_combination
@@ -18,7 +18,6 @@ def test_nth_combination_is_that_of_itertools():
         )
 
 
-@settings(deadline=None, max_examples=100)
 @given(
     st.lists(st.integers(1, 40), min_size=1, max_size=12),
     st.floats(0.01, 0.99),

@@ -42,7 +42,7 @@ def parts_of(table, parting, seed=0):
         return part_rows(table, Parting(parting.test_fraction), "articleType", seed)[0]
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(tables(), PARTINGS, st.integers(0, 5), st.randoms(use_true_random=False))
 def test_parts_are_disjoint_complete_and_do_not_depend_on_the_order_of_rows(
     table, parting, seed, random
@@ -56,7 +56,7 @@ def test_parts_are_disjoint_complete_and_do_not_depend_on_the_order_of_rows(
     assert {name: set(part["id"]) for name, part in shuffled.items()} == parts
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(tables(), PARTINGS, st.integers(0, 5))
 def test_groups_are_never_split(table, parting, seed):
     parting = Parting(parting.test_fraction, None, "product", parting.validation)
@@ -71,7 +71,7 @@ def test_groups_are_never_split(table, parting, seed):
     assert set(where.values()) <= {1}
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(tables(), st.sampled_from([0.1, 0.3, 0.6]))
 def test_drawn_test_rows_are_each_type_s_share(table, fraction):
     parts = part_rows(table, Parting(fraction), "articleType", 0)[0]
@@ -81,7 +81,7 @@ def test_drawn_test_rows_are_each_type_s_share(table, fraction):
         assert tested.get(name, 0) < count
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(st.lists(st.integers(0, 4), min_size=1, max_size=40), st.sampled_from([0.1, 0.5]))
 def test_a_group_a_row_is_the_plain_draw(codes, fraction):
     codes, ids = np.array(codes), [f"i{i}" for i in range(len(codes))]

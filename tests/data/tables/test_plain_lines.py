@@ -26,7 +26,7 @@ def rows_of(records, width):
     return [sheet.odd.get(number, row) for number, row in enumerate(rows)]
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(
     lines=LINES,
     end=st.sampled_from(["\n", "\r\n"]),

@@ -274,7 +274,7 @@ CELL = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
 QUOTED = st.text(st.sampled_from('a", \r\n'), max_size=6)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(st.lists(st.tuples(CELL | QUOTED, CELL | QUOTED), min_size=1, max_size=6))
 def test_what_is_written_is_read_back(tmp_path_factory, cells):
     path = tmp_path_factory.mktemp("table") / "t.csv"
@@ -284,7 +284,7 @@ def test_what_is_written_is_read_back(tmp_path_factory, cells):
     assert read_rows(path).values.tolist() == table.values.tolist()
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(st.lists(st.tuples(CELL | QUOTED, QUOTED), min_size=1, max_size=6), st.integers(1, 2))
 def test_lines_are_those_of_a_csv_writer(cells, columns):
     table = pd.DataFrame(cells, columns=["x", "y,"], dtype=str).iloc[:, :columns]
@@ -295,7 +295,7 @@ def test_lines_are_those_of_a_csv_writer(cells, columns):
     assert [f"{line}\r\n" for line in csv_lines(table)] == lines
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(
     st.lists(st.tuples(QUOTED, st.sampled_from(["Bags", "Hats"]), QUOTED), min_size=1, max_size=6),
     st.sets(st.integers(0, 5)),
@@ -362,7 +362,7 @@ def test_a_surplus_comma_that_would_move_a_number_is_refused(tmp_path):
         read_table(path)
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(st.text(st.sampled_from('ab, "\n\r'), max_size=40))
 def test_a_table_read_at_once_is_that_read_row_by_row(text):
     lines = Lines(text.encode())
