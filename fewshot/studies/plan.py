@@ -17,7 +17,8 @@ class PlannedRun:
     after: name of the run whose saved model it takes; model: which file of that run's folder.
     columns: what its row of the table says of it; runs without are not shown. theirs: published
     figures to set beside ours, by the same path in results.json. beside: a folder beside the
-    study's, in which the run stands where other studies share it.
+    study's, in which the run stands where other studies share it. kind: of what takes about as
+    long, by default of those that differ in their seeds alone.
     """
 
     name: str
@@ -28,6 +29,7 @@ class PlannedRun:
     columns: Mapping[str, Any] = field(default_factory=dict)
     theirs: Mapping[str, float] = field(default_factory=dict)
     beside: str = ""
+    kind: str = ""
 
     def run(self) -> Run:
         """As it is started, but for the model."""
@@ -45,7 +47,9 @@ class PlannedRun:
 
     @property
     def alike(self) -> tuple[str, ...]:
-        """Equal for runs that differ in their seeds alone, and so take about as long."""
+        """Equal for runs that take about as long."""
+        if self.kind:
+            return (self.kind,)
         own = (value for value in self.bindings if ".seed = " not in value)
         return (*self.configs, *own, self.beside)
 
@@ -131,6 +135,7 @@ _NAME = (_is_name, "the name of a folder, a text without / and \\")
 _PLAN: _Kinds = {"title": _TEXT, "figures": _TEXTS, "runs": (_is_tables, "tables, [[runs]]")}
 _RUN: _Kinds = {
     **{"name": _NAME, "configs": _TEXTS, "bindings": _TEXTS, "after": _TEXT, "beside": _NAME},
+    "kind": _TEXT,
     **{"columns": (_is_table, "a table"), "theirs": (_is_figures, "a table of numbers")},
     "model": (_is_inside, "a path inside the folder of the run that it names by `after`"),
 }

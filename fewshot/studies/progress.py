@@ -37,9 +37,10 @@ class Progress:
         alike = {kind: sum(values) / len(values) for kind, values in self._seconds.items()}
         return sum(alike.get(kind, usual) for kind in self._left) / self._jobs
 
-    def told(self, going: int = 0) -> str:
-        """One line for the reader."""
-        done = f"{self._all - len(self._left)} of {self._all} runs are done"
-        if not self._left:
-            return done
-        return f"{done}, {going} going on; about {format_seconds(self.seconds_left())} left"
+    def told(self, going: int = 0, failed: int = 0) -> str:
+        """One line for the reader; failed: how many of those that ended or never start have."""
+        said = [f"{self._all - len(self._left) - failed} of {self._all} runs are done"]
+        said += [f"{failed} failed or were left out"] if failed else []
+        said += [f"{going} going on"] if going else []
+        left = f"; about {format_seconds(self.seconds_left())} left" if self._left else ""
+        return ", ".join(said) + left

@@ -24,7 +24,10 @@ from fewshot.studies.finished import finished, folder_of, refuse_others
 from fewshot.studies.grid import tell
 from fewshot.studies.journal import check_goes_on, drawn, note_settings, opened
 from fewshot.studies.plan import PlannedRun
+from fewshot.studies.progress import Progress
 from fewshot.studies.runs import GO_ON
+
+_KIND = "trial"  # all are taken to last as long
 
 
 def space(over: Sequence[Sequence[str]], choice: Sequence[Sequence[str]]) -> dict[str, Any]:
@@ -72,14 +75,16 @@ def search(
     whether it was interrupted, failed or its folder is gone.
     """
     optuna = _optuna()
-    going = [run_of(trial) for trial in drawn(study, over) if not run_of.is_known(trial)]
+    known = drawn(study, over)
+    going = [run_of(trial) for trial in known if not run_of.is_known(trial)]
+    progress = Progress([(_KIND,)] * (len(going) + max(trials - len(known), 0)), jobs)
     while going or len(drawn(study, over)) < trials:
-        while len(going) < jobs and (known := len(drawn(study, over))) < trials:
+        while len(going) < jobs and len(known := drawn(study, over)) < trials:
             # drawn by what is known, not by how often it was interrupted
-            seed = seeding.derive("search", run_of.seed, known) % 2**32
+            seed = seeding.derive("search", run_of.seed, len(known)) % 2**32
             study.sampler = optuna.samplers.TPESampler(seed=seed)
             going.append(run_of(study.ask(over)))
-        failed = engine.complete(going, run_of.place)
+        failed = engine.complete(going, run_of.place, progress)
         for run in going:
             if run.name not in failed:  # one that failed stays as drawn, to be tried once more
                 _tell_value(study, run.columns["trial"], run_of.value(run), run_of.settings)
@@ -119,6 +124,7 @@ class RunOf:
             self.configs,
             [*self.bindings, *bound, f"main.seed = {self.seed}"],
             columns={"trial": trial.number, **shown},
+            kind=_KIND,
         )
 
     def is_known(self, trial: Any) -> bool:

@@ -32,10 +32,12 @@ def found(folder):
 
 
 @pytest.mark.slow  # nine runs
-def test_a_search_and_the_same_search_interrupted(tmp_path, tiny, in_process, monkeypatch):
+def test_a_search_and_the_same_search_interrupted(tmp_path, tiny, in_process, monkeypatch, caplog):
+    caplog.set_level("INFO", "fewshot")
     arguments = ["study", "search", "configs/transfer.gin", *tiny, *OVER]
     whole, parts = (["--output-dir", str(tmp_path / name)] for name in ("whole", "parts"))
     assert main([*arguments, *whole, "--trials", "3"]) == 0
+    assert "2 of 3 runs are done; about" in caplog.text
     wanted = found(tmp_path / "whole")
     assert len(in_process) == len(wanted) == 3
     rates = wanted["torch.optim.Adam.lr"]
@@ -115,7 +117,8 @@ class TestGoingOn:
         """Searches whose trials leave a figure and take no time: (exit code, messages)."""
         place = tmp_path / "search-transfer"
 
-        def completed(_, planned, folder):
+        def completed(_, planned, folder, progress):
+            assert progress.seconds_left() != progress.seconds_left(), "none has ended"
             for run in planned:
                 left = ExperimentFolder(folder / run.name)
                 left.path.mkdir(exist_ok=True)

@@ -12,13 +12,18 @@ from fewshot.errors import UserError
 from fewshot.studies import engines
 from fewshot.studies.engines.options import EngineOptions
 from fewshot.studies.plan import PlannedRun
+from fewshot.studies.progress import Progress
 
 
 class Engine(Protocol):
     """Completes runs, several at a time, each after the one that it needs."""
 
-    def complete(self, runs: Sequence[PlannedRun], place: Path) -> list[str]:
+    def complete(
+        self, runs: Sequence[PlannedRun], place: Path, progress: Progress | None = None
+    ) -> list[str]:
         """Complete the runs of the study in the folder `place`; names of those that could not be.
+
+        progress: of a study that these are a part of, by default of these alone.
 
         A run that is completed already is not repeated, one that was interrupted goes on. One that
         fails keeps only those from running that start from its model. Raises KeyboardInterrupt,

@@ -56,9 +56,11 @@ class SideBySide(ABC):
     def look(self) -> None:  # noqa: B027  # an engine may have nothing to look at
         """Called now and then while runs are going; raises UserError where they cannot go on."""
 
-    def complete(self, planned: Sequence[PlannedRun], place: Path) -> list[str]:
+    def complete(
+        self, planned: Sequence[PlannedRun], place: Path, progress: Progress | None = None
+    ) -> list[str]:
         """Complete the runs; the names of those that could not be."""
-        progress = Progress([run.alike for run in planned], self.jobs)
+        progress = progress or Progress([run.alike for run in planned], self.jobs)
         queue = RunQueue(planned, place, progress)
         going: list[_Going] = []
         try:
@@ -117,7 +119,7 @@ def _ended(one: _Going, queue: RunQueue, progress: Progress, others: int) -> boo
         logger.warning(
             "%s ended with exit code %s, see %s:\n  %s", one.planned.name, code, one.log, told
         )
-    logger.info("%s", progress.told(others))
+    logger.info("%s", progress.told(others, len(queue.failed)))
     return True
 
 

@@ -20,6 +20,7 @@ from fewshot.studies.engines.local import LocalEngine
 from fewshot.studies.engines.options import EngineOptions, read_resources
 from fewshot.studies.engines.waiting import INTERRUPTED, LOST
 from fewshot.studies.plan import PlannedRun
+from fewshot.studies.progress import Progress
 from tests.studies.conftest import Ended
 
 
@@ -127,7 +128,7 @@ def test_a_run_that_is_left_out_is_not_waited_for(started, config, tmp_path, cap
     with caplog.at_level("INFO", "fewshot"):
         failed = LocalEngine().complete(planned(config, "c", "a", "b<a", "d<b"), tmp_path)
     assert failed == ["a", "b", "d"]
-    assert caplog.messages[-1] == "4 of 4 runs are done"
+    assert caplog.messages[-1] == "1 of 4 runs are done, 3 failed or were left out"
 
 
 def test_an_exit_without_results_is_no_success(started, config, tmp_path, monkeypatch):
@@ -198,8 +199,24 @@ def test_what_was_completed_is_not_repeated(started, config, tmp_path, monkeypat
 def test_progress_is_told(started, config, tmp_path, caplog):
     caplog.set_level("INFO", "fewshot")
     LocalEngine().complete(planned(config, "a", "b"), tmp_path)
-    assert "1 of 2 runs are done, 0 going on; about" in caplog.text
+    assert "1 of 2 runs are done; about" in caplog.text
     assert "2 of 2 runs are done" in caplog.text
+
+
+def test_progress_counts_what_failed_apart(started, config, tmp_path, caplog):
+    caplog.set_level("INFO", "fewshot")
+    started.codes["a"] = 2
+    LocalEngine().complete(planned(config, "a", "b"), tmp_path)
+    assert "0 of 2 runs are done, 1 failed or were left out; about" in caplog.text
+    assert "1 of 2 runs are done, 1 failed or were left out" in caplog.messages[-1]
+
+
+def test_runs_may_be_a_part_of_a_study(started, config, tmp_path, caplog):
+    caplog.set_level("INFO", "fewshot")
+    runs_of_all = planned(config, "a", "b")
+    progress = Progress([run.alike for run in runs_of_all], 1)
+    LocalEngine().complete(runs_of_all[:1], tmp_path, progress)
+    assert "1 of 2 runs are done; about" in caplog.text
 
 
 def test_a_stopped_study_stops_its_processes_and_waits_for_them(tmp_path):
