@@ -40,6 +40,14 @@ def full_precision(features: Tensor) -> Iterator[None]:
             torch.set_float32_matmul_precision(before)
 
 
+def less_own_length(query: Tensor, references: Tensor) -> Tensor:
+    """Squared distances [..., Q, R] of query [..., Q, D] to references [..., R, D], but for the
+    squared length of the query: it changes no order, and of far ones would round away what does.
+    """
+    lengths: Tensor = torch.linalg.vecdot(references, references).unsqueeze(-2)
+    return lengths - 2 * (query @ references.transpose(-1, -2))
+
+
 def prototypes(support: Tensor, labels: Tensor, n_classes: int) -> tuple[Tensor, Tensor]:
     """The mean support feature of each class, and the number of rows it is the mean of.
 

@@ -8,23 +8,31 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from fewshot.heads.geometry import full_precision, prototypes, without_empty
+from fewshot.heads.geometry import (
+    check_float64,
+    full_precision,
+    less_own_length,
+    prototypes,
+    without_empty,
+)
 
 
 def nearest_prototype(support: Tensor, labels: Tensor, query: Tensor, n_classes: int) -> Tensor:
     """Minus the Euclidean distance to the class means (https://arxiv.org/abs/1703.05175).
 
-    support [..., S, D], labels int64 [..., S], query [..., Q, D] -> [..., Q, n_classes], where
-    leading dimensions are episodes; a class without support scores -inf.
+    support [..., S, D], labels int64 [..., S], query [..., Q, D] -> float64 [..., Q, n_classes],
+    where leading dimensions are episodes; a class without support scores -inf. Of a query far from
+    all classes the distances differ by less than the features' precision tells: classes rank by
+    what they differ by, and float64 holds it.
     """
+    check_float64("NearestPrototype", query.device)
     with full_precision(support):
         means, counts = prototypes(support, labels, n_classes)
         # Distances do not change with the origin; near it, the products they come from are exact.
         centre = means.mean(-2, keepdim=True)
         query, means = query - centre, means - centre
-        lengths = torch.linalg.vecdot(means, means).unsqueeze(-2)
-        squared = torch.linalg.vector_norm(query, dim=-1, keepdim=True).square() + lengths
-        squared -= 2 * (query @ means.transpose(-1, -2))
+        squared = less_own_length(query, means).double()
+        squared += torch.linalg.vecdot(query, query).unsqueeze(-1)
         return without_empty(squared.clamp_(min=0).sqrt_().neg_(), counts)
 
 

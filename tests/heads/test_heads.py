@@ -4,6 +4,8 @@ import torch
 from easyfsl.methods import LaplacianShot as EasyLaplacianShot
 from easyfsl.methods import PrototypicalNetworks
 from easyfsl.methods import SimpleShot as EasySimpleShot
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from sklearn.linear_model import LogisticRegression as ReferenceRegression
 from torch.nn import functional as F
 
@@ -199,3 +201,50 @@ def test_a_fitted_regression_scores_alike(width):
     labels, head = torch.arange(40) % 4, LogisticRegression(class_balanced=True)
     expected = head(support, labels, query, 4)
     torch.testing.assert_close(head.fitted(support, labels, 4)(query), expected, atol=1e-5, rtol=0)
+
+
+def moved_away(away, seed, n_classes=6):
+    """Support and queries in single precision, the queries far from it by about so much."""
+    generator = torch.Generator().manual_seed(seed)
+    support, query = (torch.randn(n, 16, generator=generator) for n in (4 * n_classes, 40))
+    labels = torch.arange(n_classes).repeat_interleave(4)
+    return support, labels, query + away * torch.randn(16, generator=generator)
+
+
+@settings(max_examples=20)
+@given(st.integers(0, 10_000), st.sampled_from([0.0, 1e3, 3e3, 1e4]))
+def test_the_nearest_prototype_of_far_queries_is_that_of_float64(seed, away):
+    """The rank of every class, unless products in single precision cannot tell two apart."""
+    support, labels, query = moved_away(away, seed)
+    means = support.double().view(6, 4, 16).mean(1)
+    centre = means.mean(0)
+    squared = torch.cdist(query.double() - centre, means - centre).square()
+    exact, order = squared.sort(dim=1)
+    size = (query.double() - centre).norm(dim=1) * (means - centre).norm(dim=1).max()
+    told = (exact.diff(dim=1) > 1e-5 * size.unsqueeze(1)).all(1)
+    scores = nearest_prototype(support, labels, query, 6)
+    assert scores.dtype == torch.float64
+    assert told.sum() > 35
+    assert torch.equal(scores.argsort(dim=1, descending=True)[told], order[told])
+    torch.testing.assert_close(scores, -squared.sqrt(), rtol=1e-6, atol=1e-5)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_laplacian_shot_of_far_features_is_that_of_float64(seed):
+    """Whose directions are nearly the same: distances between them are not to be rounded away."""
+    support, labels, query, _ = episodes(n=1, n_query=10, seed=seed)
+    support, query = ((part[0] + 1000).float() for part in (support, query))
+    found = laplacian_shot(support, labels[0], query, 4)
+    means, moved = rectified(support, labels[0], query, 4, temperature=10.0)
+    means, moved = means.double(), moved.double()
+    distances = torch.cdist(moved, moved).fill_diagonal_(torch.inf)
+    near = distances.topk(3, largest=False).indices
+    affinity = torch.zeros_like(distances).scatter_(1, near, 1.0)
+    unary = torch.cdist(moved, means).square()
+    expected = (-unary).log_softmax(1)
+    for _ in range(20):
+        expected = (0.7 * affinity @ expected.exp() - unary).log_softmax(1)
+    near = expected.topk(2).values
+    told = near[:, 0] - near[:, 1] > 5e-7
+    assert told.sum() > 15
+    assert torch.equal(found.argmax(1)[told], expected.argmax(1)[told])

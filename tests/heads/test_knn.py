@@ -15,6 +15,7 @@ from fewshot.heads import in_bfloat16, screening
 from fewshot.heads import nearest as nearest_module
 from fewshot.heads.in_bfloat16 import InBfloat16
 from fewshot.heads.knn import KNN, knn
+from fewshot.heads.nearest_in_episodes import search_episodes
 from fewshot.heads.room import Room
 from fewshot.heads.screening import Screen
 
@@ -129,6 +130,9 @@ TIES = {
 FAR_QUERIES = {
     "far queries": lambda g, n, d: 4096 * torch.randint(-1, 2, (n, d), generator=g).float(),
     "queries far and wide": lambda g, n, d: (4096 * torch.randn(n, d, generator=g)).round(),
+    "queries moved away": lambda g, n, d: (
+        torch.randint(1000, 10_000, (n, 1), generator=g) + torch.randn(n, d, generator=g)
+    ),
 }
 TIES |= dict.fromkeys(FAR_QUERIES, TIES["integers"])
 
@@ -166,9 +170,30 @@ def test_the_rule_holds_among_any_ties_and_blocks(
         found = knn(support, labels, query, 5, k, metric=metric)
     expected = by_brute_force(support, labels, query, 5, k, metric)
     assert found.argsort(dim=1, descending=True).tolist() == expected
-    if ties not in FAR_QUERIES:  # whose distances, halfway between two float32s, episodes round
-        together = knn(support[None], labels[None], query[None], 5, k, metric=metric)[0]
-        assert together.argsort(dim=1, descending=True).tolist() == expected
+    together = knn(support[None], labels[None], query[None], 5, k, metric=metric)[0]
+    assert together.argsort(dim=1, descending=True).tolist() == expected
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@settings(max_examples=30)
+@given(
+    seed=st.integers(0, 10_000),
+    away=st.sampled_from([0, 1000, 3001, 9999]),
+    width=st.sampled_from([1, 3, 64]),
+    whole_numbers=st.booleans(),
+)
+def test_episodes_find_what_one_search_finds_bit_for_bit(dtype, seed, away, width, whole_numbers):
+    """Among them distances halfway between two float32s, which a root and a square move."""
+    generator = torch.Generator().manual_seed(seed)
+    support, query = (torch.randn(n, width, generator=generator, dtype=dtype) for n in (30, 8))
+    if whole_numbers:
+        support, query = (2 * support).round(), (2 * query).round()
+    query = query + away
+    labels = torch.arange(30) % 4
+    expected = nearest_module.search(support, labels, query, 4, 7, "euclidean")
+    found = search_episodes(support[None], labels[None], query[None], 4, 7, "euclidean")
+    for name in ("squared", "rows", "of_class", "class_row"):
+        assert torch.equal(getattr(found, name)[0], getattr(expected, name))
 
 
 @pytest.mark.parametrize("ties", TIES)

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from fewshot.errors import UserError
-from fewshot.heads.geometry import full_precision
+from fewshot.heads.geometry import full_precision, less_own_length
 from fewshot.heads.transductive.bd_cspn import rectified
 
 
@@ -29,8 +29,11 @@ def laplacian_shot(
     """
     with full_precision(support):
         means, query = rectified(support, labels, query, n_classes, temperature=10.0)
-        unary = torch.cdist(query, means).square()
-        distances = torch.cdist(query, query)
+        # Distances do not change with the origin; near it, the products they come from are exact.
+        centre = query.mean(-2, keepdim=True)
+        query, means = query - centre, means - centre
+        # less what is the same for all classes, and for all neighbours, of a query
+        unary, distances = less_own_length(query, means), less_own_length(query, query)
         distances.diagonal(dim1=-2, dim2=-1).fill_(torch.inf)
         n_neighbours = min(n_neighbours, query.shape[-2] - 1)
         neighbours = distances.topk(n_neighbours, largest=False).indices
