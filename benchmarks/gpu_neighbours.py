@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from benchmarks.gpu_steps import Bench
-from fewshot.heads.geometry import full_precision
 from fewshot.heads.nearest import search
+from fewshot.precision import full_precision
 
 WIDTH, K, CLASSES = 128, 5, 100
 _CHUNK = 1024  # queries that the plain side takes at a time

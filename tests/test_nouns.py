@@ -7,13 +7,14 @@ import pytest
 
 PACKAGE = Path(__file__).parent.parent / "fewshot"
 BASE = {"errors", "seeding", "sharing", "batch", "interfaces", "sections", "spreadsheet"}
-BASE |= {"allocation", "processes", "progress", "wording"}
+BASE |= {"allocation", "precision", "processes", "progress", "wording"}
 # what may be known of other rooms: whole rooms, or single modules of them
 ALLOWED = {
     "errors": set(),
     "seeding": {"splitmix"},
     "splitmix": set(),
     "allocation": set(),
+    "precision": set(),
     "processes": set(),
     "progress": {"wording"},
     "wording": set(),
@@ -37,7 +38,7 @@ ALLOWED = {
     | {"console", "experiment.files", "experiment.tensor_bytes", "binding.registrations"}
     | {"augmentation.test_time", "data.images", "data.tables", "heads", "encoders", "models"}
     | {"containment"},
-    "heads": {"errors", "progress", "heads"},
+    "heads": {"errors", "precision", "progress", "heads"},
     "reports": BASE | {"console", "experiment.files", "reports"},
     "evaluation": BASE
     | {"augmentation.test_time", "training.compilation", "heads", "reports", "evaluation"},

@@ -6,6 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from fewshot.precision import full_precision
+
 
 def resize_weights(start: Tensor, length: Tensor, size: int, new_size: int) -> Tensor:
     """How much each of `size` pixels counts in each of `new_size`: float [B, new_size, size].
@@ -73,14 +75,15 @@ def half_size(height: int, width: int, device: torch.device) -> Tensor:
 def warp(images: Tensor, inverse: Tensor, fill: float = 0) -> Tensor:
     """Bilinear warp: [B, C, H, W], [B, 2, 3] (see `affine_inverse`) -> float32 [B, C, H, W].
 
-    Kept out of autocast, whose 8 bits of mantissa would put pixels half a pixel off.
+    Kept out of autocast and TF32, whose 8 and 10 bits of mantissa would put pixels half a pixel and
+    an eighth of one off.
     """
     height, width = images.shape[2:]
     half = half_size(height, width, images.device)
     # From pixels to affine_grid's coordinates, in which the image spans -1 .. 1.
     linear = inverse[:, :, :2] * half / half.view(2, 1)
     offset = inverse[:, :, 2:] / half.view(2, 1)
-    with torch.autocast(images.device.type, enabled=False):
+    with full_precision(images):
         grid = F.affine_grid(
             torch.cat([linear, offset], dim=2).float(), list(images.shape), align_corners=False
         )

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from fewshot.errors import UserError
-from fewshot.heads.geometry import full_precision
+from fewshot.precision import full_precision
 
 
 @dataclass(frozen=True)

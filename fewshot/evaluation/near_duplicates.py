@@ -11,6 +11,7 @@ from torch import Tensor
 from fewshot.batch import IntArray
 from fewshot.evaluation.split_rows import all_rows
 from fewshot.interfaces import Dataset
+from fewshot.precision import full_precision
 from fewshot.progress import followed
 
 _CANDIDATES = 3  # nearest in embedding whose pixels are compared
@@ -65,7 +66,8 @@ def _candidates(features: Tensor) -> tuple[IntArray, IntArray]:
     starts = range(0, len(features), step)
     for start in followed(starts, "near duplicates", "parts"):
         part = centred[start : start + step]
-        squared = torch.addmm(lengths, part, centred.T, alpha=-2)
+        with full_precision(centred):
+            squared = torch.addmm(lengths, part, centred.T, alpha=-2)
         own = torch.arange(len(part), device=part.device)
         squared[own, own + start] = torch.inf
         nearest = squared.topk(count, 1, largest=False).indices

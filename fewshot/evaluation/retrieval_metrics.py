@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from fewshot.heads.geometry import full_precision
+from fewshot.precision import full_precision
 from fewshot.progress import followed
 
 RECALL_AT = (1, 5, 10)

@@ -1,7 +1,4 @@
-"""What heads share: full precision, and the prototypes of a support set."""
-
-from collections.abc import Iterator
-from contextlib import contextmanager
+"""What heads share: distances by products, and the prototypes of a support set."""
 
 import torch
 from torch import Tensor
@@ -23,21 +20,6 @@ def check_float64(owner: str, device: torch.device) -> None:
             f"{owner} computes in float64, which the device '{device.type}' does not have: move "
             "the features to the CPU."
         )
-
-
-@contextmanager
-def full_precision(features: Tensor) -> Iterator[None]:
-    """Autocast and TF32 switched off, so that distances keep the precision of the features."""
-    with torch.autocast(features.device.type, enabled=False):
-        if not features.is_cuda:  # elsewhere only a GPU's products are computed in less
-            yield
-            return
-        before = torch.get_float32_matmul_precision()
-        torch.set_float32_matmul_precision("highest")
-        try:
-            yield
-        finally:
-            torch.set_float32_matmul_precision(before)
 
 
 def less_own_length(query: Tensor, references: Tensor) -> Tensor:

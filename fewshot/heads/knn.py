@@ -13,11 +13,12 @@ from torch.nn import functional as F
 from fewshot.errors import UserError
 from fewshot.heads.approximate import Indexed
 from fewshot.heads.comparing import imported_faiss
-from fewshot.heads.geometry import check_float64, full_precision
+from fewshot.heads.geometry import check_float64
 from fewshot.heads.nearest import search
 from fewshot.heads.nearest_in_episodes import search_episodes
 from fewshot.heads.vector_index import VectorIndex, built
 from fewshot.heads.votes import TIE_BREAK, vote_weights, votes
+from fewshot.precision import full_precision
 
 logger = logging.getLogger("fewshot")
 

@@ -11,7 +11,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from fewshot.errors import UserError
-from fewshot.heads.geometry import check_float64, full_precision
+from fewshot.heads.geometry import check_float64
+from fewshot.precision import full_precision
 
 _NOTHING = 1e-9  # a weight that moves no logit: where all features are equal, there is but rounding
 

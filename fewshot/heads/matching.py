@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from fewshot.heads.geometry import full_precision
+from fewshot.precision import full_precision
 
 _FLOOR = 1e-6  # keeps the score of a class without attention finite
 

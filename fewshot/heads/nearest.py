@@ -9,10 +9,10 @@ import torch
 from torch import Tensor
 
 from fewshot.heads.found import NO_ROW, Nearest
-from fewshot.heads.geometry import full_precision
 from fewshot.heads.in_bfloat16 import InBfloat16, worth_trying
 from fewshot.heads.room import Room
 from fewshot.heads.screening import Block, Pairs, References, Screen
+from fewshot.precision import full_precision
 from fewshot.progress import ProgressBar
 
 # Numbers in a block on a processor: 16 MB in float32, which stay near it; see Room.

@@ -8,13 +8,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from fewshot.heads.geometry import (
-    check_float64,
-    full_precision,
-    less_own_length,
-    prototypes,
-    without_empty,
-)
+from fewshot.heads.geometry import check_float64, less_own_length, prototypes, without_empty
+from fewshot.precision import full_precision
 
 
 def nearest_prototype(support: Tensor, labels: Tensor, query: Tensor, n_classes: int) -> Tensor:

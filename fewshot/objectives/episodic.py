@@ -11,6 +11,7 @@ from torch.nn import functional as F
 from fewshot.batch import Batch, DataSpec, WholeBatch
 from fewshot.errors import UserError
 from fewshot.objectives.objective import Objective
+from fewshot.precision import full_precision
 
 
 class EpisodicObjective(Objective):
@@ -62,7 +63,7 @@ class EpisodicObjective(Objective):
         support, query = features.split(
             [self.n_way * self.n_shot, self.n_way * self.n_query], dim=0
         )
-        with torch.autocast(features.device.type, enabled=False):
+        with full_precision(features):
             found = self.log_probabilities(
                 support.float().view(self.n_way, self.n_shot, -1), query.float()
             )

@@ -12,6 +12,7 @@ from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
 from fewshot.objectives.miners import SemiHard, distances_in_batch, places
+from fewshot.precision import full_precision
 
 
 def in_closed_form(loss: Any, miner: nn.Module | None, embedding: Tensor) -> bool:
@@ -122,4 +123,6 @@ class _Weighted(torch.autograd.Function):
         pulls.div_(distances).masked_fill_(distances == 0, 0).mul_(given)
         # far from the origin the two terms would cancel: what they differ by does not move with it
         points = points - points.mean(0)
-        return pulls.sum(1, keepdim=True) * points - pulls @ points, None, None, None
+        with full_precision(points):  # what is left of two terms that are nearly the same
+            pulled = pulls.sum(1, keepdim=True) * points - pulls @ points
+        return pulled, None, None, None

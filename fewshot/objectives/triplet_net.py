@@ -5,7 +5,6 @@ from collections.abc import Callable
 from typing import Any
 
 import gin
-import torch
 from torch import Tensor, nn
 
 from fewshot.batch import Batch, DataSpec
@@ -26,6 +25,7 @@ from fewshot.objectives.objective import Objective
 from fewshot.objectives.proxies import Proxies
 from fewshot.objectives.reused_parts import reuse_projection
 from fewshot.objectives.triplet_loss import TripletLoss
+from fewshot.precision import full_precision
 
 logger = logging.getLogger("fewshot")
 
@@ -101,7 +101,7 @@ class TripletNet(Objective):
     def forward(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
         """The metric loss of the augmented batch; logs say how much it still has to learn from."""
         embedding = batch.gather(self.embed(self.augment(batch.images, batch.keys)))
-        with torch.autocast(embedding.device.type, enabled=False):
+        with full_precision(embedding):
             if self.layout == "image":
                 labels = batch.whole.labels
                 assert labels is not None  # the constructor saw to it

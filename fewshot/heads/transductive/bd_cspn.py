@@ -9,7 +9,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from fewshot.errors import UserError
-from fewshot.heads.geometry import full_precision, prototypes
+from fewshot.heads.geometry import prototypes
+from fewshot.precision import full_precision
 
 
 def rectified(

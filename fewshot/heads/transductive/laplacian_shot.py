@@ -8,8 +8,9 @@ import torch
 from torch import Tensor
 
 from fewshot.errors import UserError
-from fewshot.heads.geometry import full_precision, less_own_length
+from fewshot.heads.geometry import less_own_length
 from fewshot.heads.transductive.bd_cspn import rectified
+from fewshot.precision import full_precision
 
 
 def laplacian_shot(

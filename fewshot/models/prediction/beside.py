@@ -6,9 +6,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from fewshot.heads.geometry import full_precision
 from fewshot.heads.probabilities import probabilities
 from fewshot.models.references import Added, Prototypes
+from fewshot.precision import full_precision
 
 _TEMPERATURE = 0.1  # where no training classes tell how far cosines spread
 
