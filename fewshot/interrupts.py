@@ -2,6 +2,8 @@
 
 import _thread
 import contextlib
+import os
+import signal
 import sys
 import threading
 from collections.abc import Iterator
@@ -9,6 +11,7 @@ from typing import Any
 
 from fewshot.errors import UserError
 
+STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1)
 _AGAIN_AFTER = 0.05  # seconds
 
 
@@ -20,16 +23,20 @@ def no_interrupt_lost() -> Iterator[None]:
     ignored, and goes on; a moment later it comes again. And what an interrupt has left half made
     may fail when it is closed, by an error that takes the interrupt's place.
     """
-    before, waiting = sys.unraisablehook, list[threading.Timer]()
+    before, over = sys.unraisablehook, threading.Event()
+
+    def later(told: threading.Event) -> None:
+        told.wait()  # until then it would come in the hook, and be lost
+        if not over.wait(_AGAIN_AFTER):
+            _thread.interrupt_main()
 
     def hook(unraisable: Any) -> None:
         if not issubclass(unraisable.exc_type, KeyboardInterrupt):
             before(unraisable)
             return
-        again = threading.Timer(_AGAIN_AFTER, _thread.interrupt_main)
-        again.daemon = True
-        again.start()
-        waiting.append(again)
+        told = threading.Event()
+        _thread.start_new_thread(later, (told,))  # the start of a Thread waits for it, maybe long
+        told.set()
 
     sys.unraisablehook = hook
     try:
@@ -40,8 +47,59 @@ def no_interrupt_lost() -> Iterator[None]:
         raise
     finally:
         sys.unraisablehook = before
-        for again in waiting:
-            again.cancel()
+        over.set()
+
+
+@contextlib.contextmanager
+def interrupts_later() -> Iterator[None]:
+    """Inside, requests to stop wait until its end.
+
+    A process that is forked inside heeds none, until it says which, see heed_the_parent_alone.
+    """
+    came: list[int] = []
+    inside = True
+    former: dict[int, Any] = {}
+
+    def note(number: int, frame: Any) -> None:
+        if inside:
+            came.append(number)
+        else:  # between the end and the last of the former handlers that are set again
+            former[number](number, frame)
+
+    # blocked for what is forked, and noted since another thread, such as a BLAS's, may be sent them
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, STOPS)
+    try:
+        if threading.current_thread() is threading.main_thread():
+            for stop in STOPS:
+                handler = signal.getsignal(stop)
+                if callable(handler):
+                    former[stop] = handler
+                    signal.signal(stop, note)
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        inside = False
+        for number, handler in former.items():
+            signal.signal(number, handler)
+        for number in came[:1]:
+            signal.raise_signal(number)
+
+
+def heed_the_parent_alone() -> None:
+    """Of a process forked while interrupts wait: end when its parent asks, and only then.
+
+    What asks all processes of a terminal or a job to stop is for the parent, which sees to its own.
+    """
+    parent = os.getppid()
+
+    def end() -> None:
+        while (told := signal.sigwaitinfo(STOPS)).si_signo != signal.SIGTERM or (
+            told.si_pid != parent
+        ):
+            pass
+        os._exit(0)
+
+    threading.Thread(target=end, daemon=True).start()
 
 
 def is_interrupt(error: BaseException | None) -> bool:

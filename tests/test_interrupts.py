@@ -3,6 +3,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 
 import pytest
@@ -10,7 +11,7 @@ import pytest
 from fewshot.binding.locating import REPOSITORY
 from fewshot.binding.refused import refusals_named
 from fewshot.console import exit_code
-from fewshot.interrupts import no_interrupt_lost
+from fewshot.interrupts import STOPS, interrupts_later, no_interrupt_lost
 
 
 class Closed:
@@ -33,6 +34,19 @@ def wait():
 
 
 def test_an_interrupt_while_something_is_deleted_comes_a_moment_later():
+    with pytest.raises(KeyboardInterrupt), no_interrupt_lost():
+        Closed(interrupt)
+        wait()
+
+
+def test_it_does_so_where_threads_take_long_to_start(monkeypatch):
+    start = threading.Thread.start
+
+    def slow(thread):
+        start(thread)
+        time.sleep(0.2)
+
+    monkeypatch.setattr(threading.Thread, "start", slow)
     with pytest.raises(KeyboardInterrupt), no_interrupt_lost():
         Closed(interrupt)
         wait()
@@ -102,3 +116,35 @@ def test_what_else_cannot_be_raised_is_told_as_before(monkeypatch):
     with no_interrupt_lost():
         Closed(lambda: 1 / 0)
     assert [one.exc_type for one in told] == [ZeroDivisionError]
+
+
+def test_a_request_to_stop_waits_where_it_must_and_comes_once():
+    heeded, done = [signal.getsignal(number) for number in STOPS], []
+    with pytest.raises(KeyboardInterrupt), interrupts_later():
+        interrupt()
+        interrupt()
+        done.append("inside")
+    assert done == ["inside"]
+    assert [signal.getsignal(number) for number in STOPS] == heeded
+    assert not signal.pthread_sigmask(signal.SIG_BLOCK, []) & set(STOPS)
+
+
+def test_it_waits_where_another_thread_is_sent_it():
+    done = []
+    with pytest.raises(KeyboardInterrupt), interrupts_later():
+        sent = threading.Thread(target=signal.raise_signal, args=(signal.SIGINT,))
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPS)  # as in a thread that was there before
+        sent.start()
+        sent.join()
+        done.append("inside")
+    assert done == ["inside"]
+
+
+def test_an_ignored_request_stays_ignored():
+    former = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with interrupts_later():
+            signal.raise_signal(signal.SIGHUP)
+        assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGHUP, former)

@@ -7,7 +7,7 @@ import pytest
 
 PACKAGE = Path(__file__).parent.parent / "fewshot"
 BASE = {"errors", "seeding", "sharing", "batch", "interfaces", "sections", "spreadsheet"}
-BASE |= {"allocation", "precision", "processes", "progress", "wording"}
+BASE |= {"allocation", "interrupts", "precision", "processes", "progress", "wording"}
 # what may be known of other rooms: whole rooms, or single modules of them
 ALLOWED = {
     "errors": set(),

@@ -2,23 +2,20 @@
 
 import logging
 import mmap
-import multiprocessing
 import shutil
-import warnings
 from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import torch
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import Dataset
 
 from fewshot.data.images.decode import Failure, ImageFormat, UInt8Array
-from fewshot.data.images.photo import take_turns
 from fewshot.data.images.store import ImageStore
+from fewshot.data.images.workers import results_in_order
 from fewshot.errors import UserError
-from fewshot.processes import can_fork, die_with_parent, usable_processors
+from fewshot.interrupts import is_interrupt
+from fewshot.processes import can_fork, usable_processors
 
 logger = logging.getLogger("fewshot")
 
@@ -49,6 +46,8 @@ def decode_in_order(
                 done += 1
                 yield chunks[done - 1], images, failures
         except (OSError, RuntimeError) as error:  # no process to be had, or one that was killed
+            if is_interrupt(error) or is_interrupt(error.__context__):
+                raise KeyboardInterrupt from error
             logger.warning(
                 "decoding in processes stopped (%s): threads go on", str(error).partition("\n")[0]
             )
@@ -86,37 +85,13 @@ class _Chunks(Dataset[dict[int, Failure]]):
         return failures
 
 
-def _as_it_is(failures: Any) -> Any:
-    return failures
-
-
 def _by_processes(
     store: ImageStore, chunks: Sequence[Sequence[str]], wanted: ImageFormat, workers: int
 ) -> Iterator[Decoded]:
-    turns = multiprocessing.get_context("fork").Lock()
-
-    def start(_: int) -> None:
-        die_with_parent()  # else it held the locks of its parent for some seconds longer
-        take_turns(turns)
-
     workers = min(workers, len(chunks))
     # A chunk is begun when that so many before it is given: its part is free by then.
     shared = _Chunks(store, chunks, wanted, _AHEAD * workers + 1)
-    loader = DataLoader(
-        shared,
-        batch_size=None,
-        collate_fn=_as_it_is,
-        num_workers=workers,
-        prefetch_factor=_AHEAD,
-        multiprocessing_context="fork",
-        worker_init_fn=start,
-        generator=torch.Generator(),  # else a number is drawn from the run's own
-    )
-    with warnings.catch_warnings():
-        # threads of torch's wait for work, which the workers have none of
-        warnings.filterwarnings("ignore", "This process .* is multi-threaded", DeprecationWarning)
-        decoded = iter(loader)
-    for number, failures in enumerate(decoded):
+    for number, failures in enumerate(results_in_order(shared, workers, _AHEAD)):
         yield shared.images(number), failures
 
 

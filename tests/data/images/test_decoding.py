@@ -10,11 +10,14 @@ from contextlib import closing
 import numpy as np
 import pytest
 
+from fewshot.console import exit_code
 from fewshot.data.images import decoding, photo
 from fewshot.data.images.decode import Failure, ImageFormat
 from fewshot.data.images.decoding import decode_in_order
 from fewshot.errors import UserError
 from fewshot.experiment.lock import FolderLock
+from fewshot.interrupts import STOPS
+from tests.faults import child
 
 # Of two workers on one processor.
 pytestmark = pytest.mark.filterwarnings("ignore:This DataLoader will create 2 worker")
@@ -116,6 +119,78 @@ def test_threads_go_on_where_a_worker_was_killed(two_processors, caplog):
         names, values, failed, _ = decoded(Killed())
     assert (names, values, failed) == decoded(Numbered())[:3]
     assert "decoding in processes stopped" in caplog.text and "threads go on" in caplog.text
+
+
+def asked_to_stop_by_another(workers, number):
+    """Send it as who stops all processes of a terminal or a job does: another than their parent."""
+    other = os.fork()
+    if not other:
+        for worker in workers:
+            os.kill(worker.pid, number)
+        os._exit(0)
+    os.waitpid(other, 0)
+
+
+@pytest.mark.parametrize("number", STOPS)
+def test_workers_go_on_where_all_processes_are_asked_to_stop(two_processors, caplog, number):
+    with (
+        caplog.at_level(logging.WARNING),
+        closing(decode_in_order(Numbered(), IDS, FORMAT)) as chunks,
+    ):
+        found = [next(chunks)[1].copy()]
+        asked_to_stop_by_another(multiprocessing.active_children(), number)
+        found += [images.copy() for _, images, _ in chunks]
+    assert os.getpid() not in decoders(np.concatenate(found))
+    assert not caplog.text
+
+
+def test_workers_end_when_their_parent_asks(two_processors):
+    with closing(decode_in_order(Numbered(), IDS, FORMAT)) as chunks:
+        next(chunks)
+        for worker in multiprocessing.active_children():
+            worker.terminate()
+            worker.join(20)
+            assert worker.exitcode == 0
+
+
+def test_that_a_worker_was_killed_is_heard_where_its_work_is_asked_for(two_processors, caplog):
+    with (
+        caplog.at_level(logging.WARNING),
+        closing(decode_in_order(Numbered(), IDS, FORMAT)) as chunks,
+    ):
+        names = list(next(chunks)[0])
+        for worker in multiprocessing.active_children():
+            os.kill(worker.pid, signal.SIGKILL)
+            os.waitid(os.P_PID, worker.pid, os.WEXITED | os.WNOWAIT)  # dead, which torch may see
+        names += [name for chunk, *_ in chunks for name in chunk]
+    assert names == IDS
+    assert "threads go on" in caplog.text
+
+
+class Stopping(Numbered):
+    """Images at the first of which all processes of the program are asked to stop."""
+
+    def __init__(self, number):
+        self.number = number
+
+    def decode(self, ids, wanted):
+        if ids[0] == IDS[0]:
+            os.killpg(0, self.number)
+            time.sleep(0.05)
+        return super().decode(ids, wanted)
+
+
+@pytest.mark.parametrize("number", STOPS)
+def test_a_program_that_is_stopped_with_its_workers_says_one_thing(
+    two_processors, tmp_path, number
+):
+    def work():
+        for _ in decode_in_order(Stopping(number), IDS, FORMAT):
+            time.sleep(0.01)
+
+    program = child.start(lambda: exit_code(work), tmp_path / "log")
+    assert child.wait(program, 60) == 130
+    assert (tmp_path / "log").read_text() == "interrupted\n"
 
 
 def test_nobody_is_left_where_decoding_is_given_up(two_processors):
