@@ -1,12 +1,13 @@
 """The runs of a study: each its own process, skipped where completed, resumed where interrupted."""
 
+import errno
 import logging
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import gin
 
@@ -137,15 +138,29 @@ class Process(Protocol):
 def start(command: list[str], log: Path, environment: Mapping[str, str]) -> Process:
     """Start a process whose output and messages go to the end of a file."""
     with log.open("ab") as file:
-        return subprocess.Popen(
-            command, stdout=file, stderr=file, env=dict(environment), start_new_session=True
-        )
+        return _opened(command, stdout=file, stderr=file, env=dict(environment))
+
+
+def _opened(command: list[str], **files: Any) -> "subprocess.Popen[bytes]":
+    """A process in a session of its own: Ctrl-C would else reach it twice, by terminal and study.
+
+    Raises UserError where the system takes no argument of that length.
+    """
+    try:
+        return subprocess.Popen(command, start_new_session=True, **files)
+    except OSError as error:
+        if error.errno != errno.E2BIG:
+            raise
+        longest = max(command, key=len)
+        raise UserError(
+            f"a run cannot be started with an argument of {len(longest):,} characters, "
+            f"{longest[:60]}...: write such bindings into a .gin file, and name it by -c."
+        ) from error
 
 
 def _exit_code(command: list[str]) -> int:
     """The exit code of a process that is asked to stop, once, when this one is."""
-    # a session of its own: Ctrl-C would else reach it twice, from the terminal and from here
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, start_new_session=True)
+    process = _opened(command, stdout=subprocess.DEVNULL)
     try:
         return process.wait()
     except KeyboardInterrupt:

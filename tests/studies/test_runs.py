@@ -129,3 +129,9 @@ def test_a_study_that_is_stopped_stops_its_run_once_and_waits_for_it(tmp_path, n
     _, errors = process.communicate(timeout=20)
     assert process.returncode == 130
     assert errors.split("\n")[:2] == ["tidy", "interrupted; run ended with 130"]
+
+
+def test_an_argument_longer_than_the_system_takes_is_told_with_the_remedy(tmp_path):
+    long = f"long = '{'x' * 200_000}'"
+    with pytest.raises(UserError, match=r"of 200,009 characters, long = 'x+\.\.\.: write .* \.gin"):
+        runs.start([sys.executable, "-c", "1", long], tmp_path / "log", os.environ)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from fewshot.binding.locating import REPOSITORY
+from fewshot.interrupts import interrupts_later
 from fewshot.processes import can_fork
 from fewshot.studies.engines import template
 from fewshot.studies.engines.waiting import LOST
@@ -35,16 +36,15 @@ class Template:
             return None
         log.open("ab").close()  # raises here what the run could tell nobody
         run = {"arguments": command[2:], "log": str(log.absolute()), "folder": str(Path.cwd())}
+        child: int | None = None
         try:
             self._await()
-            number = self._ask("start", run)
-            try:
-                child = self._read(number)
-            except KeyboardInterrupt:  # nobody would know of the run
-                child = self._read(number)
-                if child is not None:
-                    ForkedRun(self, child).terminate()
-                raise
+            with interrupts_later():
+                child = self.answer("start", run)
+        except KeyboardInterrupt:  # nobody would know of the run
+            if child is not None:
+                ForkedRun(self, child).terminate()
+            raise
         except ConnectionError:
             return None
         return None if child is None else ForkedRun(self, child)
@@ -66,16 +66,20 @@ class Template:
 
     def answer(self, what: str, about: Any) -> int | None:
         """What it says to that; raises ConnectionError where it is gone."""
-        return self._read(self._ask(what, about))
-
-    def _ask(self, what: str, about: Any) -> int:
-        assert self._process is not None and self._process.stdin is not None
         number = next(self._numbers)
-        os.write(self._process.stdin.fileno(), f"{json.dumps([number, what, about])}\n".encode())
-        return number
+        request = f"{json.dumps([number, what, about])}\n".encode()
+        # a long one is written in parts, and half of one, before the next, would end the template
+        with interrupts_later():
+            self._send(request)
+            return self._read(number)
+
+    def _send(self, request: bytes) -> None:
+        assert self._process is not None and self._process.stdin is not None
+        while request:
+            request = request[os.write(self._process.stdin.fileno(), request) :]
 
     def _read(self, number: int) -> int | None:
-        """The answer of that number, past those that an interrupt has kept from being read."""
+        """The answer of that number."""
         assert self._process is not None and self._process.stdout is not None
         for line in self._process.stdout:
             told, answer = json.loads(line)

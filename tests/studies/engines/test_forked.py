@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -124,7 +125,8 @@ def test_a_run_whose_start_is_interrupted_does_not_go_on(template, words, tmp_pa
 
     def interrupted(number):
         monkeypatch.setattr(template, "_read", read)
-        raise KeyboardInterrupt
+        signal.raise_signal(signal.SIGINT)
+        return read(number)
 
     monkeypatch.setattr(template, "_read", interrupted)
     with pytest.raises(KeyboardInterrupt):
@@ -155,6 +157,32 @@ def test_refused_ones_and_killed_ones_end_as_processes_do(template, words, tmp_p
     assert ended(killed) == -signal.SIGKILL
     assert ended(refused) == 2
     assert "main.num_epochs is -1: it must be" in (tmp_path / "1").read_text()
+
+
+MEGABYTE = f"long = '{'x' * 1_000_000}'"
+
+
+def test_a_request_of_a_megabyte_arrives_whole(template, words, tmp_path):
+    run = template.start(words(tmp_path / "run", MEGABYTE), tmp_path / "log")
+    assert ended(run) == 2
+    assert f'-p "{MEGABYTE}": this defines a macro' in (tmp_path / "log").read_text()
+
+
+def test_an_interrupt_in_the_middle_of_a_request_harms_no_other_run(template, words, tmp_path):
+    other = template.start(words(tmp_path / "other", *LONG), tmp_path / "other.log")
+    place = template._process.pid
+    os.kill(place, signal.SIGSTOP)  # the pipe fills, and the rest waits
+    later = [(0.3, os.getpid(), signal.SIGINT), (0.6, place, signal.SIGCONT)]
+    timers = [threading.Timer(after, os.kill, about) for after, *about in later]
+    for timer in timers:
+        timer.start()
+    with pytest.raises(KeyboardInterrupt):
+        template.start(words(tmp_path / "run", MEGABYTE, *LONG), tmp_path / "log")
+    for timer in timers:
+        timer.join()
+    assert other.poll() is None, "the template is gone, and all its runs with it"
+    other.terminate()
+    assert ended(other) in {-signal.SIGTERM, 130}
 
 
 def test_what_is_no_experiment_is_not_forked(template, tmp_path):
