@@ -107,11 +107,8 @@ class CapturedStep:
         self._move()
         return logs
 
-    def _move(self) -> None:
-        if self._rates is None:
-            self._step.move()
-            return
-        with self._rates.used():
+    def _move(self, recorded: bool = False) -> None:
+        with contextlib.nullcontext() if self._rates is None else self._rates.used(recorded):
             self._step.move()
 
     def _warm_up(self, batch: Batch) -> dict[str, Tensor]:
@@ -132,6 +129,8 @@ class CapturedStep:
             if self._recording is not None and constants != self._constants:
                 self._whole, self._recording = False, None
                 logger.info(_MOVED, type(self._step.optimizer).__name__)
+            elif self._recording is not None and not self._rates.is_as_recorded():
+                self._recording = None  # recorded anew, as parameters paused in between
             self._constants = constants
         if self._recording is None and not self._record(batch):
             return self._ordinary(batch)
@@ -149,7 +148,7 @@ class CapturedStep:
 
     def _record(self, batch: Batch) -> bool:
         """Whether it could be recorded, with the next batch's augmentation beside it or without."""
-        static = static_copy(batch)
+        static, kept = static_copy(batch), {} if self._rates is None else self._rates.kept()
         ahead = Ahead.of(self._step, self._recorder, self._device, static)
         for beside in [None] if ahead is None else [ahead, None]:
             try:
@@ -161,6 +160,10 @@ class CapturedStep:
                 continue
             finally:
                 self._step.optimizer.zero_grad(set_to_none=True)
+                begun = self._rates is not None and self._rates.forget_begun(kept)
+            if begun:
+                self._recording = None
+                return False  # an ordinary step begins it, and the next is recorded
             self._ahead = beside if beside is not None and beside.asked else None
             return True
         self._reasons.append(reason)
@@ -178,7 +181,7 @@ class CapturedStep:
             values = torch.stack([value.float() for value in logs.values()])
             gradients = [parameter.grad for parameter in self._parameters()]
             if self._whole:
-                self._move()
+                self._move(recorded=True)
                 return values, []
             return values, gradients
 

@@ -24,6 +24,9 @@ class CycledAdam:
         self._numbers = torch.zeros(shape, dtype=torch.float64, device=first.device)
         self._compared: list[Tensor] = []  # the counters of those that moved last
         self._alike = True  # whether they have moved equally often
+        self._records = False  # whether the next step is being recorded
+        self._recorded: list[Tensor] = []  # the counters that a recorded step moves
+        self._held = True  # what it holds fast: whether these were alike
 
     @staticmethod
     def serves(optimizer: Optimizer) -> bool:
@@ -45,13 +48,15 @@ class CycledAdam:
             self._loaded = now
 
     @contextmanager
-    def stepping(self) -> Iterator[None]:
-        """Inside, the optimiser's own `step` is the one here."""
+    def stepping(self, recorded: bool = False) -> Iterator[None]:
+        """Inside, the optimiser's own `step` is the one here; recorded: to be repeated as it is."""
         before = vars(self._optimizer).get("step")
         self._optimizer.step = self.step  # type: ignore[method-assign, assignment]
+        self._records = recorded
         try:
             yield
         finally:
+            self._records = False
             del self._optimizer.step
             if before is not None:
                 self._optimizer.step = before  # type: ignore[method-assign]
@@ -66,7 +71,8 @@ class CycledAdam:
             for group in self._optimizer.param_groups
         ]
         states = [[self._state(parameter) for parameter in part] for part in moved]
-        self._compare([state["step"] for part in states for state in part])
+        counters = [state["step"] for part in states for state in part]
+        (self._hold if self._records else self._compare)(counters)
         for number, group in enumerate(self._optimizer.param_groups):
             if moved[number]:
                 self._move(group, moved[number], states[number], self._numbers[number])
@@ -80,13 +86,25 @@ class CycledAdam:
             state["exp_avg_sq"] = torch.zeros_like(parameter, memory_format=torch.preserve_format)
         return state
 
+    def is_as_recorded(self) -> bool:
+        """Whether those that the recorded step moves are still alike, or not, as it has them.
+
+        Others may have moved, or some of them paused, in steps between its repetitions.
+        """
+        self._compare(self._recorded)
+        return self._alike == self._held
+
+    def _hold(self, counters: list[Tensor]) -> None:
+        """For a step that is recorded, in which nothing can be waited for."""
+        if not _same(counters, self._compared):
+            self._compared, self._alike = [], False  # which is right in any case
+        self._recorded, self._held = counters, self._alike
+
     def _compare(self, counters: list[Tensor]) -> None:
         """Whenever others move than at the last step, for that waits for the device."""
-        before, self._compared = self._compared, counters
-        same = zip(before, counters, strict=False)
-        if len(before) == len(counters) and all(one is other for one, other in same):
-            return
-        self._alike = not counters or len(torch.stack(counters).unique()) == 1
+        if not _same(counters, self._compared):
+            self._alike = not counters or len(torch.stack(counters).unique()) == 1
+        self._compared = counters
 
     def _move(
         self,
@@ -115,6 +133,12 @@ class CycledAdam:
         torch._foreach_add_(roots, group["eps"])
         _scale(roots, (beta**count - 1) / rate)
         torch._foreach_addcdiv_(parameters, means, roots)
+
+
+def _same(some: list[Tensor], others: list[Tensor]) -> bool:
+    """Whether they are the same tensors, not only equal ones."""
+    pairs = zip(some, others, strict=False)
+    return some is others or (len(some) == len(others) and all(a is b for a, b in pairs))
 
 
 def _scale(tensors: list[Tensor], factor: Tensor) -> None:

@@ -1,6 +1,6 @@
 """Optimisers whose step can be recorded: learning rates and counters where the parameters are."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -32,7 +32,10 @@ class DeviceRates:
     def serve(optimizer: Optimizer) -> bool:
         """Whether the optimiser is one that can step so."""
         return type(optimizer) in _FUSED and not any(
-            group.get("maximize") or group.get("differentiable") or group.get("foreach")
+            group.get("maximize")
+            or group.get("differentiable")
+            or group.get("foreach")
+            or (group.get("momentum") and group.get("dampening"))  # see _begin_momenta
             for group in optimizer.param_groups
         )
 
@@ -54,12 +57,29 @@ class DeviceRates:
             for group in self._optimizer.param_groups
         ]
 
+    def is_as_recorded(self) -> bool:
+        """Whether a recorded step would still do what the optimiser would: asked before each."""
+        return self._cycled is None or self._cycled.is_as_recorded()
+
+    def kept(self) -> dict[Tensor, int]:
+        """How many values the optimiser keeps of each parameter."""
+        return {parameter: len(state) for parameter, state in self._optimizer.state.items()}
+
+    def forget_begun(self, before: Mapping[Tensor, int]) -> bool:
+        """Whether it keeps more than before, which is forgotten: a recorded step would begin that
+        anew at every repetition.
+        """
+        begun = [p for p, count in self.kept().items() if count != before.get(p, 0)]
+        for parameter in begun:
+            self._optimizer.state[parameter].clear()
+        return bool(begun)
+
     @contextmanager
-    def used(self) -> Iterator[None]:
-        """The optimiser steps by the rates on the device."""
+    def used(self, recorded: bool = False) -> Iterator[None]:
+        """The optimiser steps by the rates on the device; recorded: in a step to be repeated."""
         if self._cycled is not None:
             self._move_counters()
-            with self._cycled.stepping():
+            with self._cycled.stepping(recorded):
                 yield
             return
         groups = self._optimizer.param_groups
@@ -69,6 +89,7 @@ class DeviceRates:
             if "capturable" in group:  # torch warns of it in any step that is not being recorded
                 group["capturable"] = rate.is_cuda and torch.cuda.is_current_stream_capturing()
         self._move_counters()
+        self._begin_momenta()
         try:
             yield
         finally:
@@ -81,3 +102,15 @@ class DeviceRates:
             counter = state.get("step")
             if isinstance(counter, Tensor) and counter.device != parameter.device:
                 state["step"] = counter.to(parameter.device)
+
+    def _begin_momenta(self) -> None:
+        """Of parameters that get their first gradient after others have: torch's fused SGD takes
+        all of them as begun, or none. From nothing, a first step is that of the gradient alone.
+        """
+        for group in self._optimizer.param_groups if type(self._optimizer) is SGD else ():
+            moved = [p for p in group["params"] if p.grad is not None and group["momentum"]]
+            states = [self._optimizer.state[parameter] for parameter in moved]
+            late = [state.get("momentum_buffer") is None for state in states]
+            for parameter, state, begins in zip(moved, states, late, strict=True):
+                if begins and not all(late):
+                    state["momentum_buffer"] = torch.zeros_like(parameter)

@@ -1,4 +1,5 @@
 import random
+from contextlib import nullcontext
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from fewshot.batch import Batch
 from fewshot.seeding import KeyedRandom
 from fewshot.training.capture import CapturedStep
 from fewshot.training.captured_augmentation import CapturedAugmentation
+from fewshot.training.device_rates import DeviceRates
 from fewshot.training.step import TrainingStep
 from tests.training.tape import Tape
 
@@ -284,3 +286,30 @@ def test_a_run_that_goes_on_with_a_short_batch_is_captured_with_the_whole_ones()
     tape, sizes = Tape(), (3, *[8] * 8)
     assert Run(tape, sizes=sizes).same_as(Run(Refusing(), sizes=sizes))
     assert (tape.recorded, tape.replays) == (1, 5)
+
+
+@pytest.mark.parametrize("nesterov", [False, True])
+def test_a_momentum_that_begins_later_is_that_of_torch(nesterov):
+    """Which torch's fused step refuses, where others have begun."""
+
+    def trained(on_device):
+        torch.manual_seed(0)
+        early, late = nn.Parameter(torch.randn(4)), nn.Parameter(torch.randn(3))
+        made = torch.optim.SGD(
+            [early, late], lr=0.1, momentum=0.9, weight_decay=0.01, nesterov=nesterov
+        )
+        rates = DeviceRates(made)
+        for step in range(6):
+            loss = (early - 1).square().sum() + (late + 2).square().sum() * (step > 2)
+            loss.backward()
+            late.grad = late.grad if step > 2 else None
+            rates.load()
+            with rates.used() if on_device else nullcontext():
+                made.step()
+            made.zero_grad()
+        return [early, late, *(state["momentum_buffer"] for state in made.state.values())]
+
+    for one, other in zip(trained(True), trained(False), strict=True):
+        torch.testing.assert_close(one, other)
+    damped = torch.optim.SGD([nn.Parameter(torch.ones(1))], lr=0.1, momentum=0.9, dampening=0.1)
+    assert not DeviceRates.serve(damped)

@@ -9,7 +9,7 @@ from torch.optim.lr_scheduler import OneCycleLR
 from fewshot.training.cycled_adam import CycledAdam
 from fewshot.training.device_rates import DeviceRates
 from tests.training.tape import Tape
-from tests.training.test_capture import STEPS, Refusing, Run
+from tests.training.test_capture import STEPS, Net, Refusing, Run, sgd
 
 STEPS_OF_A_CYCLE = 30
 
@@ -119,3 +119,60 @@ def test_others_step_as_ever(without):
     if without != "schedule":
         cycle(optimizer)
     assert not CycledAdam.serves(optimizer)
+
+
+class Branching(Net):
+    """A part that is used in batches of some sizes alone, and so pauses in the others."""
+
+    used_in = ()
+
+    def __init__(self):
+        super().__init__()
+        self.side = nn.Linear(4, 3)
+
+    def forward(self, batch):
+        features = self.features(batch)
+        scores = self.head(features)
+        if len(batch) in self.used_in:
+            scores = scores + self.side(features)
+        return nn.functional.cross_entropy(scores, batch.labels), {}
+
+
+SIZES = (8, 8, 8, 8, 8, 3, 8, 8, 5, 8, 3, 8, 8)
+
+
+@pytest.mark.parametrize("optimizer", [adam, adamw])
+@pytest.mark.parametrize("schedule", [None, cycle])
+@pytest.mark.parametrize("used_in", [(8,), (3,), (3, 5), (8, 5)], ids=str)
+@pytest.mark.parametrize("sizes", [SIZES, (8, 8, 8, 3, *SIZES[4:])], ids=["later", "before"])
+def test_what_pauses_between_repetitions_counts_its_own_steps(optimizer, schedule, used_in, sizes):
+    """In steps that are not recorded, or in those alone; sizes: before the recording, or later."""
+    net = type("Branched", (Branching,), {"used_in": used_in})
+    options = {"net": net, "optimizer": optimizer, "schedule": schedule, "sizes": sizes}
+    tape = Tape()
+    captured, ordinary = Run(tape, **options), Run(Refusing(), **options)
+    assert (captured.reasons, captured.step._whole) == ([], True)
+    assert tape.replays > 4 and tape.recorded <= 2
+    assert captured.same_as(ordinary)
+    ours, theirs = (run.optimizer.state_dict()["state"] for run in (captured, ordinary))
+    assert ours.keys() == theirs.keys()
+    for number, state in ours.items():
+        assert state.keys() == theirs[number].keys()
+        assert all(torch.equal(state[name], theirs[number][name]) for name in state)
+
+
+@pytest.mark.parametrize("optimizer", [adam, adamw, sgd])
+@pytest.mark.parametrize("schedule", [None, cycle])
+def test_what_an_optimiser_keeps_is_not_begun_in_a_recording(optimizer, schedule):
+    """Which would begin it anew at each repetition: here a part thaws when one is about to be."""
+
+    class Thawing(Branching):
+        def before_step(self, step, total_steps):
+            self.used_in = (8,) if step >= 3 else ()
+
+    tape = Tape()
+    options = {"net": Thawing, "optimizer": optimizer, "schedule": schedule}
+    captured = Run(tape, **options)
+    assert captured.reasons == []
+    assert tape.replays == STEPS - 4
+    assert captured.same_as(Run(Refusing(), **options))
