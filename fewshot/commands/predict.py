@@ -40,6 +40,8 @@ def run(given: argparse.Namespace) -> int:
 
     if given.csv and given.json:
         raise UserError("--csv and --json are two forms of the answer: give one of them.")
+    if given.csv:
+        _refuse_to_write_over(given.csv, [given.model, *given.photos])
     model = load(given.model, given.turned)
     if model.image_format.items_on_black and given.turned == "auto":
         say(
@@ -60,3 +62,17 @@ def run(given: argparse.Namespace) -> int:
         show_table(found)
     say(counted.summary(photos.left_out))
     return 0 if counted.read else 2
+
+
+def _refuse_to_write_over(out: Path, read: list[str]) -> None:
+    """Raises UserError where the answer would take the place of what it is made of."""
+    from contextlib import suppress
+
+    from fewshot.errors import UserError
+
+    for place in read:
+        with suppress(OSError):  # of what is not there
+            if out.samefile(place):
+                raise UserError(
+                    f"--csv {out} is the file that is read: name another one for the answer."
+                )

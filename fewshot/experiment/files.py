@@ -69,10 +69,11 @@ def write_atomically(path: Path, writer: Callable[[Path], object]) -> None:
 
     The hidden file keeps the suffix, from which some writers infer the format, and has a fixed
     name, so that one left behind by a killed process is overwritten by the next write. Raises
-    UserError as `writing` does.
+    UserError as `writing` does, and, before anything is computed, for a path that is no file's.
     """
-    part = part_of(path)
     with writing(path):
+        _refuse_what_is_no_file(path)
+        part = part_of(path)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             try:
@@ -87,6 +88,14 @@ def write_atomically(path: Path, writer: Callable[[Path], object]) -> None:
         except BaseException:
             part.unlink(missing_ok=True)
             raise
+
+
+def _refuse_what_is_no_file(path: Path) -> None:
+    """A folder cannot be replaced; a device can, by root, and then is one no more."""
+    if path.is_dir():
+        raise UserError(f"'{path}' is a folder: name a file to write, such as {path / 'NAME'}.")
+    if path.exists() and not path.is_file():
+        raise UserError(f"'{path}' is a device or a pipe, not a file: name a file to write.")
 
 
 def _probe(part: Path) -> None:

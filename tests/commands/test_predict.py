@@ -86,6 +86,19 @@ def test_two_forms_at_once_are_refused(model_path, photos, tmp_path, capsys):
     assert "--csv and --json are two forms of the answer" in capsys.readouterr().err
 
 
+def test_the_answer_does_not_take_the_place_of_what_is_read(
+    model_path, photos, capsys, monkeypatch
+):
+    listed, model = photos / "listed.csv", model_path.read_bytes()
+    listed.write_text("path\na.jpg\n")
+    monkeypatch.chdir(model_path.parent)
+    for out in (model_path.name, str(listed)):
+        assert door.main(["predict", str(model_path), str(listed), "--csv", out]) == 2
+        assert f"--csv {out} is the file that is read: name another" in capsys.readouterr().err
+    assert model_path.read_bytes() == model
+    assert listed.read_text() == "path\na.jpg\n"
+
+
 def test_a_model_from_elsewhere_is_one_message(photos, tmp_path, capsys):
     (tmp_path / "other.mdl").write_text("weights")
     assert door.main(["predict", str(tmp_path / "other.mdl"), str(photos)]) == 2

@@ -1,6 +1,8 @@
+import os
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -125,3 +127,18 @@ def test_a_folder_that_goes_while_it_is_written_is_said(tmp_path):
         UserError, match=r"run/a\.csv cannot be written \(No such file or directory"
     ):
         write_atomically(folder / "a.csv", remove)
+
+
+@pytest.mark.parametrize("name", ["folder", ".", "folder/.."])
+def test_a_folder_is_refused_before_anything_is_computed(tmp_path, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(UserError, match="is a folder: name a file to write"):
+        write_atomically(Path(name), lambda path: pytest.fail("it was computed"))
+
+
+def test_a_device_is_not_replaced(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(UserError, match=r"pipe' is a device or a pipe, not a file: name a file"):
+        write_atomically(tmp_path / "pipe", lambda path: path.write_text("new"))
+    assert (tmp_path / "pipe").is_fifo()
