@@ -15,7 +15,7 @@ from fewshot.training.device_rates import DeviceRates
 from fewshot.training.recording import Recorder
 from fewshot.training.static_batch import load, shape_of, static_copy
 from fewshot.training.step import TrainingStep
-from fewshot.training.watching import watched
+from fewshot.training.watching import displaced, places, watched
 
 logger = logging.getLogger("fewshot")
 
@@ -56,6 +56,7 @@ class CapturedStep:
         self._whole = fused
         self._warmed = 0
         self._reasons: list[str] = []
+        self._places: dict[str, tuple[int, int]] = {}
         self._shape: Any = None
         self._largest = 0  # images in a batch of that shape
         self._recording: Recording | None = None
@@ -113,6 +114,9 @@ class CapturedStep:
 
     def _warm_up(self, batch: Batch) -> dict[str, Tensor]:
         self._warmed += 1
+        before, self._places = self._places, places(self._step.objective)
+        if self._warmed > 2 and (reason := displaced(before, self._places)):
+            self._reasons.append(reason)  # by the optimiser, or by what is done after a step
         with self._recorder.apart():
             if self._warmed == 1:  # which builds what is kept for the others
                 return self._ordinary(batch)

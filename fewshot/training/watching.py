@@ -1,9 +1,10 @@
 """What a training step does that a recording of it could not repeat."""
 
+import itertools
 import random
 import warnings
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from itertools import islice
 from typing import Any
@@ -74,7 +75,7 @@ def watched(module: nn.Module, device: torch.device, found: list[str]) -> Iterat
     Besides operations that wait for values: draws from Python's, numpy's and, on a GPU, the
     processor's generators, and attributes of the module that change.
     """
-    generators, attributes = _generators(device), _attributes(module)
+    generators, attributes, before = _generators(device), _attributes(module), places(module)
     watch = Watch()
     with _told_of_waiting(device) as waited, watch:
         yield
@@ -84,7 +85,23 @@ def watched(module: nn.Module, device: torch.device, found: list[str]) -> Iterat
     changed = [name for name, value in _attributes(module).items() if attributes.get(name) != value]
     if changed:
         reasons.append(f"it changes an attribute ({changed[0]})")
+    reasons.append(displaced(before, places(module)))
     found += [reason for reason in reasons if reason]
+
+
+def places(module: nn.Module) -> dict[str, tuple[int, int]]:
+    """Which tensors a module's parameters and buffers are, and where in memory they lie."""
+    named = itertools.chain(module.named_parameters(), module.named_buffers())
+    return {name: (id(tensor), tensor.data_ptr()) for name, tensor in named}
+
+
+def displaced(before: Mapping[str, Any], after: Mapping[str, Any]) -> str:
+    """Why a recording, which reads and writes what was there, would go on with the old; or ''.
+
+    Such as `self.centre = 0.9 * self.centre + ...` of a buffer, or `weight.data = ...`.
+    """
+    moved = [name for name, place in after.items() if before.get(name) != place]
+    return f"it puts another tensor in the place of {moved[0]}: write into that" if moved else ""
 
 
 def _generators(device: torch.device) -> tuple[Any, ...]:

@@ -313,3 +313,37 @@ def test_a_momentum_that_begins_later_is_that_of_torch(nesterov):
         torch.testing.assert_close(one, other)
     damped = torch.optim.SGD([nn.Parameter(torch.ones(1))], lr=0.1, momentum=0.9, dampening=0.1)
     assert not DeviceRates.serve(damped)
+
+
+def test_a_step_that_replaces_tensors_is_not_recorded():
+    """A recording would go on reading the old ones: in the forward pass, and after the step."""
+
+    class Centring(Net):
+        def __init__(self):
+            super().__init__()
+            self.register_buffer("centre", torch.zeros(4))
+
+        def features(self, batch):
+            features = super().features(batch)
+            self.centre = 0.9 * self.centre + 0.1 * features.detach().mean(0)
+            return features - self.centre
+
+    class Following(Net):
+        def __init__(self):
+            super().__init__()
+            self.slow = nn.Parameter(torch.zeros(3, 4), requires_grad=False)
+
+        def features(self, batch):
+            return super().features(batch) + self.slow.mean(0)
+
+        def after_step(self):
+            self.slow.data = 0.9 * self.slow.data + 0.1 * self.head.weight.data
+
+    for net, name in ((Centring, "centre"), (Following, "slow")):
+        tape = Tape()
+        captured = Run(tape, net=net)
+        assert captured.reasons == [
+            f"it puts another tensor in the place of {name}: write into that"
+        ]
+        assert tape.recorded == 0
+        assert captured.same_as(Run(Refusing(), net=net))
