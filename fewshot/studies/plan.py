@@ -79,7 +79,10 @@ def read_plan(path: Path) -> Plan:
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise UserError(f"the plan {path} cannot be read ({error.strerror}).") from error
+        raise UserError(
+            f"the plan {path} cannot be read ({error.strerror}): name a .toml file, as those in "
+            "configs/studies are."
+        ) from error
     except (ValueError, RecursionError) as error:  # also what is no UTF-8
         raise UserError(f"the plan {path} is no TOML: {error}.") from error
     _check_keys(content, set(_PLAN), set(_PLAN), str(path))

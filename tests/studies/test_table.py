@@ -102,8 +102,9 @@ def test_a_wrong_plan_is_refused(plan, change, text):
 
 
 def test_a_plan_that_is_not_there_and_names_that_match_nothing(plan, tmp_path, capsys):
-    with pytest.raises(UserError, match="cannot be read"):
-        read_plan(tmp_path / "nowhere.toml")
+    for place in ("nowhere.toml", "."):
+        with pytest.raises(UserError, match=r"cannot be read .*: name a \.toml file"):
+            read_plan(tmp_path / place)
     assert main(["study", "table", str(plan), "--only", "x*"]) == 2
     assert "--only x* names no run of: pretext, diverging" in capsys.readouterr().err
 

@@ -125,9 +125,13 @@ def _listed(csv: Path, root: Path | None, label_column: str | None) -> _Part:
         paths = table["path"].str.strip().tolist()
         return _Part(paths, lambda name: _contained(roots, name), labels)
     if "id" not in table:
+        first = table.columns[0]
+        remedy = "Name the column of the photos so."
+        if len(table.columns) == 1 and (";" in first or "\t" in first):
+            remedy = "Separate the columns by commas, not by semicolons or tabs."
         raise UserError(
             f"'{csv}' has neither a column 'path' nor 'id'; its columns are: "
-            f"{', '.join(table.columns)}. Name the column of the photos so."
+            f"{', '.join(table.columns)}. {remedy}"
         )
     if root is None:
         raise UserError(

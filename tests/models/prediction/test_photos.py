@@ -93,6 +93,10 @@ def test_ids_of_a_csv_are_images_of_the_root(folder, tmp_path):
     pd.DataFrame({"file": ["7.jpg"]}).to_csv(listed, index=False)
     with pytest.raises(UserError, match=r"neither a column 'path' nor 'id'; its columns are: file"):
         Photos([listed])
+    for apart in (";", "\t"):
+        pd.DataFrame({"path": ["7.jpg"], "label": ["a"]}).to_csv(listed, index=False, sep=apart)
+        with pytest.raises(UserError, match=r"Separate the columns by commas, not by semicolons"):
+            Photos([listed])
 
 
 def test_ids_of_a_list_that_was_written_for_spreadsheets_are_those_of_its_images(folder, tmp_path):
