@@ -6,6 +6,7 @@ from contextlib import contextmanager
 import pytest
 import torch
 
+from fewshot.errors import UserError
 from fewshot.training.recording import CudaRecorder, recorder_for
 
 DEVICE = torch.device("cuda:0")
@@ -39,8 +40,11 @@ class Streams:
     @contextmanager
     def recording(self, graph, stream, capture_error_mode):
         self.done.append(f"recording on {stream.name}, {capture_error_mode}")
-        with self.entered(stream):
-            yield
+        try:
+            with self.entered(stream):
+                yield
+        except BaseException:
+            raise RuntimeError("an error of before, in ending the recording") from None
         self.done.append("recorded")
 
     def work(self, what):
@@ -90,6 +94,17 @@ def test_a_branch_leaves_the_stream_that_is_recorded_and_comes_back_to_it(stream
         "after on own",
         "recorded",
     ]
+
+
+@pytest.mark.parametrize(
+    "error", [UserError("bind another"), RuntimeError("not permitted when stream is capturing")]
+)
+def test_what_broke_a_recording_is_told_not_that_it_could_not_be_ended(streams, error):
+    def work():
+        raise error
+
+    with pytest.raises(type(error), match=str(error)):
+        CudaRecorder(DEVICE).record(work)
 
 
 def test_only_cuda_records(streams):
