@@ -17,14 +17,15 @@ from fewshot.experiment.artifacts import ExperimentFolder
 from fewshot.reports.tables import console
 from fewshot.studies.arguments import study_folder
 from fewshot.studies.figures import figures
-from fewshot.studies.runs import Run, complete
+from fewshot.studies.runs import Run, complete, refuse_wrong
 
 
 def chain(runs: Sequence[Run], output_dir: Path) -> list[ExperimentFolder]:
     """The folders of the runs, each of which starts from the model of the one before.
 
-    Raises UserError as `complete` does, or where a run left no model to go on with.
+    Raises UserError as `refuse_wrong` and `complete` do, or where a run left no model.
     """
+    refuse_wrong(runs[:1], runs[1:])
     folders: list[ExperimentFolder] = []
     for run in runs:
         if folders:

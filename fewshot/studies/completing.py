@@ -11,7 +11,7 @@ from fewshot.studies.arguments import options_of
 from fewshot.studies.engines.engine import build_engine
 from fewshot.studies.finished import Finished, finished, refuse_others
 from fewshot.studies.plan import PlannedRun
-from fewshot.studies.runs import GO_ON
+from fewshot.studies.runs import GO_ON, refuse_wrong
 
 logger = logging.getLogger("fewshot")
 
@@ -27,13 +27,18 @@ def complete_and_tell(
 
     tell: writes and prints what completed runs found; told: the runs that it is given where these
     are not all that are completed now. With given.show nothing is run. An interrupted study tells
-    of what is finished by then. Raises UserError where runs are of another configuration, before
-    any is run, and at the end where some could not be completed, or not be told.
+    of what is finished by then. Raises UserError, before any is run, where configs or bindings are
+    wrong or runs of another configuration there, and at the end where some could not be completed,
+    or not be told.
     """
     told = runs if told is None else told
     failed: list[str] = []
     if not getattr(given, "show", False):
         engine = build_engine(given.engine, options_of(given))
+        refuse_wrong(
+            (run.run() for run in runs if run.after is None),
+            (run.run() for run in runs if run.after is not None),
+        )
         refuse_others(runs, place)
         try:
             failed = engine.complete(runs, place)

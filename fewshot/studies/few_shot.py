@@ -24,7 +24,7 @@ from fewshot.studies.arguments import refuse_seed, study_folder
 from fewshot.studies.few_shot_table import NOTE, summary, tables
 from fewshot.studies.figures import read_results
 from fewshot.studies.report_files import write_table, write_text
-from fewshot.studies.runs import Run, complete
+from fewshot.studies.runs import Run, complete, refuse_wrong
 
 logger = logging.getLogger("fewshot")
 
@@ -107,7 +107,8 @@ def run_study(given: argparse.Namespace) -> None:
     found: list[pd.DataFrame] = []
     failed = []
     try:
-        runs = planned(given.encoders, given.seeds, splits, given.parameter, given.config)
+        runs = list(planned(given.encoders, given.seeds, splits, given.parameter, given.config))
+        refuse_wrong(run for _, run in runs)
         for what, run in runs:
             try:
                 found.append(accuracies(complete(run, place)).assign(**what))

@@ -4,7 +4,7 @@ import errno
 import logging
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -49,6 +49,20 @@ class Run:
     def with_bindings(self, bindings: Sequence[str]) -> "Run":
         """The same run with more bindings, which win over those it has."""
         return Run(self.name, self.configs, [*self.bindings, *bindings])
+
+
+def refuse_wrong(first: Iterable[Run], later: Iterable[Run] = ()) -> None:
+    """Raises UserError, before anything is run, for configs and bindings that are wrong.
+
+    later: runs that are to start from a saved model, and where their objective starts from none.
+    """
+    try:
+        for run in first:
+            config.load([str(name) for name in run.configs], list(run.bindings))
+        for run in later:
+            run.with_model(Path("model.mdl"))
+    except UserError as error:
+        raise UserError(f"nothing was run: {error}") from error
 
 
 def complete(run: Run, output_dir: str | Path) -> ExperimentFolder:

@@ -6,7 +6,7 @@
 import argparse
 import ast
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from types import ModuleType
@@ -25,7 +25,7 @@ from fewshot.studies.grid import tell
 from fewshot.studies.journal import check_goes_on, drawn, note_settings, opened
 from fewshot.studies.plan import PlannedRun
 from fewshot.studies.progress import Progress
-from fewshot.studies.runs import GO_ON
+from fewshot.studies.runs import GO_ON, Run, refuse_wrong
 
 _KIND = "trial"  # all are taken to last as long
 
@@ -127,6 +127,13 @@ class RunOf:
             kind=_KIND,
         )
 
+    def at_the_ends(self, over: dict[str, Any]) -> Iterator[Run]:
+        """Runs that have among them both ends of every range and every choice."""
+        values = {name: getattr(o, "choices", None) or (o.low, o.high) for name, o in over.items()}
+        for place in range(max(map(len, values.values()))):
+            bound = [f"{name} = {some[place % len(some)]}" for name, some in values.items()]
+            yield Run("", self.configs, [*self.bindings, *bound, f"main.seed = {self.seed}"])
+
     def is_known(self, trial: Any) -> bool:
         """Whether the search knows what the trial came to, and its folder holds it."""
         return bool(trial.state.is_finished()) and self.is_completed(self(trial))
@@ -164,6 +171,7 @@ def run_study(given: argparse.Namespace) -> None:
     run_of = RunOf(given, place)
     with opened(_optuna(), place, given.figure.endswith("loss")) as study:
         check_goes_on(study, over, run_of.settings)
+        refuse_wrong(run_of.at_the_ends(over))
         refuse_others([run_of(trial) for trial in drawn(study, over)], place)
         failed: list[str] = []
         try:

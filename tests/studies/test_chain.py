@@ -49,4 +49,23 @@ def test_a_run_without_a_model_cannot_be_gone_on_with(tmp_path):
 def test_a_mistake_is_one_message(tmp_path, capsys, in_process):
     configs = ["configs/nowhere.gin", "configs/finetune.gin"]
     assert main(["study", "chain", *configs, "--output-dir", str(tmp_path)]) == 2
-    assert "error: the run '1-nowhere' was refused" in capsys.readouterr().err
+    assert (
+        "nothing was run: there is no config file 'configs/nowhere.gin'" in capsys.readouterr().err
+    )
+
+
+@pytest.mark.parametrize(
+    ("second", "text"),
+    [
+        (["configs/rotation.gin"], "the run '2-rotation' cannot start from a saved model"),
+        (["configs/finetune.gin", "-p2", "main.epochs = 1"], "main has no parameter 'epochs'"),
+    ],
+)
+def test_what_is_wrong_with_the_second_run_is_said_before_the_first(
+    tmp_path, capsys, in_process, second, text
+):
+    first = ["configs/rotation.gin", *second]
+    assert main(["study", "chain", *first, "--output-dir", str(tmp_path)]) == 2
+    told = capsys.readouterr().err
+    assert "error: nothing was run: " in told and text in told
+    assert not in_process

@@ -27,9 +27,12 @@ def novel(value):
 
 
 @pytest.fixture
-def finished(monkeypatch):
+def finished(monkeypatch, tmp_path):
     """Runs are not started: each leaves figures made of its name and is remembered."""
     started = []
+    monkeypatch.chdir(tmp_path)
+    for name in ("a", "b", "refused"):
+        (tmp_path / f"{name}.gin").write_text("main.objective = @TransferNet")
 
     def complete(run, output_dir):
         if "refused" in run.name:
@@ -150,6 +153,13 @@ def test_a_refused_run_does_not_keep_the_others_from_running(finished, tmp_path,
     assert [run.name for run in finished] == ["a-seed0"]
     assert "not completed, for the reasons above: refused-seed0." in capsys.readouterr().err
     assert (tmp_path / "few_shot" / "few_shot_inductive.csv").is_file()
+
+
+def test_a_config_that_is_none_is_refused_before_any_run(finished, tmp_path, capsys):
+    arguments = ["a.gin", "nowhere.gin", "--seeds", "0", "--output-dir", str(tmp_path)]
+    assert main(["study", "few_shot", *arguments]) == 2
+    assert "nothing was run: there is no config file 'nowhere.gin'" in capsys.readouterr().err
+    assert not finished
 
 
 def test_by_default_the_table_has_every_encoder_and_three_seeds():

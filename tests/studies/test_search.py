@@ -68,10 +68,28 @@ def test_a_search_and_the_same_search_interrupted(tmp_path, tiny, in_process, mo
 
 def test_a_trial_that_fails_does_not_end_the_search(tmp_path, tiny, in_process, capsys):
     arguments = ["study", "search", "configs/transfer.gin", *tiny, "--trials", "2"]
-    arguments += ["--choice", "ShuffledBatches.batch_size", "0", "-1"]
+    arguments += ["--choice", "FashionDataset.csv_file", "'a.csv'", "'b.csv'"]
     assert main([*arguments, "--output-dir", str(tmp_path)]) == 2
     errors = capsys.readouterr().err
     assert "not completed, for the reasons above: trial-0000-seed0, trial-0001-seed0" in errors
+
+
+@pytest.mark.parametrize(
+    ("space", "text"),
+    [
+        (["--choice", "ShuffledBatches.batch_size", "8", "0"], "batch_size is 0: it must be from"),
+        (["--over", "torch.optim.Adam.rate", "1", "2"], "Adam has no parameter 'rate'"),
+        (["--over", "main.seed_of", "1", "2"], "main has no parameter 'seed_of'"),
+    ],
+)
+def test_a_wrong_choice_is_refused_before_any_trial(
+    tmp_path, tiny, in_process, capsys, space, text
+):
+    arguments = ["study", "search", "configs/transfer.gin", *tiny, "--trials", "2", *space]
+    assert main([*arguments, "--output-dir", str(tmp_path)]) == 2
+    errors = capsys.readouterr().err
+    assert "error: nothing was run: " in errors and text in errors
+    assert not in_process and not list(tmp_path.glob("*/trial*"))
 
 
 @pytest.mark.parametrize(

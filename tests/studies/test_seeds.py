@@ -162,10 +162,26 @@ class TestRunsThatFailOrStop:
         with monkeypatch.context() as patched:
             self.stopped_at(patched, "transfer-seed0", KeyboardInterrupt)
             assert study() == 130
-        assert study("-p", "ShuffledBatches.batch_size = -1") == 2
+        assert study("-p", "FashionDataset.csv_file = 'nowhere.csv'") == 2
         told = "error: not completed, for the reasons above: transfer-seed0, transfer-seed1, tra"
         assert told in capsys.readouterr().err
         assert not (tmp_path / "seeds-transfer" / "seeds.csv").exists()
+
+    @pytest.mark.parametrize(
+        ("wrong", "text"),
+        [
+            (("-p", "ShuffledBatches.batch_size = -1"), "batch_size is -1: it must be from 1 to"),
+            (("-c", "nowhere.gin"), "there is no config file 'nowhere.gin'"),
+            (("--seeds", "-1"), "main.seed is -1: it must be from 0 to"),
+        ],
+    )
+    def test_what_is_wrong_is_said_before_any_run(
+        self, study, in_process, tmp_path, capsys, wrong, text
+    ):
+        assert study(*wrong) == 2
+        told = capsys.readouterr().err
+        assert "error: " in told and text in told
+        assert not in_process and not (tmp_path / "seeds-transfer").exists()
 
     def test_a_table_is_written_whole_or_stays_as_it_was(
         self, study, tmp_path, monkeypatch, capsys
