@@ -17,15 +17,17 @@ class Progress:
         self._left = list(kinds)
         self._all = len(kinds)
         self._jobs = jobs
+        self._failed = 0
         self._seconds: dict[Hashable, list[float]] = defaultdict(list)
 
-    def skip(self, kind: Hashable) -> None:
+    def skip(self, kind: Hashable, failed: bool = False) -> None:
         """A run needed no time: it was completed before, or cannot be."""
         self._left.remove(kind)
+        self._failed += failed
 
-    def end(self, kind: Hashable, seconds: float) -> None:
+    def end(self, kind: Hashable, seconds: float, failed: bool = False) -> None:
         """A run ended after so many seconds."""
-        self._left.remove(kind)
+        self.skip(kind, failed)
         self._seconds[kind].append(seconds)
 
     def seconds_left(self) -> float:
@@ -37,10 +39,10 @@ class Progress:
         alike = {kind: sum(values) / len(values) for kind, values in self._seconds.items()}
         return sum(alike.get(kind, usual) for kind in self._left) / self._jobs
 
-    def told(self, going: int = 0, failed: int = 0) -> str:
-        """One line for the reader; failed: how many of those that ended or never start have."""
-        said = [f"{self._all - len(self._left) - failed} of {self._all} runs are done"]
-        said += [f"{failed} failed or were left out"] if failed else []
+    def told(self, going: int = 0) -> str:
+        """One line for the reader."""
+        said = [f"{self._all - len(self._left) - self._failed} of {self._all} runs are done"]
+        said += [f"{self._failed} failed or were left out"] if self._failed else []
         said += [f"{going} going on"] if going else []
         left = f"; about {format_seconds(self.seconds_left())} left" if self._left else ""
         return ", ".join(said) + left

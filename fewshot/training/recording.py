@@ -72,18 +72,19 @@ class CudaRecorder:
 
     def record(self, work: Callable[[], Result]) -> tuple[Callable[[], None], Result]:
         """The graph keeps the memory of all that it computes in a pool of its own."""
-        graph, broken = torch.cuda.CUDAGraph(), list[Exception]()
+        graph, broken = torch.cuda.CUDAGraph(), list[BaseException]()
         try:
             # the thread that gathers batches goes on pinning memory, which concerns no graph
             with torch.cuda.graph(graph, stream=self._stream, capture_error_mode="thread_local"):
                 try:
                     result = work()
-                except Exception as error:
+                except BaseException as error:
                     broken.append(error)
                     raise
         except RuntimeError as error:
             # the end of a broken recording raises in place of what broke it
-            raise (broken[0] if broken else error) from None
+            found = broken[0] if broken else error
+            raise found from found.__cause__
         return graph.replay, result
 
 

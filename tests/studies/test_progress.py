@@ -18,3 +18,12 @@ def test_what_is_skipped_teaches_nothing():
     progress.skip("a")
     progress.end("b", 3)
     assert progress.told() == "2 of 2 runs are done"
+
+
+def test_what_failed_is_counted_apart():
+    progress = Progress(["a", "a", "b"], jobs=1)
+    progress.end("a", 4, failed=True)
+    assert progress.told().startswith("0 of 3 runs are done, 1 failed or were left out; about")
+    progress.skip("b", failed=True)
+    progress.end("a", 4)
+    assert progress.told() == "1 of 3 runs are done, 2 failed or were left out"

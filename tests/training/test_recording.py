@@ -97,7 +97,12 @@ def test_a_branch_leaves_the_stream_that_is_recorded_and_comes_back_to_it(stream
 
 
 @pytest.mark.parametrize(
-    "error", [UserError("bind another"), RuntimeError("not permitted when stream is capturing")]
+    "error",
+    [
+        UserError("bind another"),
+        RuntimeError("not permitted in a capture"),
+        KeyboardInterrupt("go"),
+    ],
 )
 def test_what_broke_a_recording_is_told_not_that_it_could_not_be_ended(streams, error):
     def work():

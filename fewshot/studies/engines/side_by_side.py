@@ -91,7 +91,7 @@ class SideBySide(ABC):
         except UserError as error:
             logger.warning("%s: %s", run.name, message(error))
             queue.end(run, failed=True)
-            progress.skip(run.alike)
+            progress.skip(run.alike, failed=True)
             return None
         if command is None:
             queue.end(run)
@@ -112,14 +112,14 @@ def _ended(one: _Going, queue: RunQueue, progress: Progress, others: int) -> boo
         return True
     completed = code == 0 and _is_completed(one.folder)
     queue.end(one.planned, failed=not completed)
-    progress.end(one.planned.alike, time.monotonic() - one.since)
+    progress.end(one.planned.alike, time.monotonic() - one.since, failed=not completed)
     if not completed:
         lines = one.log.read_text(encoding="utf-8", errors="replace").splitlines()[-_TOLD:]
         told = "\n  ".join(lines)
         logger.warning(
             "%s ended with exit code %s, see %s:\n  %s", one.planned.name, code, one.log, told
         )
-    logger.info("%s", progress.told(others, len(queue.failed)))
+    logger.info("%s", progress.told(others))
     return True
 
 

@@ -72,7 +72,7 @@ class RunQueue:
         for left_out in [one for one in self.waiting if one.after == run.name]:
             logger.warning("%s is left out, since %s failed", left_out.name, run.name)
             self.waiting.remove(left_out)
-            self._progress.skip(left_out.alike)
+            self._progress.skip(left_out.alike, failed=True)
             self.end(left_out, failed=True)
 
     def folder(self, name: str) -> ExperimentFolder:

@@ -215,8 +215,11 @@ def test_runs_may_be_a_part_of_a_study(started, config, tmp_path, caplog):
     caplog.set_level("INFO", "fewshot")
     runs_of_all = planned(config, "a", "b")
     progress = Progress([run.alike for run in runs_of_all], 1)
+    started.codes["a"] = 2
     LocalEngine().complete(runs_of_all[:1], tmp_path, progress)
-    assert "1 of 2 runs are done; about" in caplog.text
+    assert "0 of 2 runs are done, 1 failed or were left out; about" in caplog.messages[-1]
+    LocalEngine().complete(runs_of_all[1:], tmp_path, progress)
+    assert caplog.messages[-1] == "1 of 2 runs are done, 1 failed or were left out"
 
 
 def test_a_stopped_study_stops_its_processes_and_waits_for_them(tmp_path):
