@@ -18,7 +18,7 @@ class PlannedRun:
     columns: what its row of the table says of it; runs without are not shown. theirs: published
     figures to set beside ours, by the same path in results.json. beside: a folder beside the
     study's, in which the run stands where other studies share it. kind: of what takes about as
-    long, by default of those that differ in their seeds alone.
+    long, by default of those that differ in their seeds alone; no key of a plan's file.
     """
 
     name: str
@@ -72,7 +72,7 @@ class Plan:
 
 
 def read_plan(path: Path) -> Plan:
-    """Read a plan: title, figures, and [[runs]] with the fields of PlannedRun.
+    """Read a plan: title, figures, and [[runs]] with the fields of PlannedRun but `kind`.
 
     Raises UserError, naming the run, for what is missing, unknown, doubled, or out of order.
     """
@@ -90,7 +90,7 @@ def read_plan(path: Path) -> Plan:
     runs: dict[str, PlannedRun] = {}
     for number, entry in enumerate(content["runs"], start=1):
         what = f"run {entry.get('name', number)!r} of {path}"
-        _check_keys(entry, set(PlannedRun.__dataclass_fields__), {"name", "configs"}, what)
+        _check_keys(entry, set(_RUN), {"name", "configs"}, what)
         _check_kinds(entry, _RUN, what)
         run = PlannedRun(**entry)
         if run.name in runs:
@@ -138,7 +138,6 @@ _NAME = (_is_name, "the name of a folder, a text without / and \\")
 _PLAN: _Kinds = {"title": _TEXT, "figures": _TEXTS, "runs": (_is_tables, "tables, [[runs]]")}
 _RUN: _Kinds = {
     **{"name": _NAME, "configs": _TEXTS, "bindings": _TEXTS, "after": _TEXT, "beside": _NAME},
-    "kind": _TEXT,
     **{"columns": (_is_table, "a table"), "theirs": (_is_figures, "a table of numbers")},
     "model": (_is_inside, "a path inside the folder of the run that it names by `after`"),
 }

@@ -245,6 +245,6 @@ def test_laplacian_shot_of_far_features_is_that_of_float64(seed):
     for _ in range(20):
         expected = (0.7 * affinity @ expected.exp() - unary).log_softmax(1)
     near = expected.topk(2).values
-    told = near[:, 0] - near[:, 1] > 5e-7
+    told = near[:, 0] - near[:, 1] > 1e-6  # float32 is off by up to 2e-7
     assert told.sum() > 15
     assert torch.equal(found.argmax(1)[told], expected.argmax(1)[told])

@@ -132,6 +132,8 @@ def test_a_study_that_is_stopped_stops_its_run_once_and_waits_for_it(tmp_path, n
 
 
 def test_an_argument_longer_than_the_system_takes_is_told_with_the_remedy(tmp_path):
-    long = f"long = '{'x' * 200_000}'"
-    with pytest.raises(UserError, match=r"of 200,009 characters, long = 'x+\.\.\.: write .* \.gin"):
+    long = f"long = '{'x' * 2**22}'"  # the limit is 2 MiB where pages of memory have 64 KiB
+    with pytest.raises(
+        UserError, match=r"of 4,194,313 characters, long = 'x+\.{3}: write .* \.gin"
+    ):
         runs.start([sys.executable, "-c", "1", long], tmp_path / "log", os.environ)

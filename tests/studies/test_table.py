@@ -78,6 +78,7 @@ def test_runs_are_completed_and_set_beside_published_figures(
             ('model = "ch', 'modle = "ch'),
             r"run 'probe' of .* has modle, which means nothing: known",
         ),
+        (('name = "probe"', 'name = "probe"\nkind = "x"'), r"'probe' of .* has kind, which means"),
         (("[[runs]]", "[[runs"), r"little\.toml is no TOML"),
         (('title = "', "title = 3 #"), r"little\.toml: title is 3, and should be a text\."),
         (('name = "probe"', 'name = "../probe"'), r"name is '\.\./probe', and should be the name"),
