@@ -23,11 +23,11 @@ from typing import Any
 
 from fewshot.binding.locating import REPOSITORY
 from fewshot.console import uncollected
+from fewshot.interrupts import STOPS
 from fewshot.processes import die_with_parent
 
 SCRIPT = str(REPOSITORY / "experiment.py")
 READY = 0  # the number of the answer that nothing has asked for
-_FOR_RUNS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1)
 _IMPORTED = (
     # what experiment.py imports once its arguments are right
     "fewshot.main",
@@ -57,7 +57,7 @@ def _become(run: Mapping[str, Any], template: int, heeded: Mapping[signal.Signal
     with contextlib.suppress(OSError):  # what ps and top show, where there is such a thing
         Path("/proc/self/comm").write_bytes(os.fsencode(Path(run["log"]).stem))
     sys.argv = [SCRIPT, *run["arguments"]]
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, _FOR_RUNS)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPS)
 
 
 def _forked() -> int | None:
@@ -65,7 +65,7 @@ def _forked() -> int | None:
 
     A request to stop that reaches the fork before it heeds any waits until then.
     """
-    signal.pthread_sigmask(signal.SIG_BLOCK, _FOR_RUNS)  # what is ignored is lost only if unblocked
+    signal.pthread_sigmask(signal.SIG_BLOCK, STOPS)  # what is ignored is lost only if unblocked
     child = None
     with warnings.catch_warnings():
         # the threads that numpy's BLAS has started wait for work, and it starts them anew in a fork
@@ -73,7 +73,7 @@ def _forked() -> int | None:
         with contextlib.suppress(OSError):
             child = os.fork()
     if child != 0:
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, _FOR_RUNS)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPS)
     return child
 
 
@@ -136,7 +136,7 @@ def main() -> None:
     template, children = os.getpid(), _Children()
     # its end is that of its input: what asks all processes of a job to stop is for the runs, which
     # would not live to save without it
-    heeded = {number: signal.signal(number, signal.SIG_IGN) for number in _FOR_RUNS}
+    heeded = {number: signal.signal(number, signal.SIG_IGN) for number in STOPS}
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # else the system would wait for its forks
     answers = os.dup(1)
     os.dup2(2, 1)  # what anything prints is no answer

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from fewshot.experiment.artifacts import ExperimentFolder
+from fewshot.interrupts import STOPS
 from fewshot.studies import runs
 from fewshot.studies.engines.forked import Template
 from fewshot.studies.engines.local import LocalEngine
@@ -110,7 +111,7 @@ def test_it_is_a_session_of_its_own_that_saves_when_asked_to_stop(template, word
     assert os.getsid(run.pid) == run.pid
     assert Path(f"/proc/{run.pid}/comm").read_text() == "some run\n"
     assert Path(f"/proc/{run.pid}/cwd").readlink() == Path.cwd()
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1):
+    for number in STOPS:
         os.kill(parent_of(run.pid), number)  # as who stops all processes of a job does
     run.terminate()
     assert ended(run) == 130
