@@ -6,7 +6,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from fewshot.errors import UserError
@@ -52,9 +52,10 @@ def no_interrupt_lost() -> Iterator[None]:
 
 @contextlib.contextmanager
 def interrupts_later() -> Iterator[None]:
-    """Inside, requests to stop wait until its end.
+    """Inside, requests to stop wait until its end, one of each kind.
 
     A process that is forked inside heeds none, until it says which, see heed_the_parent_alone.
+    Whatever another handler raises at its beginning or end, all is as before when it is left.
     """
     came: list[int] = []
     inside = True
@@ -63,12 +64,14 @@ def interrupts_later() -> Iterator[None]:
     def note(number: int, frame: Any) -> None:
         if inside:
             came.append(number)
-        else:  # between the end and the last of the former handlers that are set again
+        else:  # of who has kept it as the one before his
             former[number](number, frame)
 
-    # blocked for what is forked, and noted since another thread, such as a BLAS's, may be sent them
-    mask = signal.pthread_sigmask(signal.SIG_BLOCK, STOPS)
+    # read first, since blocking calls the handlers that are due: what they raise would hide it
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, [])
     try:
+        # for what is forked; and noted since another thread, such as a BLAS's, may be sent them
+        signal.pthread_sigmask(signal.SIG_BLOCK, STOPS)
         if threading.current_thread() is threading.main_thread():
             for stop in STOPS:
                 handler = signal.getsignal(stop)
@@ -77,12 +80,33 @@ def interrupts_later() -> Iterator[None]:
                     signal.signal(stop, note)
         yield
     finally:
+        try:
+            _set_again(former)
+        finally:
+            inside = False
+            _unblock(mask, came)
+
+
+def _set_again(former: dict[int, Any]) -> None:
+    """Set all handlers, even if one is called meanwhile and raises."""
+    left = dict(former)
+    try:
+        while left:
+            number = next(iter(left))
+            signal.signal(number, left[number])  # calls what is due, and sets nothing if it raises
+            del left[number]
+    finally:
+        if left:
+            _set_again(left)
+
+
+def _unblock(mask: Iterable[int], came: Iterable[int]) -> None:
+    """Put the mask back, whereupon what came, and what has waited, is there once each."""
+    try:
+        for number in set(came) - signal.sigpending():
+            signal.raise_signal(number)  # waits as well
+    finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
-        inside = False
-        for number, handler in former.items():
-            signal.signal(number, handler)
-        for number in came[:1]:
-            signal.raise_signal(number)
 
 
 def heed_the_parent_alone() -> None:

@@ -148,3 +148,98 @@ def test_an_ignored_request_stays_ignored():
         assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
     finally:
         signal.signal(signal.SIGHUP, former)
+
+
+class TimeLimitError(Exception):
+    """By a handler of something else than a request to stop."""
+
+
+@pytest.fixture
+def raising():
+    """A signal whose handler raises, as one of a time limit does."""
+
+    def handler(number, frame):
+        raise TimeLimitError
+
+    former = signal.signal(signal.SIGALRM, handler)
+    yield signal.SIGALRM
+    signal.signal(signal.SIGALRM, former)
+
+
+@pytest.fixture
+def as_it_was():
+    """What must be so afterwards, and is put in order where it is not."""
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, [])
+    heeded = {number: signal.getsignal(number) for number in STOPS}
+    yield
+    now = signal.pthread_sigmask(signal.SIG_BLOCK, STOPS)
+    while signal.sigtimedwait(STOPS, 0):  # one that waits would end all tests
+        pass
+    kept = {number: signal.signal(number, handler) for number, handler in heeded.items()}
+    signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+    assert now == mask
+    assert kept == heeded
+
+
+def due_in(monkeypatch, name, wanted, number):
+    """Have the signal come in the first call of a function of signal with such arguments."""
+    real = getattr(signal, name)
+
+    def called(*given):
+        done = real(*given)
+        if wanted(*given):
+            monkeypatch.setattr(signal, name, real)
+            signal.raise_signal(number)
+        return done
+
+    monkeypatch.setattr(signal, name, called)
+
+
+@pytest.mark.parametrize(
+    ("name", "wanted"),
+    [
+        ("pthread_sigmask", lambda how, stops: how == signal.SIG_BLOCK),
+        ("pthread_sigmask", lambda how, stops: how == signal.SIG_BLOCK and set(stops) == {*STOPS}),
+        ("pthread_sigmask", lambda how, stops: how == signal.SIG_SETMASK),
+        ("signal", lambda number, handler: number == STOPS[0]),
+        ("signal", lambda number, handler: number == STOPS[-1]),
+        ("signal", lambda number, handler: handler == signal.default_int_handler),
+    ],
+    ids=["before", "at blocking", "at unblocking", "first noted", "last noted", "first set again"],
+)
+def test_another_handler_that_raises_at_either_end_leaves_no_request_unheard(
+    monkeypatch, raising, as_it_was, name, wanted
+):
+    due_in(monkeypatch, name, wanted, raising)
+    with pytest.raises(TimeLimitError), interrupts_later():
+        pass
+    with pytest.raises(KeyboardInterrupt):
+        interrupt()
+
+
+def sent_through_another_thread(number):
+    """As where a BLAS's thread, which blocks nothing, is the one that the system takes."""
+
+    def send():
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPS)
+        signal.raise_signal(number)
+
+    sent = threading.Thread(target=send)
+    sent.start()
+    sent.join()
+
+
+def test_requests_of_several_kinds_all_come_once(as_it_was):
+    heard = []
+    former = {n: signal.signal(n, lambda number, frame: heard.append(number)) for n in STOPS}
+    try:
+        with interrupts_later():
+            for number in (signal.SIGTERM, signal.SIGINT, signal.SIGTERM):
+                sent_through_another_thread(number)
+            signal.raise_signal(signal.SIGINT)
+            signal.raise_signal(signal.SIGHUP)
+            assert not heard
+        assert sorted(heard) == sorted([signal.SIGHUP, signal.SIGINT, signal.SIGTERM])
+    finally:
+        for number, handler in former.items():
+            signal.signal(number, handler)
