@@ -30,8 +30,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(given: argparse.Namespace) -> None:
     """Print the comparison, and write what is asked for."""
     from fewshot.errors import UserError
+    from fewshot.experiment.files import refuse_what_is_no_file, write_atomically
     from fewshot.spreadsheet import write_csv
 
+    written = [path for path in (given.csv, given.html) if path]
+    for path in written:
+        refuse_what_is_no_file(path)
     if len(given.runs) < 2:
         raise UserError(f"compare: {given.runs[0]} alone is given: name two runs or more.")
     if not all((path / "results.json").is_file() for path in given.runs):
@@ -44,12 +48,9 @@ def run(given: argparse.Namespace) -> None:
     else:
         table = _whole_runs(given.runs, given.html)
     if given.csv:
-        from fewshot.experiment.files import write_atomically
-
         write_atomically(given.csv, lambda path: write_csv(table, path))
-    for path in (given.csv, given.html):
-        if path:
-            show(str(path))
+    for path in written:
+        show(str(path))
 
 
 def _episodes_alone(paths: "Sequence[Path]") -> "pd.DataFrame":

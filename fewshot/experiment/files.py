@@ -3,6 +3,7 @@
 import contextlib
 import errno
 import os
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -13,6 +14,8 @@ _CANNOT_WRITE = {
     *(errno.EACCES, errno.EPERM, errno.EROFS, errno.EIO, errno.ENAMETOOLONG),
     *(errno.ENOSPC, errno.EDQUOT, errno.EFBIG),  # EFBIG: beyond the limit of `ulimit -f`
 }
+_STREAMS = re.compile(r"/dev/fd|/proc/[^/]+(/task/[^/]+)?/fd")
+_LINKS = 40  # that lead to one another; Linux follows as many
 _PROBE = 1 << 20  # bytes; what a disk that was full a moment ago does not take
 
 
@@ -69,10 +72,11 @@ def write_atomically(path: Path, writer: Callable[[Path], object]) -> None:
 
     The hidden file keeps the suffix, from which some writers infer the format, and has a fixed
     name, so that one left behind by a killed process is overwritten by the next write. Raises
-    UserError as `writing` does, and, before anything is computed, for a path that is no file's.
+    UserError as `writing` does, and, before `writer` is called, as `refuse_what_is_no_file` does:
+    whoever computes something first calls that before.
     """
+    refuse_what_is_no_file(path)
     with writing(path):
-        _refuse_what_is_no_file(path)
         part = part_of(path)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -90,12 +94,34 @@ def write_atomically(path: Path, writer: Callable[[Path], object]) -> None:
             raise
 
 
-def _refuse_what_is_no_file(path: Path) -> None:
-    """A folder cannot be replaced; a device can, by root, and then is one no more."""
-    if path.is_dir():
-        raise UserError(f"'{path}' is a folder: name a file to write, such as {path / 'NAME'}.")
-    if path.exists() and not path.is_file():
-        raise UserError(f"'{path}' is a device or a pipe, not a file: name a file to write.")
+def refuse_what_is_no_file(path: Path, instead: str = "") -> None:
+    """Raises UserError where a folder, a device, a pipe or an open stream is in a file's place.
+
+    A folder cannot be replaced; a device, or the link /dev/stdout, can, by root, and then is one no
+    more. instead: ends the message with what else can be done.
+    """
+    with writing(path):
+        if path.is_dir():
+            raise UserError(f"'{path}' is a folder: name a file to write, such as {path / 'NAME'}.")
+        stream = _is_stream(path)
+        if stream or (path.exists() and not path.is_file()):
+            what = "a stream that is open already" if stream else "a device or a pipe"
+            raise UserError(f"'{path}' is {what}, not a file: name a file to write{instead}.")
+
+
+def _is_stream(path: Path) -> bool:
+    """Whether it, or a link that it is, stands among the open files of a process.
+
+    Such a link says that it is the file which the stream was opened on.
+    """
+    for _ in range(_LINKS):
+        folder = path.parent.resolve()
+        if _STREAMS.fullmatch(str(folder)):
+            return True
+        if not path.is_symlink():
+            return False
+        path = folder / path.readlink()
+    return False
 
 
 def _probe(part: Path) -> None:

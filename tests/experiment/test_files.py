@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from fewshot.errors import UserError
-from fewshot.experiment.files import write_atomically
+from fewshot.experiment.files import refuse_what_is_no_file, write_atomically
 
 
 def _names(path):
@@ -130,7 +130,7 @@ def test_a_folder_that_goes_while_it_is_written_is_said(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["folder", ".", "folder/.."])
-def test_a_folder_is_refused_before_anything_is_computed(tmp_path, monkeypatch, name):
+def test_a_folder_is_refused_before_its_writer_runs(tmp_path, monkeypatch, name):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "folder").mkdir()
     with pytest.raises(UserError, match="is a folder: name a file to write"):
@@ -142,3 +142,39 @@ def test_a_device_is_not_replaced(tmp_path):
     with pytest.raises(UserError, match=r"pipe' is a device or a pipe, not a file: name a file"):
         write_atomically(tmp_path / "pipe", lambda path: path.write_text("new"))
     assert (tmp_path / "pipe").is_fifo()
+
+
+@pytest.mark.parametrize("way", ["link", "link of a link", "folder", "itself"])
+@pytest.mark.parametrize("streams", ["/proc/self/fd", "/proc/thread-self/fd", "/dev/fd"])
+def test_a_link_to_an_open_stream_is_not_replaced(tmp_path, way, streams):
+    """As /dev/stdout is one: `> out.csv` makes of it a link to a regular file."""
+    with (tmp_path / "out.csv").open("w") as stream:
+        target = Path(streams) / str(stream.fileno())
+        (tmp_path / "stdout").symlink_to(target)
+        (tmp_path / "again").symlink_to("stdout")
+        (tmp_path / "streams").symlink_to(streams)
+        path = {
+            "link": tmp_path / "stdout",
+            "link of a link": tmp_path / "again",
+            "folder": tmp_path / "streams" / target.name,
+            "itself": target,
+        }[way]
+        refusal = r"' is a stream that is open already, not a file: name a file to write\."
+        with pytest.raises(UserError, match=refusal):
+            write_atomically(path, lambda path: pytest.fail("it was computed"))
+        with pytest.raises(UserError, match=r"name a file to write, or sing\.$"):
+            refuse_what_is_no_file(path, ", or sing")
+    links = [(tmp_path / name).is_symlink() for name in ("stdout", "again", "streams")]
+    assert links == [True] * 3
+    assert _names(tmp_path) == ["again", "out.csv", "stdout", "streams"]
+
+
+def test_other_links_are_in_no_way_of_a_file(tmp_path):
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "short").symlink_to("folder")
+    (tmp_path / "dead").symlink_to("nowhere")
+    (tmp_path / "round").symlink_to("round")
+    for name in ("short/a.csv", "dead", "round", "fd"):
+        refuse_what_is_no_file(tmp_path / name)
+        write_atomically(tmp_path / name, lambda part: part.write_text("new"))
+        assert (tmp_path / name).read_text() == "new"

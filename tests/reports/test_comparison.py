@@ -89,6 +89,14 @@ def test_a_run_alone_and_pages_of_episodes_are_refused(runs, tmp_path, capsys):
     assert "does not exist" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("option", ["--csv", "--html"])
+def test_a_folder_to_write_is_refused_before_anything_is_compared(runs, tmp_path, capsys, option):
+    assert main(["compare", *map(str, runs), option, str(tmp_path)]) == 2
+    told = capsys.readouterr()
+    assert f"'{tmp_path}' is a folder: name a file to write" in told.err
+    assert told.out == ""
+
+
 def test_images_come_from_whichever_run_kept_them(runs, tmp_path, capsys):
     page = tmp_path / "compared.html"
     (runs[0] / "thumbnails.jpg").unlink()
