@@ -65,14 +65,29 @@ def run(given: argparse.Namespace) -> int:
 
 
 def _refuse_to_write_over(out: Path, read: list[str]) -> None:
-    """Raises UserError where the answer would take the place of what it is made of."""
+    """Raises UserError where the answer would take the place of what it is made of.
+
+    Photos may come of folders, patterns and lists, so no photo at all is written over.
+    """
     from contextlib import suppress
 
+    from fewshot.data.images.photo import SUFFIXES, is_photo
     from fewshot.errors import UserError
+    from fewshot.experiment.files import refuse_what_is_no_file
 
+    printed = ", or leave --csv out: a table is printed, or by --json an object a line"
+    refuse_what_is_no_file(out, printed)
     for place in read:
         with suppress(OSError):  # of what is not there
             if out.samefile(place):
                 raise UserError(
                     f"--csv {out} is the file that is read: name another one for the answer."
                 )
+    if out.suffix.lower() in SUFFIXES:
+        raise UserError(
+            f"--csv {out} has the name of a photo: name a file such as {out.with_suffix('.csv')}."
+        )
+    if is_photo(out):
+        raise UserError(
+            f"--csv {out} is a photo: name another file for the answer, such as answers.csv."
+        )

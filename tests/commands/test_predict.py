@@ -99,6 +99,40 @@ def test_the_answer_does_not_take_the_place_of_what_is_read(
     assert listed.read_text() == "path\na.jpg\n"
 
 
+@pytest.mark.parametrize("way", ["folder", "pattern", "list"])
+def test_the_answer_does_not_take_the_place_of_a_photo(
+    model_path, photos, capsys, monkeypatch, way
+):
+    (photos / "a.jpg").rename(photos / "bare")
+    before = {path: path.read_bytes() for path in photos.glob("*.*")}
+    place = {"folder": str(photos), "pattern": str(photos / "*"), "list": "-"}[way]
+    for name, why in (
+        ("bare", "is a photo: name another file for the answer, such as answers.csv"),
+        ("b.jpg", f"has the name of a photo: name a file such as {photos / 'b.csv'}"),
+        ("new.PNG", f"has the name of a photo: name a file such as {photos / 'new.csv'}"),
+    ):
+        monkeypatch.setattr(sys, "stdin", io.StringIO(f"{photos / 'bare'}\n"))
+        out = str(photos / name)
+        assert door.main(["predict", str(model_path), place, "--csv", out]) == 2
+        assert f"--csv {out} {why}." in capsys.readouterr().err
+    assert before == {path: path.read_bytes() for path in photos.glob("*.*")}
+    Image.open(photos / "bare").load()
+
+
+def test_an_answer_for_standard_output_is_refused_with_what_is_printed(
+    photos, tmp_path, capsys, monkeypatch
+):
+    monkeypatch.setattr("fewshot.models.prediction.predictor.load", None)
+    with (tmp_path / "out.csv").open("w") as stream:
+        link = tmp_path / "stdout"
+        link.symlink_to(f"/dev/fd/{stream.fileno()}")
+        assert door.main(["predict", "model.mdl", str(photos), "--csv", str(link)]) == 2
+    told = capsys.readouterr().err
+    assert f"'{link}' is a stream that is open already, not a file: name a file to write, " in told
+    assert told.endswith("or leave --csv out: a table is printed, or by --json an object a line.\n")
+    assert link.is_symlink()
+
+
 def test_a_model_from_elsewhere_is_one_message(photos, tmp_path, capsys):
     (tmp_path / "other.mdl").write_text("weights")
     assert door.main(["predict", str(tmp_path / "other.mdl"), str(photos)]) == 2
