@@ -11,7 +11,7 @@ from fewshot.containment import Roots
 from fewshot.errors import UserError
 
 _CANNOT_WRITE = {
-    *(errno.EACCES, errno.EPERM, errno.EROFS, errno.EIO, errno.ENAMETOOLONG),
+    *(errno.EACCES, errno.EPERM, errno.EROFS, errno.EIO, errno.ENAMETOOLONG, errno.ELOOP),
     *(errno.ENOSPC, errno.EDQUOT, errno.EFBIG),  # EFBIG: beyond the limit of `ulimit -f`
 }
 _STREAMS = re.compile(r"/dev/fd|/proc/[^/]+(/task/[^/]+)?/fd")
@@ -115,7 +115,7 @@ def _is_stream(path: Path) -> bool:
     Such a link says that it is the file which the stream was opened on.
     """
     for _ in range(_LINKS):
-        folder = path.parent.resolve()
+        folder = Path(os.path.realpath(path.parent))  # which a link to itself does not upset
         if _STREAMS.fullmatch(str(folder)):
             return True
         if not path.is_symlink():

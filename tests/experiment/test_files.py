@@ -178,3 +178,10 @@ def test_other_links_are_in_no_way_of_a_file(tmp_path):
         refuse_what_is_no_file(tmp_path / name)
         write_atomically(tmp_path / name, lambda part: part.write_text("new"))
         assert (tmp_path / name).read_text() == "new"
+
+
+@pytest.mark.parametrize("name", ["loop/a.csv", "loop/further/a.csv"])
+def test_a_link_to_itself_on_the_way_is_one_message(tmp_path, name):
+    (tmp_path / "loop").symlink_to("loop")
+    with pytest.raises(UserError, match=r"a\.csv cannot be written \(Too many levels of symbolic"):
+        write_atomically(tmp_path / name, Path.touch)
