@@ -6,7 +6,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 from fewshot.errors import UserError
@@ -80,33 +80,33 @@ def interrupts_later() -> Iterator[None]:
                     signal.signal(stop, note)
         yield
     finally:
+        # All twice: a call first runs the handlers that are due, and is not done if one raises.
         try:
-            _set_again(former)
+            _set_all(former)
         finally:
-            inside = False
-            _unblock(mask, came)
+            try:
+                _set_all(former)
+                inside = False
+                for number in set(came) - signal.sigpending():
+                    signal.raise_signal(number)  # waits as well, so that all come
+            finally:
+                try:
+                    signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+                finally:
+                    signal.pthread_sigmask(signal.SIG_SETMASK, mask)
 
 
-def _set_again(former: dict[int, Any]) -> None:
-    """Set all handlers, even if one is called meanwhile and raises."""
-    left = dict(former)
+def _set_all(handlers: dict[int, Any]) -> None:
+    """Set them all, even if one that is due meanwhile raises."""
+    left = dict(handlers)
     try:
         while left:
             number = next(iter(left))
-            signal.signal(number, left[number])  # calls what is due, and sets nothing if it raises
+            signal.signal(number, left[number])
             del left[number]
     finally:
         if left:
-            _set_again(left)
-
-
-def _unblock(mask: Iterable[int], came: Iterable[int]) -> None:
-    """Put the mask back, whereupon what came, and what has waited, is there once each."""
-    try:
-        for number in set(came) - signal.sigpending():
-            signal.raise_signal(number)  # waits as well
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+            _set_all(left)
 
 
 def heed_the_parent_alone() -> None:
