@@ -3,7 +3,8 @@
     python -m fewshot.studies.engines.template
 
 is started by forked.Template. Each line of its input is [number, what, about], each of its output
-[number, answer]. It computes nothing, starts no thread of torch's and touches no device, so that a
+[number, answer]; a run is known by the number of its start, even to who has not heard the answer.
+It computes nothing, starts no thread of torch's and touches no device, so that a
 fork is what Python would have started: a session of its own, its output in its log, the study's
 folder and environment, and the same figures. It ends when the study does, after its forks.
 """
@@ -28,6 +29,7 @@ from fewshot.processes import die_with_parent
 
 SCRIPT = str(REPOSITORY / "experiment.py")
 READY = 0  # the number of the answer that nothing has asked for
+NO_ANSWER = -1  # and of a request that has none
 _IMPORTED = (
     # what experiment.py imports once its arguments are right
     "fewshot.main",
@@ -78,26 +80,28 @@ def _forked() -> int | None:
 
 
 class _Children:
-    """The forks, and the exit codes of those that have ended."""
+    """The forks, by the number of the request for each, and the exit codes of those that ended."""
 
     def __init__(self) -> None:
-        self._codes: dict[int, int | None] = {}
+        self._pids: dict[int, int] = {}
+        self._codes: dict[int, int] = {}
 
-    def add(self, child: int) -> None:
+    def add(self, number: int, child: int) -> None:
         """From now on its process id is its own until it has been waited for."""
-        self._codes[child] = None
+        self._pids[number] = child
 
-    def poll(self, child: int) -> int | None:
+    def poll(self, number: int) -> int | None:
         """Its exit code; None while it has none."""
-        if self._codes[child] is None:
-            done, status = os.waitpid(child, os.WNOHANG)
-            self._codes[child] = os.waitstatus_to_exitcode(status) if done else None
-        return self._codes[child]
+        if number not in self._codes:
+            done, status = os.waitpid(self._pids[number], os.WNOHANG)
+            if done:
+                self._codes[number] = os.waitstatus_to_exitcode(status)
+        return self._codes.get(number)
 
-    def terminate(self, child: int) -> None:
-        """Ask it to stop."""
-        if self.poll(child) is None:
-            os.kill(child, signal.SIGTERM)
+    def terminate(self, number: int) -> None:
+        """Ask it to stop, if there is one."""
+        if number in self._pids and self.poll(number) is None:
+            os.kill(self._pids[number], signal.SIGTERM)
 
     def wait(self) -> None:
         """Until all have ended."""
@@ -117,12 +121,12 @@ def _serve(answers: int, children: _Children) -> Mapping[str, Any] | None:
                 os.close(answers)
                 return dict(about)
             if answer is not None:
-                children.add(answer)
+                children.add(number, answer)
+            _tell(answers, number, answer)
+        elif what == "terminate":
+            children.terminate(about)
         else:
-            if what == "terminate":
-                children.terminate(about)
-            answer = children.poll(about)
-        _tell(answers, number, answer)
+            _tell(answers, number, children.poll(about))
     return None
 
 

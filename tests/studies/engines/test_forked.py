@@ -1,9 +1,11 @@
 """Forks of a template: the figures, exit codes, signals and files of a process started by hand."""
 
+import fcntl
 import json
 import os
 import signal
 import sys
+import termios
 import threading
 import time
 from pathlib import Path
@@ -120,24 +122,73 @@ def test_it_is_a_session_of_its_own_that_saves_when_asked_to_stop(template, word
     assert "go on with: python experiment.py --resume" in (tmp_path / "some run.log").read_text()
 
 
-def test_a_run_whose_start_is_interrupted_does_not_go_on(template, words, tmp_path, monkeypatch):
-    template._await()
-    read, place = template._read, template._process.pid
-
-    def interrupted(number):
-        monkeypatch.setattr(template, "_read", read)
-        signal.raise_signal(signal.SIGINT)
-        return read(number)
-
-    monkeypatch.setattr(template, "_read", interrupted)
-    with pytest.raises(KeyboardInterrupt):
-        template.start(words(tmp_path / "unknown", *LONG), tmp_path / "log")
+def alone(place):
+    """Wait until the process has no child that lives."""
     limit = time.monotonic() + 20
-    while any(
-        is_alive(p) for p in Path(f"/proc/{place}/task/{place}/children").read_text().split()
-    ):
+    children = Path(f"/proc/{place}/task/{place}/children")
+    while any(is_alive(child) for child in children.read_text().split()):
         assert time.monotonic() < limit
         time.sleep(0.01)
+
+
+def test_a_run_whose_start_is_interrupted_does_not_go_on(template, words, tmp_path, monkeypatch):
+    template._await()
+    hear = template._hear
+
+    def interrupted(answers):
+        hear(answers)
+        signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(template, "_hear", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        template.start(words(tmp_path / "unknown", *LONG), tmp_path / "log")
+    alone(template._process.pid)
+
+
+class Interruption(threading.Thread):
+    """An interrupt as soon as so many bytes wait for a template that is stopped until it has come.
+
+    patience: seconds to wait for `heard`, which who has heard it sets; whether that was before the
+    template went on is `in_time`.
+    """
+
+    def __init__(self, template, sent, patience=0.0):
+        super().__init__()
+        self.heard, self.in_time = threading.Event(), False
+        self._pipe, self._template = template._process.stdin.fileno(), template._process.pid
+        self._sent, self._patience = sent, patience
+        os.kill(self._template, signal.SIGSTOP)
+
+    def run(self):
+        limit = time.monotonic() + 60
+        while self._waiting() < self._sent and time.monotonic() < limit:
+            time.sleep(0.01)
+        os.kill(os.getpid(), signal.SIGINT)
+        self.in_time = self.heard.wait(self._patience)
+        os.kill(self._template, signal.SIGCONT)
+
+    def _waiting(self):
+        answer = fcntl.ioctl(self._pipe, termios.FIONREAD, bytes(4))
+        return int.from_bytes(answer, sys.byteorder)
+
+
+def test_an_interrupt_is_heard_while_the_template_gives_no_answer(template, words, tmp_path):
+    run = template.start(words(tmp_path / "run", *LONG), tmp_path / "log")
+    asked = {
+        "poll": run.poll,
+        "start": lambda: template.start(words(tmp_path / "unknown", *LONG), tmp_path / "log"),
+    }
+    for what, ask in asked.items():
+        interruption = Interruption(template, sent=1, patience=20)
+        with pytest.raises(KeyboardInterrupt):
+            interruption.start()
+            ask()
+        run.terminate()  # nor is its answer waited for
+        interruption.heard.set()
+        interruption.join()
+        assert interruption.in_time, what
+    assert ended(run) in {-signal.SIGTERM, 130}
+    alone(template._process.pid)
 
 
 def test_a_run_that_is_stopped_before_it_heeds_anything_ends(template, words, tmp_path):
@@ -171,16 +222,12 @@ def test_a_request_of_a_megabyte_arrives_whole(template, words, tmp_path):
 
 def test_an_interrupt_in_the_middle_of_a_request_harms_no_other_run(template, words, tmp_path):
     other = template.start(words(tmp_path / "other", *LONG), tmp_path / "other.log")
-    place = template._process.pid
-    os.kill(place, signal.SIGSTOP)  # the pipe fills, and the rest waits
-    later = [(0.3, os.getpid(), signal.SIGINT), (0.6, place, signal.SIGCONT)]
-    timers = [threading.Timer(after, os.kill, about) for after, *about in later]
-    for timer in timers:
-        timer.start()
+    full = fcntl.fcntl(template._process.stdin.fileno(), fcntl.F_GETPIPE_SZ)
+    interruption = Interruption(template, sent=full)  # the rest waits for the template
     with pytest.raises(KeyboardInterrupt):
+        interruption.start()
         template.start(words(tmp_path / "run", MEGABYTE, *LONG), tmp_path / "log")
-    for timer in timers:
-        timer.join()
+    interruption.join()
     assert other.poll() is None, "the template is gone, and all its runs with it"
     other.terminate()
     assert ended(other) in {-signal.SIGTERM, 130}
