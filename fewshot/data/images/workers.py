@@ -1,6 +1,7 @@
 """Workers of a DataLoader: started, waited for, and stopped by nobody but who started them."""
 
 import contextlib
+import inspect
 import multiprocessing
 import signal
 import threading
@@ -10,6 +11,7 @@ from typing import Any
 
 import torch
 from torch.utils.data import DataLoader
+from torch.utils.data._utils import signal_handling
 
 from fewshot.data.images.photo import take_turns
 from fewshot.interrupts import heed_the_parent_alone, interrupts_later
@@ -24,26 +26,34 @@ class _Deaths:
 
     def __init__(self) -> None:
         self._torchs: Any = None
-        self._asking = False
+        self._former: Any = None  # which torch's calls as well
+        self._asking = self._unheard = False
 
     def watch(self) -> None:
         """Take the place of torch's handler, which it sets with its first workers."""
         there = signal.getsignal(signal.SIGCHLD)
         in_main = threading.current_thread() is threading.main_thread()
-        if in_main and callable(there) and there != self._hear:
+        if in_main and inspect.isfunction(there) and there.__module__ == signal_handling.__name__:
             self._torchs = there
+            self._former = inspect.getclosurevars(there).nonlocals["previous_handler"]
             signal.signal(signal.SIGCHLD, self._hear)
 
     def _hear(self, number: int, frame: Any) -> None:
-        if self._asking and self._torchs is not None:
+        if self._asking:
             self._torchs(number, frame)
+            return
+        self._unheard = True
+        if self._former is not None:  # who waits for children of his own
+            self._former(number, frame)
 
     @contextlib.contextmanager
     def raised(self) -> Iterator[None]:
         """Inside, RuntimeError is raised where a worker is killed, or was since the last time."""
         self._asking = True
         try:
-            self._hear(signal.SIGCHLD, None)
+            if self._unheard:
+                self._unheard = False
+                self._hear(signal.SIGCHLD, None)
             yield
         finally:
             self._asking = False

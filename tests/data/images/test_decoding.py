@@ -9,11 +9,13 @@ from contextlib import closing
 
 import numpy as np
 import pytest
+from torch.utils.data._utils import signal_handling
 
 from fewshot.console import exit_code
 from fewshot.data.images import decoding, photo
 from fewshot.data.images.decode import Failure, ImageFormat
 from fewshot.data.images.decoding import decode_in_order
+from fewshot.data.images.workers import _Deaths
 from fewshot.errors import UserError
 from fewshot.experiment.lock import FolderLock
 from fewshot.interrupts import STOPS
@@ -165,6 +167,45 @@ def test_that_a_worker_was_killed_is_heard_where_its_work_is_asked_for(two_proce
         names += [name for chunk, *_ in chunks for name in chunk]
     assert names == IDS
     assert "threads go on" in caplog.text
+
+
+@pytest.fixture
+def children_heard(monkeypatch):
+    """What a handler of ends of children has heard, that was there before torch's first worker."""
+    heard = []
+    former = signal.signal(signal.SIGCHLD, lambda number, frame: heard.append(number))
+    monkeypatch.setattr(signal_handling, "_SIGCHLD_handler_set", False)
+    monkeypatch.setattr("fewshot.data.images.workers._deaths", _Deaths())
+    yield heard
+    signal.signal(signal.SIGCHLD, former)
+
+
+def test_who_waited_for_children_before_hears_of_them_while_no_work_is_asked_for(
+    two_processors, children_heard
+):
+    with closing(decode_in_order(Numbered(), IDS, FORMAT)) as chunks:
+        next(chunks)
+        children_heard.clear()
+        signal.raise_signal(signal.SIGCHLD)
+        assert children_heard == [signal.SIGCHLD]
+        next(chunks)
+        before = len(children_heard)
+        next(chunks)
+        assert len(children_heard) == before, "no child has ended"
+
+
+def test_a_handler_of_ends_of_children_that_came_later_keeps_its_place(
+    two_processors, children_heard
+):
+    with closing(decode_in_order(Numbered(), IDS, FORMAT)) as chunks:
+        next(chunks)
+    later = []
+    signal.signal(signal.SIGCHLD, lambda number, frame: later.append(number))
+    with closing(decode_in_order(Numbered(), IDS, FORMAT)) as chunks:
+        next(chunks)
+        later.clear()
+        signal.raise_signal(signal.SIGCHLD)
+        assert later == [signal.SIGCHLD]
 
 
 class Stopping(Numbered):
