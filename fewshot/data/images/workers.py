@@ -1,7 +1,6 @@
 """Workers of a DataLoader: started, waited for, and stopped by nobody but who started them."""
 
 import contextlib
-import inspect
 import multiprocessing
 import signal
 import threading
@@ -11,7 +10,6 @@ from typing import Any
 
 import torch
 from torch.utils.data import DataLoader
-from torch.utils.data._utils import signal_handling
 
 from fewshot.data.images.photo import take_turns
 from fewshot.interrupts import heed_the_parent_alone, interrupts_later
@@ -29,13 +27,16 @@ class _Deaths:
         self._former: Any = None  # which torch's calls as well
         self._asking = self._unheard = False
 
-    def watch(self) -> None:
-        """Take the place of torch's handler, which it sets with its first workers."""
+    def watch(self, before: Any) -> None:
+        """Take the place of torch's handler, which it sets with its first workers.
+
+        before: the handler there was before they were started.
+        """
         there = signal.getsignal(signal.SIGCHLD)
-        in_main = threading.current_thread() is threading.main_thread()
-        if in_main and inspect.isfunction(there) and there.__module__ == signal_handling.__name__:
+        is_torchs = getattr(there, "__module__", "").startswith("torch.utils.data")
+        if is_torchs and threading.current_thread() is threading.main_thread():
             self._torchs = there
-            self._former = inspect.getclosurevars(there).nonlocals["previous_handler"]
+            self._former = before if callable(before) and before is not there else None
             signal.signal(signal.SIGCHLD, self._hear)
 
     def _hear(self, number: int, frame: Any) -> None:
@@ -89,8 +90,9 @@ def results_in_order(dataset: Any, workers: int, ahead: int) -> Iterator[Any]:
     with interrupts_later(), warnings.catch_warnings():
         # threads of torch's wait for work, which the workers have none of
         warnings.filterwarnings("ignore", "This process .* is multi-threaded", DeprecationWarning)
+        before = signal.getsignal(signal.SIGCHLD)
         got = iter(loader)
-        _deaths.watch()
+        _deaths.watch(before)
     while True:
         with _deaths.raised():
             result = next(got, _NO_MORE)
