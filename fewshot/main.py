@@ -26,6 +26,7 @@ from fewshot.parts import Factory, Parts, build
 from fewshot.reports.presenting import present
 from fewshot.training.dry_run import describe
 from fewshot.training.final_figures import log_final, log_pictures
+from fewshot.training.launched import parting
 from fewshot.training.shared_start import refused_together
 from fewshot.training.trainer import Fit, Summary
 
@@ -59,7 +60,7 @@ def main(
     if objective is None:
         raise UserError("main.objective is not bound: bind it, e.g. main.objective = @TransferNet.")
     holding = held(request.folder, request.resume is not None, request.dry_run, is_peer())
-    with refused_together(_WAY_BACK) as agree, holding as folder:
+    with parting(), refused_together(_WAY_BACK) as agree, holding as folder:
         labels = getattr(objective, "needs_labels", False)
         rows = (train_rows, validation_fraction, seed, test_rows)
         data = load_data(*rows, needs_labels=labels, dry_run=request.dry_run)

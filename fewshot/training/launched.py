@@ -67,10 +67,22 @@ def met(device_type: str) -> Iterator[tuple[int, int]]:
     if launch_of(os.environ) is None:
         yield 0, 1
         return
+    with parting():
+        meet(device_type, backend="gloo")
+        yield dist.get_rank(), dist.get_world_size()
+
+
+@contextmanager
+def parting() -> Iterator[None]:
+    """At its end this process leaves the others, if it has met them inside.
+
+    Threads that exchange may still hold a tensor of what is done, and an interpreter that ends
+    meanwhile is aborted (https://github.com/pytorch/pytorch/pull/179291). After an error they may
+    wait for a process that is gone: they end with this one.
+    """
     before = dist.is_initialized()
-    meet(device_type, backend="gloo")
-    yield dist.get_rank(), dist.get_world_size()
-    if not before:
+    yield
+    if dist.is_initialized() and not before:
         dist.destroy_process_group()
 
 

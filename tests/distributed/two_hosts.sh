@@ -22,7 +22,7 @@ trap clean EXIT
 
 fail() {
     echo "FAIL: $1" >&2
-    tail -n 25 "$place"/host*.log >&2 || true
+    tail -n 60 "$place"/host*.log >&2 || true
     exit 1
 }
 
