@@ -34,6 +34,7 @@ _WAY_BACK = "Go on with --resume, or give the same command again where nothing w
 
 
 @gin.configurable(denylist=["request"])
+@parting()
 def main(
     request: RunRequest,
     objective: Factory | None = None,
@@ -60,7 +61,7 @@ def main(
     if objective is None:
         raise UserError("main.objective is not bound: bind it, e.g. main.objective = @TransferNet.")
     holding = held(request.folder, request.resume is not None, request.dry_run, is_peer())
-    with parting(), refused_together(_WAY_BACK) as agree, holding as folder:
+    with refused_together(_WAY_BACK) as agree, holding as folder:
         labels = getattr(objective, "needs_labels", False)
         rows = (train_rows, validation_fraction, seed, test_rows)
         data = load_data(*rows, needs_labels=labels, dry_run=request.dry_run)

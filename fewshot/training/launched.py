@@ -1,5 +1,6 @@
 """Processes that torchrun has started: how many, and how they meet."""
 
+import gc
 import os
 import time
 import uuid
@@ -10,6 +11,9 @@ from datetime import timedelta
 
 import torch
 import torch.distributed as dist
+
+# Imported once others are met, as a model is shared, its functions' defaults would hold on to them.
+import torch.distributed.nn.functional
 from torch.distributed.distributed_c10d import PrefixStore, Store
 from torch.distributed.rendezvous import rendezvous
 
@@ -76,13 +80,15 @@ def met(device_type: str) -> Iterator[tuple[int, int]]:
 def parting() -> Iterator[None]:
     """At its end this process leaves the others, if it has met them inside.
 
-    Threads that exchange may still hold a tensor of what is done, and an interpreter that ends
-    meanwhile is aborted (https://github.com/pytorch/pytorch/pull/179291). After an error they may
-    wait for a process that is gone: they end with this one.
+    The threads that exchange end only when nothing holds on to what they are of, such as a model
+    that is shared. One that still holds a tensor when the interpreter ends aborts the process
+    (https://github.com/pytorch/pytorch/pull/179291). After an error they may wait for a process
+    that is gone: they end with this one.
     """
     before = dist.is_initialized()
     yield
     if dist.is_initialized() and not before:
+        gc.collect()
         dist.destroy_process_group()
 
 

@@ -1,9 +1,12 @@
 import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
+import torch
 import torch.distributed as dist
+from torch import nn
 
 from fewshot.errors import UserError
 from fewshot.training.launched import Launch, launch_of, meet, parting, store_of_this_start
@@ -107,3 +110,20 @@ def test_after_an_error_nobody_is_waited_for():
         raise ValueError
     assert dist.is_initialized()
     dist.destroy_process_group()
+
+
+def test_a_shared_model_holds_on_to_nobody():
+    def run() -> set[str]:
+        dist.init_process_group("gloo", store=dist.HashStore(), rank=0, world_size=1)
+        shared = nn.parallel.DistributedDataParallel(nn.Linear(2, 1))
+        shared(torch.ones(1, 2)).sum().backward()
+        return _threads()
+
+    with parting():
+        assert "pt_gloo_runloop" in run()
+    assert "pt_gloo_runloop" not in _threads()
+
+
+def _threads() -> set[str]:
+    """The names of this process's threads, Python's or not."""
+    return {path.read_text().strip() for path in Path("/proc/self/task").glob("*/comm")}
