@@ -2,7 +2,7 @@
 
 import logging
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -48,15 +48,27 @@ class AuxiliaryClassifiers(nn.Module):
         """[B, num_features] -> {column: logits [B, its classes]}."""
         return {name: self.linear[_key(name)](features) for name in self.class_names}
 
-    def loss(self, features: Tensor, rows: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
-        """The weighted sum over columns for rows int64 [B], and {"top1_<column>": share right}."""
-        total, logs = features.new_zeros(()), {}
-        for number, (name, scores) in enumerate(self(features).items()):
+    def targets(self, rows: Tensor) -> list[Tensor]:
+        """Rows int64 [B] -> a float [B, classes] a column: 1 at its class, all 0 where blank."""
+        found = []
+        for number, names in enumerate(self.class_names.values()):
             labels = self.get_buffer(f"labels_{number}")[rows]
-            known = labels != IGNORED
-            losses = F.cross_entropy(scores, labels, ignore_index=IGNORED, reduction="sum")
-            total = total + self.weights[name] * losses / known.sum().clamp(min=1)
-            right = (scores.detach().argmax(1) == labels).float()
+            shares = torch.zeros(len(rows), len(names), device=rows.device)
+            known = (labels != IGNORED).unsqueeze(1)
+            found.append(shares.scatter_(1, labels.clamp(min=0).unsqueeze(1), known.float()))
+        return found
+
+    def loss(self, features: Tensor, targets: Sequence[Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
+        """The weighted sum over columns, and {"top1_<column>": share right of what is known}.
+
+        targets: a column's shares of its classes, as `targets` gives them or a mixture of those.
+        """
+        total, logs = features.new_zeros(()), {}
+        for (name, scores), shares in zip(self(features).items(), targets, strict=True):
+            losses = F.cross_entropy(scores, shares, reduction="sum")
+            total = total + self.weights[name] * losses / shares.sum().clamp(min=1)
+            known = shares.sum(1) > 0
+            right = (scores.detach().argmax(1) == shares.argmax(1)) & known
             logs[f"top1_{name}"] = right.sum() / known.sum().clamp(min=1)
         return total, logs
 

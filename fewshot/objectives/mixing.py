@@ -1,6 +1,7 @@
 """Batches whose images and labels are mixtures of two; built as factory(num_classes=...)."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Collection
 from typing import Any
 
 import gin
@@ -44,10 +45,11 @@ class _Mixing(ABC):
         if numbers is not None:
             self._numbers.copy_(numbers, non_blocking=True)
 
-    def __call__(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    def __call__(self, images: Tensor, labels: Tensor, *further: Tensor) -> tuple[Tensor, ...]:
         """Float [B, C, H, W], int64 [B] -> mixed images, label shares float [B, num_classes].
 
-        Both are returned as they came in a batch that is not mixed.
+        further: label shares of other columns, float [B, any], mixed alike. All are returned as
+        they came in a batch that is not mixed.
         """
         mixed, numbers = self.drawn, self._numbers
         if mixed is None:
@@ -55,10 +57,11 @@ class _Mixing(ABC):
             mixed = drawn is not None
             numbers = numbers if drawn is None else drawn.to(images.device)
         if not mixed:
-            return images, labels
+            return images, labels, *further
         shares = images.new_zeros(len(labels), self._num_classes, dtype=torch.float32)
         shares.scatter_(1, labels.unsqueeze(1), 1.0)
-        return self._mixed(images, numbers), _blended(shares, numbers)
+        blended = (_blended(values, numbers) for values in (shares, *further))
+        return self._mixed(images, numbers), *blended
 
     def _draw(self, size: tuple[int, int]) -> Tensor | None:
         """Six numbers: the share of the image itself, of the other, and the other's rectangle.
@@ -121,6 +124,15 @@ class MixesBatches:
     recordable_before_step = True  # forward reads a tensor that a draw fills
     mix: Any
     inputs: Any
+
+    def check_mix(self, columns: Collection[str]) -> None:
+        """Raises UserError where a mix of one's own would leave further label columns unmixed."""
+        if columns and not (self.mix is None or isinstance(self.mix, _Mixing)):
+            raise UserError(
+                "TransferNet.mix is none of this project's own, which mix further label columns "
+                f"({', '.join(columns)}) as they mix the first: bind @CutMix or @MixUp, or "
+                "TransferNet.auxiliary = None."
+            )
 
     def before_step(self, step: int, total_steps: int) -> None:  # noqa: ARG002
         """Draw what the next batch is mixed by."""

@@ -28,12 +28,12 @@ class TransferNet(MixesBatches, Objective):
 
     encoder: factory; None rebuilds that of the saved model. classifier: factory (default
     @LinearClassifier, or the stored one). loss: factory of a loss over (scores, labels), default
-    cross-entropy; label smoothing is bound there. mix: @CutMix or @MixUp. saved_model_path: a
-    model.mdl of any objective, whose encoder, input format and, where the ordered classes are
-    equal, classifier are taken. frozen: True freezes the encoder, N its first N blocks, norms
-    included. new_classifier: True forces a new one, False keeps the stored one with its classes, to
-    evaluate. auxiliary: {further label column: weight of its own classifier's loss}. Raises
-    UserError for what does not fit together.
+    cross-entropy; label smoothing is bound there. mix: @CutMix or @MixUp, which mix all label
+    columns alike. saved_model_path: a model.mdl of any objective, whose encoder, input format and,
+    where the ordered classes are equal, classifier are taken. frozen: True freezes the encoder, N
+    its first N blocks, norms included. new_classifier: True forces a new one, False keeps the
+    stored one with its classes, to evaluate. auxiliary: {further label column: weight of its own
+    classifier's loss}. Raises UserError for what does not fit together.
     """
 
     needs_labels = True
@@ -75,11 +75,7 @@ class TransferNet(MixesBatches, Objective):
         if self.class_names == spec.class_names:  # else nothing will be trained
             _check_loss(self.loss, len(self.class_names))
         self.mix = None if mix is None else mix(num_classes=len(self.class_names))
-        if mix is not None and auxiliary:
-            raise UserError(
-                "TransferNet.mix and TransferNet.auxiliary are both bound, but an image that is "
-                "mixed from two has no one label in a further column: bind one of them."
-            )
+        self.check_mix(auxiliary or ())
         self.auxiliary = AuxiliaryClassifiers(auxiliary or {}, features, spec)
         if stored is not None:
             self.auxiliary.reuse(stored)
@@ -103,9 +99,9 @@ class TransferNet(MixesBatches, Objective):
                 "main.num_epochs = 0 to evaluate, or TransferNet.new_classifier = None."
             )
         images = self.inputs.normalise(self.augment(batch.images, batch.keys))
-        targets = batch.labels
+        targets, further = batch.labels, self.auxiliary.targets(batch.rows)
         if self.mix is not None:
-            images, targets = self.mix(images, targets)
+            images, targets, *further = self.mix(images, targets, *further)
             if batch.share is not None and targets.ndim == 1:  # others may have mixed theirs
                 targets = F.one_hot(targets, len(self.class_names)).float()
         # whatever the loss averages over, class weights or known labels, is of the whole batch
@@ -113,8 +109,8 @@ class TransferNet(MixesBatches, Objective):
         scores = self.classifier(features)
         loss: Tensor = self.loss(scores, targets)
         labels = targets if targets.ndim == 1 else targets.argmax(1)
-        further, logs = self.auxiliary.loss(features, batch.whole.rows)
-        return loss + further, {
+        beside, logs = self.auxiliary.loss(features, [batch.gather(each) for each in further])
+        return loss + beside, {
             "top1": (scores.detach().argmax(1) == labels).float().mean(),
             **logs,
         }

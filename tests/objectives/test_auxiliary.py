@@ -9,7 +9,7 @@ from fewshot.batch import Column
 from fewshot.errors import UserError
 from fewshot.models.extras import add_extras
 from fewshot.models.model_file import load_model, restore, save_model
-from fewshot.objectives.mixing import CutMix
+from fewshot.objectives.mixing import CutMix, MixUp
 from fewshot.objectives.transfer_net import TransferNet
 from tests.objectives.toy import ToyEncoder, batch, images, spec
 
@@ -102,9 +102,35 @@ def test_what_teaches_nothing_is_refused(weights, message):
         build(weights)
 
 
-def test_mixed_images_have_no_one_label_in_a_further_column():
-    with pytest.raises(UserError, match="mixed from two"):
-        build({"season": 1.0}, mix=CutMix)
+@pytest.mark.parametrize("mixing", [CutMix, MixUp])
+def test_further_columns_are_mixed_as_the_images_are(mixing):
+    objective = build({"season": 0.5, "top.shelf": 2.0}, mix=mixing).eval()
+    given = batch(10)
+    torch.manual_seed(4)
+    loss, _ = objective(given)
+    torch.manual_seed(4)
+    seen = objective.inputs.normalise(given.images)
+    seen, types = objective.mix(seen, given.labels)
+    share = float(types[1, given.labels[1]])  # the image before it is of another type
+    features = objective.encoder(seen)
+    scores = objective.column_scores_of(features)
+    expected = F.cross_entropy(objective.scores_of(features), types)
+    for name, column, weight in (("season", SEASON, 0.5), ("top.shelf", SHELF, 2.0)):
+        labels = torch.from_numpy(column.labels)[given.rows]
+        losses = [
+            part * F.cross_entropy(scores[name], other, ignore_index=-1, reduction="sum")
+            for part, other in ((share, labels), (1 - share, labels.roll(1)))
+        ]
+        expected = expected + weight * sum(losses) / (labels >= 0).sum()
+    torch.testing.assert_close(loss, expected)
+
+
+def test_a_mix_of_ones_own_would_leave_further_columns_as_they_are():
+    def mix(images, labels):
+        return images, labels
+
+    with pytest.raises(UserError, match=r"label columns \(season\).*bind @CutMix or @MixUp"):
+        build({"season": 1.0}, mix=lambda num_classes: mix)
 
 
 def test_data_that_are_no_table_have_no_columns():
