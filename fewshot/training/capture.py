@@ -11,7 +11,7 @@ from torch import Tensor
 from fewshot.batch import Batch
 from fewshot.errors import UserError
 from fewshot.training.ahead import Ahead, foreseen
-from fewshot.training.device_rates import DeviceRates
+from fewshot.training.device_rates import device_rates
 from fewshot.training.recording import Recorder
 from fewshot.training.static_batch import load, shape_of, static_copy
 from fewshot.training.step import TrainingStep
@@ -51,9 +51,8 @@ class CapturedStep:
     ) -> None:
         self._step, self._recorder, self._device = step, recorder, device
         self._refused = refused
-        fused = not scaled and DeviceRates.serve(step.optimizer)
-        self._rates = DeviceRates(step.optimizer) if fused else None
-        self._whole = fused
+        self._rates = None if scaled else device_rates(step.optimizer)
+        self._whole = self._rates is not None
         self._warmed = 0
         self._reasons: list[str] = []
         self._places: dict[str, tuple[int, int]] = {}

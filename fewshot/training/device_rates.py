@@ -1,5 +1,6 @@
 """Optimisers whose step can be recorded: learning rates and counters where the parameters are."""
 
+import logging
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -10,7 +11,13 @@ from torch.optim import SGD, Adam, AdamW, Optimizer
 
 from fewshot.training.cycled_adam import CycledAdam
 
+logger = logging.getLogger("fewshot")
+
 _FUSED = (Adam, AdamW, SGD)  # one kernel each, which reads the rate from the device
+_APART = (
+    "the training step is captured without its optimiser, %s as it is bound: with Adam, AdamW or "
+    "SGD all of it is, if without dampening, maximize, foreach and differentiable."
+)
 _VARIES = ("params", "lr", "initial_lr")
 
 
@@ -114,3 +121,11 @@ class DeviceRates:
             for parameter, state, begins in zip(moved, states, late, strict=True):
                 if begins and not all(late):
                     state["momentum_buffer"] = torch.zeros_like(parameter)
+
+
+def device_rates(optimizer: Optimizer) -> DeviceRates | None:
+    """None, and a word to the user, where the optimiser is not one that can step so."""
+    if DeviceRates.serve(optimizer):
+        return DeviceRates(optimizer)
+    logger.info(_APART, type(optimizer).__name__)
+    return None

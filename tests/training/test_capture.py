@@ -160,13 +160,16 @@ def test_a_schedule_of_the_momentum_ends_the_recording_of_the_optimiser(caplog):
     )
 
 
-def test_an_optimiser_that_cannot_be_recorded_steps_by_itself():
+def test_an_optimiser_that_cannot_be_recorded_steps_by_itself(caplog):
+    caplog.set_level("INFO", "fewshot")
+
     def rprop(groups):
         return torch.optim.Rprop(groups, lr=0.01)
 
     tape = Tape()
     captured = Run(tape, optimizer=rprop, clip=0.1)
     assert tape.replays == STEPS - 3
+    assert "captured without its optimiser, Rprop as it is bound" in caplog.text
     assert captured.same_as(Run(Refusing(), optimizer=rprop, clip=0.1))
 
 
