@@ -28,7 +28,9 @@ def no_interrupt_lost() -> Iterator[None]:
     def later(told: threading.Event) -> None:
         told.wait()  # until then it would come in the hook, and be lost
         if not over.wait(_AGAIN_AFTER):
-            _thread.interrupt_main()
+            # what is started in the background of a script ignores SIGINT, and so would not hear it
+            heeded = (stop for stop in STOPS if callable(signal.getsignal(stop)))
+            _thread.interrupt_main(next(heeded, signal.SIGINT))
 
     def hook(unraisable: Any) -> None:
         if not issubclass(unraisable.exc_type, KeyboardInterrupt):

@@ -26,7 +26,7 @@ from fewshot.parts import Factory, Parts, build
 from fewshot.reports.presenting import present
 from fewshot.training.dry_run import describe
 from fewshot.training.final_figures import log_final, log_pictures
-from fewshot.training.launched import parting
+from fewshot.training.parting import parting
 from fewshot.training.shared_start import refused_together
 from fewshot.training.trainer import Fit, Summary
 

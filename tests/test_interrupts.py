@@ -52,6 +52,22 @@ def test_it_does_so_where_threads_take_long_to_start(monkeypatch):
         wait()
 
 
+def test_it_does_so_where_the_one_of_the_terminal_is_ignored():
+    """As in what a script has started in the background."""
+
+    def stop(number, frame):
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN), signal.signal(signal.SIGTERM, stop)
+    try:
+        with pytest.raises(KeyboardInterrupt), no_interrupt_lost():
+            Closed(lambda: signal.raise_signal(signal.SIGTERM))
+            wait()
+    finally:
+        signal.signal(signal.SIGINT, before[0])
+        signal.signal(signal.SIGTERM, before[1])
+
+
 def test_a_command_that_is_interrupted_there_ends_with_130(capsys):
     def work():
         Closed(interrupt)

@@ -83,6 +83,10 @@ def others_may_be_lost(way_back: str) -> Iterator[None]:
         ) from error
 
 
+class AgreedStop(KeyboardInterrupt):
+    """An interrupt that all processes of the run take at one step, so that none is gone."""
+
+
 class Stop:
     """Whether the run was asked to stop, which all processes learn at one step.
 

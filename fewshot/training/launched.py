@@ -1,24 +1,21 @@
 """Processes that torchrun has started: how many, and how they meet."""
 
-import gc
 import os
 import time
 import uuid
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 
 import torch
 import torch.distributed as dist
-
-# Imported once others are met, as a model is shared, its functions' defaults would hold on to them.
-import torch.distributed.nn.functional
 from torch.distributed.distributed_c10d import PrefixStore, Store
 from torch.distributed.rendezvous import rendezvous
 
 from fewshot.errors import UserError
 from fewshot.sharing import PATIENCE
+from fewshot.training.parting import parting
 
 _NEEDED = ("RANK", "LOCAL_RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
 _MEETING = timedelta(minutes=2)  # to wait for the others at the start
@@ -74,22 +71,6 @@ def met(device_type: str) -> Iterator[tuple[int, int]]:
     with parting():
         meet(device_type, backend="gloo")
         yield dist.get_rank(), dist.get_world_size()
-
-
-@contextmanager
-def parting() -> Iterator[None]:
-    """At its end this process leaves the others, if it has met them inside.
-
-    The threads that exchange end only when nothing holds on to what they are of, such as a model
-    that is shared. One that still holds a tensor when the interpreter ends aborts the process
-    (https://github.com/pytorch/pytorch/pull/179291). After an error they may wait for a process
-    that is gone: they end with this one.
-    """
-    before = dist.is_initialized()
-    yield
-    if dist.is_initialized() and not before:
-        gc.collect()
-        dist.destroy_process_group()
 
 
 def meet(device_type: str, within: timedelta = _MEETING, backend: str | None = None) -> None:
@@ -152,7 +133,8 @@ def _refusal(store: Store, rank: int, ranks: int, within: timedelta, own: str = 
     if refusal:
         store.set(f"heard/{rank}", "yes")
         if rank == 0:  # with which the store may end
-            store.wait([f"heard/{other}" for other in range(ranks)], _HEARING)
+            with suppress(RuntimeError):  # one that has not heard by then has ended
+                store.wait([f"heard/{other}" for other in range(ranks)], _HEARING)
     return refusal
 
 

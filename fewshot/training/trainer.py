@@ -10,7 +10,7 @@ import gin
 
 from fewshot import seeding
 from fewshot.allocation import freed_memory_kept
-from fewshot.training.agreement import Stop, from_main, others_may_be_lost
+from fewshot.training.agreement import AgreedStop, Stop, from_main, others_may_be_lost
 from fewshot.training.averaging import WeightAverage
 from fewshot.training.capturing import captured_where_safe
 from fewshot.training.checkpoint import Checkpoints
@@ -114,8 +114,8 @@ class TrainingRun:
                 self._train_epoch()
                 self._choose(self._figures())
                 self._save()
-                if self.stop.due(0) and not self.state.progress.done:
-                    raise KeyboardInterrupt
+                if self.stop.due(0):
+                    raise AgreedStop
         return self.state.summary(self.log.rows())
 
     def _train_epoch(self) -> None:
@@ -141,7 +141,7 @@ class TrainingRun:
                     self.health.check()
                     self._save()
                 if stopping and progress.step < steps:
-                    raise KeyboardInterrupt
+                    raise AgreedStop
 
     def _figures(self) -> dict[str, dict[str, Any]]:
         """The epoch's figures by split, equal on every rank; they are logged, too."""

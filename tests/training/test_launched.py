@@ -1,15 +1,12 @@
 import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
-import torch
 import torch.distributed as dist
-from torch import nn
 
 from fewshot.errors import UserError
-from fewshot.training.launched import Launch, launch_of, meet, parting, store_of_this_start
+from fewshot.training.launched import Launch, launch_of, meet, store_of_this_start
 from tests.distributed.meeting import free_port
 
 STARTED = {
@@ -81,49 +78,3 @@ def test_who_does_not_come_to_this_start_is_named():
     store = dist.TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)
     with pytest.raises(RuntimeError, match="no word from process 1, 2"):
         store_of_this_start(store, 0, 3, timedelta(seconds=0.1))
-
-
-@pytest.fixture
-def alone():
-    """A process group of this process alone, which its test may have left."""
-    dist.init_process_group("gloo", store=dist.HashStore(), rank=0, world_size=1)
-    yield
-    if dist.is_initialized():
-        dist.destroy_process_group()
-
-
-def test_who_was_met_inside_is_left_at_the_end():
-    with parting():
-        dist.init_process_group("gloo", store=dist.HashStore(), rank=0, world_size=1)
-    assert not dist.is_initialized()
-
-
-def test_who_was_met_before_is_not_left(alone):
-    with parting():
-        pass
-    assert dist.is_initialized()
-
-
-def test_after_an_error_nobody_is_waited_for():
-    with pytest.raises(ValueError), parting():
-        dist.init_process_group("gloo", store=dist.HashStore(), rank=0, world_size=1)
-        raise ValueError
-    assert dist.is_initialized()
-    dist.destroy_process_group()
-
-
-def test_a_shared_model_holds_on_to_nobody():
-    def run() -> set[str]:
-        dist.init_process_group("gloo", store=dist.HashStore(), rank=0, world_size=1)
-        shared = nn.parallel.DistributedDataParallel(nn.Linear(2, 1))
-        shared(torch.ones(1, 2)).sum().backward()
-        return _threads()
-
-    with parting():
-        assert "pt_gloo_runloop" in run()
-    assert "pt_gloo_runloop" not in _threads()
-
-
-def _threads() -> set[str]:
-    """The names of this process's threads, Python's or not."""
-    return {path.read_text().strip() for path in Path("/proc/self/task").glob("*/comm")}

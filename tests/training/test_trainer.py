@@ -119,6 +119,23 @@ def test_a_finished_run_is_not_trained_again(tmp_path, trainer):
     assert first.best_epoch == 2 and first.best_value == 0.6
 
 
+def test_who_is_asked_to_stop_in_the_last_epoch_does_not_go_on_to_evaluate(tmp_path, trainer):
+    epochs = []
+
+    def validate():
+        epochs.append(len(epochs))
+        if len(epochs) == 3:
+            signal.raise_signal(signal.SIGTERM)
+        return {"validation": {"top1": 0.5}}
+
+    fit = make_fit(tmp_path / "run", validate=validate, select_by="validation/top1")
+    with pytest.raises(KeyboardInterrupt):
+        trainer.fit(fit)
+    again = replace(fit, objective=TinyNet(), resume=True)
+    assert trainer.fit(again).epochs == 3
+    assert again.objective.forwards == 0 and len(epochs) == 3
+
+
 class Told(TinyNet):
     """Writes down what it is told before each step."""
 

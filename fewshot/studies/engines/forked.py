@@ -4,6 +4,7 @@ import contextlib
 import itertools
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -62,12 +63,23 @@ class Template:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 cwd=REPOSITORY,
-                env=self._environment,
+                env=self.environment(),
                 start_new_session=True,  # an interrupt is for the study, which then asks its runs
             )
         if not self._ready:
             self._answer(template.READY)
             self._ready = True
+
+    def environment(self) -> dict[str, str]:
+        """Its own: Python's paths are whole, as it is in another folder than the study."""
+        paths = self._environment.get("PYTHONPATH", "")
+        whole = os.pathsep.join(str(Path(path).absolute()) for path in paths.split(os.pathsep))
+        return {**self._environment, **({"PYTHONPATH": whole} if paths else {})}
+
+    def wake(self) -> None:
+        """Have it go on, if somebody has stopped it: what it is told then, it hears."""
+        if self._process is not None:
+            self._process.send_signal(signal.SIGCONT)
 
     def ask(self, what: str, about: int) -> int | None:
         """What it says to that; raises ConnectionError where it is gone."""
@@ -128,4 +140,5 @@ class ForkedRun:
     def terminate(self) -> None:
         """Ask it to stop, which is not waited for: the template may be unable to answer now."""
         with contextlib.suppress(ConnectionError):
+            self._template.wake()
             self._template.tell(template.NO_ANSWER, "terminate", self._number)

@@ -3,6 +3,7 @@
 An engine says how a run is started, and may say how long one has to stop.
 """
 
+import contextlib
 import logging
 import math
 import time
@@ -134,10 +135,10 @@ def _is_completed(folder: ExperimentFolder) -> bool:
 
 def _stop(going: Sequence[runs.Process], patience: float) -> None:
     """Ask every process to stop, once, and wait until all have, or for so many seconds."""
-    left = [process for process in going if _is_going(process)]
-    for process in left:
-        process.terminate()  # what runs in the background of a script ignores SIGINT
-    ends = time.monotonic() + patience
+    for process in going:  # before any is waited for, which takes as long as an answer does
+        with contextlib.suppress(UserError):  # what is wrong with one keeps no other going
+            process.terminate()  # what runs in the background of a script ignores SIGINT
+    left, ends = list(going), time.monotonic() + patience
     while (left := [one for one in left if _is_going(one)]) and time.monotonic() < ends:
         time.sleep(_POLL_SECONDS)
     if left:

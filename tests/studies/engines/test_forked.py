@@ -191,6 +191,21 @@ def test_an_interrupt_is_heard_while_the_template_gives_no_answer(template, word
     alone(template._process.pid)
 
 
+def test_a_template_that_somebody_stopped_goes_on_to_stop_its_run(template, words, tmp_path):
+    run = template.start(words(tmp_path / "run", *LONG), tmp_path / "log")
+    os.kill(template._process.pid, signal.SIGSTOP)
+    run.terminate()
+    assert ended(run, within=20) in {-signal.SIGTERM, 130}
+
+
+def test_paths_of_modules_are_those_of_the_studys_folder():
+    """The template is in another one."""
+    paths = os.pathsep.join(["plug", "", "/elsewhere"])
+    there = Template({"PYTHONPATH": paths, "A": "b"}).environment()
+    assert there == {"A": "b", "PYTHONPATH": f"{Path.cwd()}/plug:{Path.cwd()}:/elsewhere"}
+    assert Template({"A": "b"}).environment() == {"A": "b"}
+
+
 def test_a_run_that_is_stopped_before_it_heeds_anything_ends(template, words, tmp_path):
     begun = [template.start(words(tmp_path / str(n), *LONG), tmp_path / "log") for n in range(8)]
     for run in begun:  # one that has just been forked is still what its template is

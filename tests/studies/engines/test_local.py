@@ -8,6 +8,7 @@ import sys
 import textwrap
 import threading
 import time
+from typing import ClassVar
 
 import pytest
 
@@ -186,8 +187,33 @@ def test_all_that_hang_have_one_time_limit_to_stop(started, config, tmp_path, mo
     with pytest.raises(UserError, match="nothing is known of it"):
         hanging.complete(planned(config, *"abcd"), tmp_path)
     assert 0.2 <= time.monotonic() - since < 0.6
-    assert [one.terminated for one in made] == [True, False, True, True]
+    assert [one.terminated for one in made] == [True] * 4
     assert "3 runs have not stopped within 0 s" in caplog.text
+
+
+class Silent(Ended):
+    """Of which nothing is told for so long that one interrupts the wait."""
+
+    asked: ClassVar[list["Silent"]] = []
+
+    def __init__(self):
+        super().__init__(130)
+        self.asked.append(self)
+
+    def poll(self):
+        if not self.terminated:
+            raise KeyboardInterrupt
+        assert all(one.terminated for one in self.asked), "it is waited for before all are asked"
+        return super().poll()
+
+
+def test_one_of_which_nothing_is_told_keeps_no_other_from_being_asked_to_stop(
+    started, config, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(runs, "start", lambda *_: Silent())
+    with pytest.raises(KeyboardInterrupt):
+        LocalEngine(EngineOptions(3)).complete(planned(config, *"abc"), tmp_path)
+    assert [one.terminated for one in Silent.asked] == [True] * 3
 
 
 def test_what_was_completed_is_not_repeated(started, config, tmp_path, monkeypatch):
