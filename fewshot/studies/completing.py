@@ -26,10 +26,10 @@ def complete_and_tell(
     """Complete the runs of the study in the folder `place`, then tell of them.
 
     tell: writes and prints what completed runs found; told: the runs that it is given where these
-    are not all that are completed now. With given.show nothing is run. An interrupted study tells
-    of what is finished by then. Raises UserError, before any is run, where configs or bindings are
-    wrong or runs of another configuration there, and at the end where some could not be completed,
-    or not be told.
+    are not all that are completed now. With given.show nothing is run. A study that is interrupted,
+    or whose engine cannot go on, tells of what is finished by then. Raises UserError, before any is
+    run, where configs or bindings are wrong or runs of another configuration there, and at the end
+    where some could not be completed, or not be told.
     """
     told = runs if told is None else told
     failed: list[str] = []
@@ -42,6 +42,9 @@ def complete_and_tell(
         refuse_others(runs, place)
         try:
             failed = engine.complete(runs, place)
+        except UserError:  # the engine cannot go on
+            tell_unfinished(told, place, tell)
+            raise
         except KeyboardInterrupt:
             tell_unfinished(told, place, tell)
             raise KeyboardInterrupt(GO_ON) from None

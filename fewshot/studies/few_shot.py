@@ -115,11 +115,22 @@ def run_study(given: argparse.Namespace) -> None:
             except UserError as error:  # the others are not kept from running
                 logger.warning("%s", message(error))
                 failed.append(run.name)
-    finally:
+    except KeyboardInterrupt:
         if found:
-            tell(found, place)
+            _tell_unfinished(found, place)
+        raise
+    if found:
+        tell(found, place)
     if failed:
         raise UserError(f"not completed, for the reasons above: {', '.join(failed)}.")
+
+
+def _tell_unfinished(found: Sequence[pd.DataFrame], place: Path) -> None:
+    """As `tell`; what keeps it from being told takes no interrupt's place."""
+    try:
+        tell(found, place)
+    except UserError as error:
+        logger.warning("what is finished cannot be told: %s", message(error))
 
 
 def tell(found: Sequence[pd.DataFrame], place: Path) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from fewshot.errors import UserError
 from fewshot.experiment.artifacts import ExperimentFolder
-from fewshot.experiment.files import write_atomically
+from fewshot.experiment.files import write_atomically, writing
 
 NAME = "search.log"
 
@@ -25,15 +25,9 @@ def opened(optuna: Any, place: Path, smallest: bool) -> Iterator[Any]:
     folder.lock()
     try:
         try:
-            _cut_torn_line(path)
-            journal = optuna.storages.journal
-            study = optuna.create_study(
-                storage=optuna.storages.JournalStorage(journal.JournalFileBackend(str(path))),
-                study_name="search",
-                direction="minimize" if smallest else "maximize",
-                load_if_exists=True,
-            )
-            study.get_trials()
+            with writing(path):
+                _cut_torn_line(path)
+                study = _study(optuna, path, smallest)
         except (OSError, ValueError, KeyError, TypeError, AssertionError) as error:
             raise UserError(
                 f"{path} cannot be read ({type(error).__name__}: {error}): remove it, and the same "
@@ -42,6 +36,22 @@ def opened(optuna: Any, place: Path, smallest: bool) -> Iterator[Any]:
         yield study
     finally:
         folder.release()
+
+
+def _study(optuna: Any, path: Path, smallest: bool) -> Any:
+    """That of the file, or a new one where nothing was found yet by another kind of figure."""
+    journal = optuna.storages.journal
+    wanted: dict[str, Any] = {
+        "storage": optuna.storages.JournalStorage(journal.JournalFileBackend(str(path))),
+        "study_name": "search",
+    }
+    direction = "minimize" if smallest else "maximize"
+    study = optuna.create_study(**wanted, direction=direction, load_if_exists=True)
+    finished = any(trial.state.is_finished() for trial in study.get_trials())
+    if study.direction.name.lower() != direction and not finished:
+        optuna.delete_study(**wanted)
+        study = optuna.create_study(**wanted, direction=direction)
+    return study
 
 
 def _cut_torn_line(path: Path) -> None:

@@ -26,23 +26,30 @@ class Progress:
         self._failed += failed
 
     def end(self, kind: Hashable, seconds: float, failed: bool = False) -> None:
-        """A run ended after so many seconds."""
+        """A run ended after so many seconds, which tell nothing where it failed."""
         self.skip(kind, failed)
-        self._seconds[kind].append(seconds)
+        if not failed:
+            self._seconds[kind].append(seconds)
 
     def seconds_left(self) -> float:
-        """What the runs that are left take, by those like them, else by all; nan before any end."""
-        ended = [value for values in self._seconds.values() for value in values]
-        if not ended:
-            return float("nan")
-        usual = sum(ended) / len(ended)
+        """What the runs that are left take, by those like them, else by the longest known kind.
+
+        nan before any end. Side by side the short ones end first, so that a mean would be too low.
+        """
         alike = {kind: sum(values) / len(values) for kind, values in self._seconds.items()}
-        return sum(alike.get(kind, usual) for kind in self._left) / self._jobs
+        if not alike:
+            return float("nan")
+        each = [alike.get(kind, max(alike.values())) for kind in self._left]
+        return max(sum(each) / self._jobs, max(each, default=0.0))
 
     def told(self, going: int = 0) -> str:
         """One line for the reader."""
         said = [f"{self._all - len(self._left) - self._failed} of {self._all} runs are done"]
         said += [f"{self._failed} failed or were left out"] if self._failed else []
         said += [f"{going} going on"] if going else []
-        left = f"; about {format_seconds(self.seconds_left())} left" if self._left else ""
-        return ", ".join(said) + left
+        return ", ".join(said) + (self._foretold() if self._left and self._seconds else "")
+
+    def _foretold(self) -> str:
+        guessed = sum(kind not in self._seconds for kind in self._left)
+        of_unknown = f" ({guessed} of them of kinds that none has ended of)" if guessed else ""
+        return f"; about {format_seconds(self.seconds_left())} left{of_unknown}"

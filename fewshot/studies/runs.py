@@ -69,8 +69,8 @@ def complete(run: Run, output_dir: str | Path) -> ExperimentFolder:
     """The folder of the run, completed: run now, gone on with, or found as it is.
 
     Each run is a process of its own, since gin's bindings are global; its log goes to stderr.
-    Raises UserError when the run is refused, or the folder holds a run of another configuration;
-    KeyboardInterrupt when it was interrupted.
+    Raises UserError when the run is refused or fails, or the folder holds a run of another
+    configuration; KeyboardInterrupt when it was interrupted.
     """
     folder = ExperimentFolder(Path(output_dir).expanduser().absolute() / run.name)
     wanted = command(run, output_dir)
@@ -82,7 +82,10 @@ def complete(run: Run, output_dir: str | Path) -> ExperimentFolder:
     if code == 130:
         raise KeyboardInterrupt(GO_ON)
     if code != 0 or not is_completed(folder):
-        raise RuntimeError(f"the run '{run.name}' ended with exit code {code}; see above")
+        raise UserError(
+            f"the run '{run.name}' ended with exit code {code}, see above; the same command goes "
+            "on with it."
+        )
     return folder
 
 

@@ -166,12 +166,14 @@ def run_study(given: argparse.Namespace) -> None:
     bound = [*given.parameter, *(name for name, *_ in (*given.over, *given.choice))]
     refuse_seed(bound, given.config, "--seed")
     over = space(given.over, given.choice)
+    if given.trials < 1:
+        raise UserError(f"--trials is {given.trials}: give 1 or more.")
     place = study_folder(given, f"search-{Path(given.experiment).stem}")
     engine = build_engine(given.engine, options_of(given))
     run_of = RunOf(given, place)
+    refuse_wrong(run_of.at_the_ends(over))  # which leaves no folder
     with opened(_optuna(), place, given.figure.endswith("loss")) as study:
         check_goes_on(study, over, run_of.settings)
-        refuse_wrong(run_of.at_the_ends(over))
         refuse_others([run_of(trial) for trial in drawn(study, over)], place)
         failed: list[str] = []
         try:

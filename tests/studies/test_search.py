@@ -2,6 +2,7 @@ import builtins
 import math
 import sys
 
+import optuna
 import pandas as pd
 import pytest
 
@@ -30,6 +31,27 @@ OVER += ["--choice", "main.schedule_every", "'step'", "'epoch'"]
 
 def found(folder):
     return pd.read_csv(folder / "search-transfer" / "table.csv").sort_values("trial")
+
+
+def _direction(path):
+    journal = optuna.storages.journal
+    storage = optuna.storages.JournalStorage(journal.JournalFileBackend(str(path)))
+    return optuna.load_study(study_name="search", storage=storage).direction.name.lower()
+
+
+def test_too_few_trials_are_refused_and_leave_nothing(tmp_path, capsys):
+    arguments = ["study", "search", "configs/transfer.gin", *OVER, "--trials", "0"]
+    assert main([*arguments, "--output-dir", str(tmp_path)]) == 2
+    assert "--trials is 0: give 1 or more." in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_search_of_what_cannot_be_bound_leaves_nothing(tmp_path, capsys):
+    over = ["--over", "torch.optim.Adam.lrr", "1e-4", "1e-1"]
+    arguments = ["study", "search", "configs/transfer.gin", *over, "--output-dir", str(tmp_path)]
+    assert main(arguments) == 2
+    assert "nothing was run" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.slow  # nine runs
@@ -209,7 +231,8 @@ class TestGoingOn:
     def test_after_a_slip_in_the_first_figure_is_none(self, search):
         code, errors = search("--figure", "validation/top3")
         assert (code, "has no figure 'validation/top3'" in errors) == (2, True)
-        assert search()[0] == 0
+        assert search("--figure", "validation/loss")[0] == 0
+        assert _direction(search.place / "search.log") == "minimize"
 
     @pytest.mark.parametrize(
         "damage",

@@ -69,7 +69,9 @@ class SideBySide(ABC):
                 while len(going) < self.jobs and (run := queue.take()) is not None:
                     started = self._start(run, queue, progress)
                     going += [started] if started else []
-                going = [one for one in going if not _ended(one, queue, progress, len(going) - 1)]
+                for one in list(going):
+                    if _ended(one, queue, progress, len(going) - 1):
+                        going.remove(one)
                 if going:
                     self.look()
                 if going or queue.waiting:
@@ -115,13 +117,20 @@ def _ended(one: _Going, queue: RunQueue, progress: Progress, others: int) -> boo
     queue.end(one.planned, failed=not completed)
     progress.end(one.planned.alike, time.monotonic() - one.since, failed=not completed)
     if not completed:
-        lines = one.log.read_text(encoding="utf-8", errors="replace").splitlines()[-_TOLD:]
-        told = "\n  ".join(lines)
+        told = "\n  ".join(_last_lines(one.log))
         logger.warning(
             "%s ended with exit code %s, see %s:\n  %s", one.planned.name, code, one.log, told
         )
     logger.info("%s", progress.told(others))
     return True
+
+
+def _last_lines(log: Path) -> list[str]:
+    """None where no log was begun, as by a worker that was lost."""
+    try:
+        return log.read_text(encoding="utf-8", errors="replace").splitlines()[-_TOLD:]
+    except OSError:
+        return []
 
 
 def _is_completed(folder: ExperimentFolder) -> bool:

@@ -233,8 +233,21 @@ def test_progress_counts_what_failed_apart(started, config, tmp_path, caplog):
     caplog.set_level("INFO", "fewshot")
     started.codes["a"] = 2
     LocalEngine().complete(planned(config, "a", "b"), tmp_path)
-    assert "0 of 2 runs are done, 1 failed or were left out; about" in caplog.text
+    assert "0 of 2 runs are done, 1 failed or were left out" in caplog.text
     assert "1 of 2 runs are done, 1 failed or were left out" in caplog.messages[-1]
+
+
+def test_two_that_end_at_once_are_told_one_after_the_other(started, config, tmp_path, caplog):
+    caplog.set_level("INFO", "fewshot")
+    LocalEngine(EngineOptions(2)).complete(planned(config, "a", "b"), tmp_path)
+    told = [line.partition(";")[0] for line in caplog.messages if "runs are done" in line]
+    assert told == ["1 of 2 runs are done, 1 going on", "2 of 2 runs are done"]
+
+
+def test_one_that_failed_without_a_log_is_told(started, config, tmp_path, monkeypatch, caplog):
+    monkeypatch.setattr(runs, "start", lambda *_: Ended(3))
+    assert LocalEngine().complete(planned(config, "a", "b"), tmp_path) == ["a", "b"]
+    assert "b ended with exit code 3" in caplog.text
 
 
 def test_runs_may_be_a_part_of_a_study(started, config, tmp_path, caplog):
@@ -243,7 +256,7 @@ def test_runs_may_be_a_part_of_a_study(started, config, tmp_path, caplog):
     progress = Progress([run.alike for run in runs_of_all], 1)
     started.codes["a"] = 2
     LocalEngine().complete(runs_of_all[:1], tmp_path, progress)
-    assert "0 of 2 runs are done, 1 failed or were left out; about" in caplog.messages[-1]
+    assert "0 of 2 runs are done, 1 failed or were left out" in caplog.messages[-1]
     LocalEngine().complete(runs_of_all[1:], tmp_path, progress)
     assert caplog.messages[-1] == "1 of 2 runs are done, 1 failed or were left out"
 
