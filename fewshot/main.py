@@ -91,7 +91,8 @@ def main(
             if num_epochs > 0:
                 refusals.check_selection(select_by, parts.monitors, parts.objective, data.monitored)
                 advise(parts.objective)
-        report_unused(["FashionDataset.cache_dir"] if request.dry_run else [])
+        if request.resume is None:  # else its start has said so
+            report_unused(["FashionDataset.cache_dir"] if request.dry_run else [])
         if request.dry_run:
             describe(data.train, parts.objective, parts.sampler, seed, parts.hardware.device)
             return
