@@ -21,7 +21,7 @@ from fewshot.interfaces import Evaluation
 from fewshot.launcher import is_peer, launch_id
 from fewshot.models.extras import add_extras
 from fewshot.models.model_file import load_model, restore, save_model
-from fewshot.objectives.advice import advise, advise_on_steps
+from fewshot.objectives.advice import advise
 from fewshot.parts import Factory, Parts, build
 from fewshot.reports.presenting import present
 from fewshot.training.dry_run import describe
@@ -91,9 +91,7 @@ def main(
             if num_epochs > 0:
                 refusals.check_selection(select_by, parts.monitors, parts.objective, data.monitored)
                 advise(parts.objective)
-                advise_on_steps(len(fit.sampler or ()), num_epochs)
-        if request.resume is None:  # else its start has said so
-            report_unused(["FashionDataset.cache_dir"] if request.dry_run else [])
+        report_unused(["FashionDataset.cache_dir"] if request.dry_run else [])
         if request.dry_run:
             describe(data.train, parts.objective, parts.sampler, seed, parts.hardware.device)
             return

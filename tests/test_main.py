@@ -421,17 +421,6 @@ def test_an_encoder_from_a_second_config_leaves_nothing_unused(shop, tmp_path, c
     assert "not used" not in caplog.text
 
 
-@pytest.mark.usefixtures("unpictured")
-def test_what_a_start_did_not_use_a_run_that_goes_on_does_not_say(shop, tmp_path, caplog):
-    """What replaced it does not stand in the run's own config."""
-    small = [*shop.bindings(), *SMALL, "main.num_epochs = 1", "encoder = @CifarNet"]
-    folder = run(tmp_path, "x", ["configs/transfer.gin"], small)
-    assert "SmallResNet." in (folder / "config.gin").read_text()
-    caplog.clear()
-    main(config.resumed_run(str(folder), dry_run=False))
-    assert "not used" not in caplog.text
-
-
 def test_a_folder_that_goes_while_its_report_is_made_is_no_finished_run(
     shop, tmp_path, monkeypatch
 ):

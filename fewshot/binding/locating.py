@@ -1,6 +1,5 @@
 """Where config files and includes are looked for, and how their paths are shown."""
 
-import difflib
 import os
 from collections.abc import Iterable
 from pathlib import Path
@@ -47,10 +46,8 @@ def _find(name: str, folders: list[Path], prefix: str) -> Path:
     by_stem: dict[str, list[str]] = {}
     for known in _names_near(name, folders):
         by_stem.setdefault(Path(known).stem, []).append(known)
-    near = [known for stem in closest(Path(name).stem, by_stem) for known in by_stem[stem]]
-    # several folders have a file of that name: the one that was meant is spelt most like all of it
-    near.sort(key=lambda known: difflib.SequenceMatcher(None, name, known).ratio(), reverse=True)
-    hint = f" Did you mean {' or '.join(near[:3])}?" if near else ""
+    near = [known for stem in closest(Path(name).stem, by_stem) for known in by_stem[stem]][:3]
+    hint = f" Did you mean {' or '.join(near)}?" if near else ""
     raise UserError(f"{prefix}there is no config file '{name}'{looked}.{hint}")
 
 

@@ -13,21 +13,20 @@ _RANGE = (math.log(1e-4), math.log(1e4))  # of the temperature: scores may be vo
 BINS = 15
 
 
-def fitted_temperature(scores: Tensor, truth: Tensor, shares: bool = False) -> float | None:
+def fitted_temperature(scores: Tensor, truth: Tensor, shares: bool = False) -> float:
     """The temperature that minimises the cross-entropy of `probabilities` (heads/probabilities.py).
 
     scores [N, C], truth int64 [N]; shares: scores are shares of votes. One number cannot change
-    which class is best (https://arxiv.org/abs/1706.04599). None where the rows tell nothing of it:
-    none has its own class among the possible answers, or no answer is wrong, so that the smaller
-    the better.
+    which class is best (https://arxiv.org/abs/1706.04599). 1.0 where no row's own class can be an
+    answer.
     """
     exact = scores.double()
     if shares:
         exact = exact.clamp_min(0).log()
     possible = exact.gather(1, truth.unsqueeze(1)).squeeze(1).isfinite()
     exact, labels = exact[possible], truth[possible]
-    if bool((exact.argmax(1) == labels).all()):
-        return None
+    if len(labels) == 0:
+        return 1.0
 
     def loss(logarithm: float) -> float:  # convex in 1 / temperature, so with one minimum
         return float(F.cross_entropy(exact / math.exp(logarithm), labels))

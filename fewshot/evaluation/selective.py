@@ -94,8 +94,7 @@ class SelectiveClassification:
             if name != "train" and has_labels(dataset)
         }
         validation = splits.get("validation")
-        fitted = None if validation is None else _fitted(scorer, validation)
-        temperature = 1.0 if fitted is None else fitted
+        temperature = 1.0 if validation is None else _fitted(scorer, validation)
         answers = {name: _answers(scorer, data, name, temperature) for name, data in splits.items()}
         threshold, imitated = None, False
         if validation is not None:
@@ -105,7 +104,7 @@ class SelectiveClassification:
             if imitated:
                 unknown = _as_if_unknown(scorer, validation, temperature)
             threshold = threshold_for(self.promise, found.confidence, found.right, unknown)
-        rule = Rule(self.promise, temperature, threshold, imitated, calibrated=fitted is not None)
+        rule = Rule(self.promise, temperature, threshold, imitated)
         report = selective_report(answers, rule, self.prefix)
         if isinstance(scorer, ClassifierScorer) and report.kept:
             variants = {"mirrored": scorer.mirrored, "shift": scorer.shift}
@@ -142,10 +141,10 @@ def _known_rows(scorer: Scorer, dataset: Dataset, split: str) -> tuple[IntArray,
     return found.rows[kept], truth[kept]
 
 
-def _fitted(scorer: Scorer, validation: Dataset) -> float | None:
+def _fitted(scorer: Scorer, validation: Dataset) -> float:
     rows, truth = _known_rows(scorer, validation, "validation")
     if len(rows) == 0:
-        return None
+        return 1.0
     scores = torch.cat(list(scorer.scores(validation, rows)))
     return fitted_temperature(scores, torch.from_numpy(truth).to(scores.device), scorer.shares)
 

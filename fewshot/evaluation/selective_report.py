@@ -24,14 +24,12 @@ class Rule:
 
     threshold: None where none keeps the promise, or there is no validation split. imitated: whether
     validation rows, scored without their own class, stood for images of unknown classes.
-    calibrated: whether validation tells the temperature, which else is 1.
     """
 
     promise: Promise
     temperature: float
     threshold: float | None
     imitated: bool
-    calibrated: bool = True
 
     def kept(self) -> dict[str, float]:
         """What a model file is to hold: nothing without a threshold."""
@@ -146,13 +144,6 @@ def _said(rule: Rule, validated: bool, figures: Mapping[str, Any]) -> str:
             "for less: bind SelectiveClassification.precision or false_accept_rate."
         )
     found = f"Confidence is at temperature {rule.temperature:.3g}."
-    if not rule.calibrated:
-        known = figures["n"] - figures["n_unknown"]
-        found = (
-            f"Confidence is as the model gives it: of {known} validation rows of trained classes "
-            "none is answered wrongly, so that nothing tells how sure it should be, nor what is "
-            "unknown. Set more rows apart: bind main.validation_fraction or a validation CSV."
-        )
     if rule.threshold == 0:
         return f"{found} Everything may be answered and it holds {asked}: nothing is unknown."
     return (

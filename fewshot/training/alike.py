@@ -8,7 +8,7 @@ from torch import Tensor
 from fewshot.errors import UserError
 
 _LARGEST = (1 << 63) - 1  # of the whole numbers that torch takes
-_GROWING = ("averages.sums", "monitor.best_value", "monitor.best_loss")
+_GROWING = ("averages.sums", "monitor.best_value")
 
 
 def _may_grow(where: str) -> bool:

@@ -31,16 +31,11 @@ def chosen_by(select_by: str, validates: bool) -> str:
 
 @dataclass
 class Standing:
-    """How the monitored figure stood at the last validation; epochs count from 1, 0 is none.
-
-    best_loss: of its split in that epoch, if there is one. equal: epochs whose figure is the best.
-    """
+    """How the monitored figure stood at the last validation; epochs count from 1, 0 is none."""
 
     best_value: float | None = None
     best_epoch: int = 0
     without_progress: int = 0
-    best_loss: float | None = None
-    equal: int = 0
 
 
 class Monitor:
@@ -82,39 +77,14 @@ class Monitor:
             )
         return value
 
-    def loss(self, figures: Mapping[str, float]) -> float | None:
-        """The loss of the split that the figure is of; None where there is none that is finite."""
-        loss = figures.get(f"{self.followed.partition('/')[0]}/loss")
-        return float(loss) if loss is not None and math.isfinite(loss) else None
-
-    def update(self, value: float, epoch: int, loss: float | None = None) -> bool:
-        """Take the figure of a validation, and its loss; whether it is of the model to keep.
-
-        Of equals that is the one of the least loss, without losses the first: on a small split
-        many epochs have one accuracy. Patience waits for the figure alone.
-        """
-        standing, best = self.standing, self.standing.best_value
+    def update(self, value: float, epoch: int) -> bool:
+        """Take the figure of a validation; whether it is a new best (the first of equals stays)."""
+        best = self.standing.best_value
         if best is None or (value > best if self.mode == "max" else value < best):
-            self.standing = Standing(value, epoch, 0, loss, 1)
+            self.standing = Standing(value, epoch, 0)
             return True
-        standing.without_progress += 1
-        standing.equal += value == best
-        if value != best or loss is None or standing.best_loss is None:
-            return False
-        better = loss < standing.best_loss
-        if better:
-            standing.best_epoch, standing.best_loss = epoch, loss
-        return better
-
-    def tell(self) -> None:
-        """Say which model is kept, where there was a choice."""
-        kept = self.standing
-        if self.select_by == LAST or kept.best_value is None:
-            return
-        which = "the first" if kept.best_loss is None else "that of the least loss"
-        equal = f", {which} of {kept.equal} epochs with this value" if kept.equal > 1 else ""
-        best = f"{self.select_by} {kept.best_value:.4f}"
-        logger.info("the model of epoch %d is kept: %s%s", kept.best_epoch, best, equal)
+        self.standing.without_progress += 1
+        return False
 
     def state_dict(self) -> dict[str, Any]:
         """Plain values."""
@@ -123,9 +93,8 @@ class Monitor:
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on from saved values; raises ValueError for what no validation can have left."""
         standing = Standing(**state)
-        values = (standing.best_value, standing.best_loss)
-        counts = (standing.best_epoch, standing.without_progress, standing.equal)
-        if any(not (value is None or type(value) is float) for value in values) or any(
+        best, counts = standing.best_value, (standing.best_epoch, standing.without_progress)
+        if not (best is None or type(best) is float) or any(
             type(count) is not int or count < 0 for count in counts
         ):
             raise ValueError(f"its monitor is {standing}")

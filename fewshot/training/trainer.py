@@ -116,7 +116,6 @@ class TrainingRun:
                 self._save()
                 if self.stop.due(0):
                     raise AgreedStop
-        self.state.monitor.tell()
         return self.state.summary(self.log.rows())
 
     def _train_epoch(self) -> None:
@@ -168,11 +167,10 @@ class TrainingRun:
         """End the epoch: move the schedule, keep the model if it is the one, and decide on more."""
         progress, monitor = self.state.progress, self.state.monitor
         number, chosen = progress.epoch + 1, False
-        found = scalars(figures)
-        value = monitor.figure(found, number) if self._validates() else None
+        value = monitor.figure(scalars(figures), number) if self._validates() else None
         self.state.schedule.after_epoch(value)
         if value is not None and monitor.select_by != LAST:
-            chosen = monitor.update(value, number, monitor.loss(found))
+            chosen = monitor.update(value, number)
         progress.epoch, progress.step = number, 0
         progress.stopped_early = monitor.exhausted and number < self.fit.num_epochs
         progress.done = number == self.fit.num_epochs or progress.stopped_early

@@ -2,7 +2,6 @@ import gin
 import pytest
 
 from fewshot.binding import config
-from fewshot.binding.locating import REPOSITORY, find_config
 from fewshot.errors import UserError
 from tests.binding.dummies import DummyLoss, DummyNet, dummy_main, isolate, load_text
 
@@ -230,11 +229,3 @@ def test_a_class_that_takes_anything_is_not_checked(tmp_path):
 def test_a_value_that_is_nested_too_deeply_is_refused(tmp_path, bracket):
     text = refused(tmp_path, f"\ndummy_main.num_epochs = {bracket * 100_000}\n")
     assert text.endswith("run.gin:2: brackets are nested too deeply.")
-
-
-def test_of_files_of_one_name_the_one_spelt_most_alike_is_suggested_first(monkeypatch):
-    monkeypatch.chdir(REPOSITORY)
-    with pytest.raises(UserError, match=r"mean configs/transfer\.gin or "):
-        find_config("configs/transfr.gin")
-    with pytest.raises(UserError, match=r"mean configs/rotnet/transfer\.gin or "):
-        find_config("configs/rotnet/transferr.gin")

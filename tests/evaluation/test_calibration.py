@@ -51,13 +51,7 @@ def test_classes_that_are_no_answer_are_left_out():
     scores, truth = drawn()
     closed = torch.cat([scores, torch.full((len(scores), 1), -torch.inf)], dim=1)
     assert fitted_temperature(closed, truth) == pytest.approx(fitted_temperature(scores, truth))
-    assert fitted_temperature(closed, torch.full_like(truth, 5)) is None
-
-
-def test_rows_without_a_mistake_tell_no_temperature():
-    scores, _ = drawn()
-    assert fitted_temperature(scores, scores.argmax(1)) is None
-    assert fitted_temperature(scores[:0], scores[:0].argmax(1)) is None
+    assert fitted_temperature(closed, torch.full_like(truth, 5)) == 1.0
 
 
 def test_the_calibration_error_equals_a_loop_and_torchmetrics():

@@ -94,22 +94,6 @@ def test_a_threshold_that_cannot_be_met_is_said_and_not_kept():
     ]
 
 
-def test_validation_without_a_mistake_calibrates_nothing_and_that_is_said():
-    data = splits()
-    rows = np.repeat([[110, 100, 100], [100, 110, 100], [100, 100, 110]], 6, axis=0)
-    data["validation"] = FakeDataset(rows, [*"aaaaaabbbbbbcccccc"], first_id=70_000)
-    report = SelectiveClassification(0.9)(PixelClassifier("abc"), data)
-    assert report.kept["temperature"] == 1.0
-    figures = report.metrics["test"]["selective"]
-    assert figures["ece_after"] == figures["ece_before"]
-    (said,) = [block.text for block in report.sections[0].blocks if isinstance(block, Note)]
-    assert said.startswith(
-        "Confidence is as the model gives it: of 18 validation rows of trained classes none is "
-        "answered wrongly, so that nothing tells how sure it should be, nor what is unknown. Set "
-        "more rows apart: bind main.validation_fraction or a validation CSV. Everything may"
-    )
-
-
 def test_where_everything_may_be_answered_nothing_is_unknown():
     report = SelectiveClassification(0.3)(PixelClassifier("abc"), splits())
     assert report.kept["threshold"] == 0.0

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from fewshot.models.model_file import save_model
-from fewshot.objectives.advice import advise, advise_on_steps
+from fewshot.objectives.advice import advise
 from fewshot.objectives.transfer_net import TransferNet
 from tests.objectives.toy import ToyEncoder, spec
 
@@ -48,14 +48,3 @@ def test_who_starts_from_trained_weights_is_told_nothing(said, tmp_path):
     save_model(base, tmp_path / "model.mdl")
     again = TransferNet(of(193), saved_model_path=str(tmp_path / "model.mdl"))
     assert not said(again)
-
-
-def test_a_run_of_few_steps_is_told_how_to_get_more(caplog):
-    caplog.set_level(logging.INFO, "fewshot")
-    for enough in ((10, 1), (1, 200)):
-        advise_on_steps(*enough)
-    assert not caplog.messages
-    advise_on_steps(1, 5)
-    (said,) = caplog.messages
-    assert said.startswith("an epoch has 1 training step and the run 5, which is little to learn")
-    assert "ShuffledBatches.batch_size" in said and "@RepeatedBatches" in said
