@@ -13,26 +13,44 @@ _RANGE = (math.log(1e-4), math.log(1e4))  # of the temperature: scores may be vo
 BINS = 15
 
 
-def fitted_temperature(scores: Tensor, truth: Tensor, shares: bool = False) -> float:
+def fitted_temperature(scores: Tensor, truth: Tensor, shares: bool = False) -> float | None:
     """The temperature that minimises the cross-entropy of `probabilities` (heads/probabilities.py).
 
     scores [N, C], truth int64 [N]; shares: scores are shares of votes. One number cannot change
-    which class is best (https://arxiv.org/abs/1706.04599). 1.0 where no row's own class can be an
-    answer.
+    which class is best (https://arxiv.org/abs/1706.04599). None where the rows tell no temperature:
+    with no mistake among those whose own class can be an answer, the lower the better for ever.
     """
     exact = scores.double()
     if shares:
         exact = exact.clamp_min(0).log()
     possible = exact.gather(1, truth.unsqueeze(1)).squeeze(1).isfinite()
     exact, labels = exact[possible], truth[possible]
-    if len(labels) == 0:
-        return 1.0
+    own = exact.gather(1, labels.unsqueeze(1)).squeeze(1)
+    if bool((own >= exact.amax(1)).all()):
+        return None
 
     def loss(logarithm: float) -> float:  # convex in 1 / temperature, so with one minimum
         return float(F.cross_entropy(exact / math.exp(logarithm), labels))
 
     found = minimize_scalar(loss, bounds=_RANGE, method="bounded", options={"xatol": 1e-6})
     return math.exp(found.x)
+
+
+def uncalibrated_note(rows: int, threshold: float | None) -> str:
+    """What it means that no mistake on validation told the temperature, and what to do."""
+    without = ""
+    if threshold is None:
+        without = (
+            ' No threshold for "unknown" is stored: the model answers everything, things that it '
+            "was never trained on among them, however sure it looks."
+        )
+    return (
+        f"Confidence is not calibrated and stays at temperature 1: none of the {rows:,} validation "
+        f"rows is a mistake that tells how sure is too sure.{without} For more validation rows "
+        "raise main.validation_fraction or bind a validation CSV, with types that are not trained "
+        "in it if there are any; without these bind SelectiveClassification.false_accept_rate, "
+        "e.g. 0.1."
+    )
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """Which answers to trust: confidence that is calibrated, and a threshold for "unknown"."""
 
 import dataclasses
+import logging
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -12,7 +13,7 @@ from torch import Tensor
 
 from fewshot.batch import IntArray
 from fewshot.errors import UserError
-from fewshot.evaluation.calibration import fitted_temperature
+from fewshot.evaluation.calibration import fitted_temperature, uncalibrated_note
 from fewshot.evaluation.classification import Classification
 from fewshot.evaluation.gallery import embed_gallery, stratified_rows, told_of
 from fewshot.evaluation.naming import checked_prefix
@@ -26,6 +27,8 @@ from fewshot.interfaces import Dataset, Evaluation, Head
 
 _FITTED_ROWS = 10_000
 
+logger = logging.getLogger("fewshot")
+
 
 @gin.register
 class SelectiveClassification:
@@ -36,10 +39,11 @@ class SelectiveClassification:
     answered at least the share `precision` is right (wrong are all answers to images of classes
     that were not trained), and at most the share `false_accept_rate` of images of unknown classes
     is answered; None asks for neither. Validation rows of untrained classes stand for the unknown;
-    where there are none, each row does as it scores without its own class. head: factory of a head
-    whose scores over the training embeddings are judged, e.g. @KNN; None judges the objective's
-    own, averaged over the variants of an image that Classification.mirrored and shift name.
-    max_references: a stratified part of the gallery. prefix: of figures and files. Threshold
+    where there are none, each row does as it scores without its own class. Validation without a
+    mistake tells no temperature, and by precision alone no threshold: none is kept. head: factory
+    of a head whose scores over the training embeddings are judged, e.g. @KNN; None judges the
+    objective's own, averaged over the variants of an image that Classification.mirrored and shift
+    name. max_references: a stratified part of the gallery. prefix: of figures and files. Threshold
     and temperature go into the run's model.mdl where the scores are those it answers by: its own,
     or of a model that has none those of the head that the first of main.evaluators has.
     """
@@ -94,7 +98,8 @@ class SelectiveClassification:
             if name != "train" and has_labels(dataset)
         }
         validation = splits.get("validation")
-        temperature = 1.0 if validation is None else _fitted(scorer, validation)
+        fitted = None if validation is None else _fitted(scorer, validation)
+        temperature = 1.0 if fitted is None else fitted
         answers = {name: _answers(scorer, data, name, temperature) for name, data in splits.items()}
         threshold, imitated = None, False
         if validation is not None:
@@ -104,7 +109,11 @@ class SelectiveClassification:
             if imitated:
                 unknown = _as_if_unknown(scorer, validation, temperature)
             threshold = threshold_for(self.promise, found.confidence, found.right, unknown)
-        rule = Rule(self.promise, temperature, threshold, imitated)
+            if threshold == 0 and found.right.all():
+                threshold = None  # any keeps a promise that no row could break: none was found
+        rule = Rule(self.promise, temperature, threshold, imitated, fitted is not None)
+        if validation is not None and fitted is None:
+            logger.info(uncalibrated_note(len(answers["validation"].right), threshold))
         report = selective_report(answers, rule, self.prefix)
         if isinstance(scorer, ClassifierScorer) and report.kept:
             variants = {"mirrored": scorer.mirrored, "shift": scorer.shift}
@@ -141,10 +150,10 @@ def _known_rows(scorer: Scorer, dataset: Dataset, split: str) -> tuple[IntArray,
     return found.rows[kept], truth[kept]
 
 
-def _fitted(scorer: Scorer, validation: Dataset) -> float:
+def _fitted(scorer: Scorer, validation: Dataset) -> float | None:
     rows, truth = _known_rows(scorer, validation, "validation")
     if len(rows) == 0:
-        return 1.0
+        return None
     scores = torch.cat(list(scorer.scores(validation, rows)))
     return fitted_temperature(scores, torch.from_numpy(truth).to(scores.device), scorer.shares)
 

@@ -11,7 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from sklearn.metrics import roc_auc_score
 
-from fewshot.evaluation.calibration import Reliability, reliability
+from fewshot.evaluation.calibration import Reliability, reliability, uncalibrated_note
 from fewshot.evaluation.naming import reported_split, titled
 from fewshot.evaluation.rejection import Promise, RiskCoverage, risk_coverage
 from fewshot.interfaces import Evaluation
@@ -23,13 +23,15 @@ class Rule:
     """How confidence is computed and from where on it is an answer.
 
     threshold: None where none keeps the promise, or there is no validation split. imitated: whether
-    validation rows, scored without their own class, stood for images of unknown classes.
+    validation rows, scored without their own class, stood for images of unknown classes. fitted:
+    whether validation told the temperature.
     """
 
     promise: Promise
     temperature: float
     threshold: float | None
     imitated: bool
+    fitted: bool
 
     def kept(self) -> dict[str, float]:
         """What a model file is to hold: nothing without a threshold."""
@@ -138,12 +140,15 @@ def _said(rule: Rule, validated: bool, figures: Mapping[str, Any]) -> str:
         else ""
     )
     asked = f"that {rule.promise} on validation{unknown}"
+    uncalibrated = uncalibrated_note(figures["n"], rule.threshold)
     if rule.threshold is None:
+        if not rule.fitted:
+            return uncalibrated
         return (
             f"No threshold reaches {asked}: none is stored, and the model answers everything. Ask "
             "for less: bind SelectiveClassification.precision or false_accept_rate."
         )
-    found = f"Confidence is at temperature {rule.temperature:.3g}."
+    found = f"Confidence is at temperature {rule.temperature:.3g}." if rule.fitted else uncalibrated
     if rule.threshold == 0:
         return f"{found} Everything may be answered and it holds {asked}: nothing is unknown."
     return (

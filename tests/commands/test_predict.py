@@ -8,7 +8,9 @@ from PIL import Image
 
 import fewshot.__main__ as door
 from fewshot.models.extras import add_extras
+from fewshot.models.prediction.prediction import Prediction
 from fewshot.models.prediction.predictor import load
+from fewshot.models.prediction.shown import write_csv
 from fewshot.spreadsheet import read_csv
 
 
@@ -38,6 +40,13 @@ def test_a_line_a_photo_and_a_count(model_path, photos, capsys):
     assert shown.err.splitlines()[-1] == count
 
 
+def test_scores_in_a_csv_are_rounded(tmp_path):
+    found = [Prediction("a.jpg", "x", [("x", 2 / 3), ("y", 3.3869795504770107e-279)])]
+    write_csv(found, tmp_path / "answers.csv", 2, 0)
+    [line] = (tmp_path / "answers.csv").read_text().splitlines()[1:]
+    assert line == "a.jpg,x,x,0.666667,y,0.0,"
+
+
 def test_unknown_stands_before_the_classes(model_path, photos, capsys):
     add_extras(model_path, {"threshold": 0.99})
     door.main(["predict", str(model_path), str(photos / "a.jpg")])
@@ -52,7 +61,7 @@ def test_a_csv_and_json_hold_what_the_table_of_python_does(model_path, photos, t
     written = tmp_path / "answers.csv"
     assert door.main(["predict", str(model_path), str(photos), "--csv", str(written)]) == 0
     assert capsys.readouterr().out == ""
-    pd.testing.assert_frame_equal(read_csv(written), expected, check_dtype=False)
+    pd.testing.assert_frame_equal(read_csv(written), expected.round(6), check_dtype=False)
     door.main(["predict", str(model_path), str(photos), "--json", "--neighbours", "1"])
     rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [row["photo"] for row in rows] == expected["photo"].tolist()

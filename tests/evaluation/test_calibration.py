@@ -51,7 +51,14 @@ def test_classes_that_are_no_answer_are_left_out():
     scores, truth = drawn()
     closed = torch.cat([scores, torch.full((len(scores), 1), -torch.inf)], dim=1)
     assert fitted_temperature(closed, truth) == pytest.approx(fitted_temperature(scores, truth))
-    assert fitted_temperature(closed, torch.full_like(truth, 5)) == 1.0
+    assert fitted_temperature(closed, torch.full_like(truth, 5)) is None
+
+
+@pytest.mark.parametrize("shares", [False, True])
+def test_rows_without_a_mistake_tell_no_temperature(shares):
+    scores = torch.tensor([[0.7, 0.2, 0.1], [0.1, 0.5, 0.4]])
+    assert fitted_temperature(scores, torch.tensor([0, 1]), shares) is None
+    assert fitted_temperature(scores, torch.tensor([0, 2]), shares) > 0
 
 
 def test_the_calibration_error_equals_a_loop_and_torchmetrics():

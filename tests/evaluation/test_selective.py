@@ -102,6 +102,35 @@ def test_where_everything_may_be_answered_nothing_is_unknown():
     assert note.endswith("is right on validation: nothing is unknown.")
 
 
+def all_right():
+    return FakeDataset([[200, 1, 1], [1, 200, 1], [1, 1, 200]] * 6, ["a", "b", "c"] * 6)
+
+
+def test_validation_without_a_mistake_tells_neither_temperature_nor_threshold(caplog):
+    caplog.set_level("INFO", logger="fewshot")
+    data = splits() | {"validation": all_right()}
+    report = SelectiveClassification()(PixelClassifier("abc"), data)
+    assert report.kept == {}
+    figures = report.metrics["validation"]["selective"]
+    assert (figures["temperature"], figures["threshold"]) == (1.0, None)
+    assert "answered" not in report.metrics["test"]["selective"]
+    [note] = [block.text for block in report.sections[0].blocks if isinstance(block, Note)]
+    assert note.startswith(
+        "Confidence is not calibrated and stays at temperature 1: none of the 18 validation rows"
+    )
+    assert "main.validation_fraction" in note
+    assert note in caplog.messages
+
+
+def test_a_false_accept_rate_needs_no_mistake():
+    data = splits() | {"validation": all_right()}
+    report = SelectiveClassification(None, false_accept_rate=0.1)(PixelClassifier("abc"), data)
+    assert report.kept["threshold"] > 0
+    assert report.kept["temperature"] == 1.0
+    [note] = [block.text for block in report.sections[0].blocks if isinstance(block, Note)]
+    assert "not calibrated" in note and "the answer is 'unknown'" in note
+
+
 def test_without_validation_there_is_no_threshold():
     data = splits()
     del data["validation"]

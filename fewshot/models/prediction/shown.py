@@ -13,12 +13,13 @@ from fewshot.models.prediction.prediction import Prediction, frame
 from fewshot.wording import visible
 
 _AT_A_TIME = 1000
+_PLACES = 6  # of a score
 _WIDEST = 44  # of a photo's name, of which the end is shown
 _INDENT = " " * 4
 
 
 def write_csv(found: Iterable[Prediction], path: Path, top: int, neighbours: int) -> None:
-    """A row a photo, written whole or not at all; see Prediction.row."""
+    """A row a photo, written whole or not at all, numbers to six places; see Prediction.row."""
     from fewshot.spreadsheet import csv_text  # pandas takes a second
 
     def write(part: Path) -> None:
@@ -26,7 +27,7 @@ def write_csv(found: Iterable[Prediction], path: Path, top: int, neighbours: int
         with part.open("w", encoding="utf-8", newline="") as file:
             file.write(csv_text(frame([], top, neighbours)))
             while some := list(islice(left, _AT_A_TIME)):
-                file.write(csv_text(frame(some, top, neighbours)).partition("\n")[2])
+                file.write(csv_text(frame(some, top, neighbours).round(_PLACES)).partition("\n")[2])
 
     write_atomically(path, write)
 
