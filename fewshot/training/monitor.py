@@ -31,11 +31,17 @@ def chosen_by(select_by: str, validates: bool) -> str:
 
 @dataclass
 class Standing:
-    """How the monitored figure stood at the last validation; epochs count from 1, 0 is none."""
+    """How the monitored figure stood at the last validation; epochs count from 1, 0 is none.
+
+    best_loss: the validation loss of the best epoch, None where there is none; tied: how many
+    epochs have the best value.
+    """
 
     best_value: float | None = None
     best_epoch: int = 0
     without_progress: int = 0
+    best_loss: float | None = None
+    tied: int = 0
 
 
 class Monitor:
@@ -77,14 +83,34 @@ class Monitor:
             )
         return value
 
-    def update(self, value: float, epoch: int) -> bool:
-        """Take the figure of a validation; whether it is a new best (the first of equals stays)."""
-        best = self.standing.best_value
+    def update(self, value: float, epoch: int, loss: float | None = None) -> bool:
+        """Take the figure of a validation and its loss; whether the epoch's model is the one to
+        keep: a new best, or as good at less loss (else the first of equals stays).
+        """
+        standing = self.standing
+        best = standing.best_value
+        loss = float(loss) if loss is not None and math.isfinite(loss) else None
         if best is None or (value > best if self.mode == "max" else value < best):
-            self.standing = Standing(value, epoch, 0)
+            self.standing = Standing(value, epoch, 0, loss, 1)
             return True
-        self.standing.without_progress += 1
-        return False
+        standing.without_progress += 1  # of the figure, by a tie as well
+        if value != best:
+            return False
+        standing.tied += 1
+        if loss is None or standing.best_loss is None or loss >= standing.best_loss:
+            return False
+        standing.best_epoch, standing.best_loss = epoch, loss
+        return True
+
+    def chosen(self, epochs: int) -> str:
+        """Which of so many epochs model.mdl is of, and why."""
+        standing = self.standing
+        if self.select_by == LAST or standing.best_value is None:
+            return f"model.mdl is that of epoch {epochs}, the last"
+        reason = "the first" if standing.best_loss is None else "least loss"
+        ties = f" ({standing.tied} epochs tie; {reason})" if standing.tied > 1 else ""
+        figure = f"{self.select_by} {standing.best_value:.4f}"
+        return f"model.mdl is that of epoch {standing.best_epoch}, by {figure}{ties}"
 
     def state_dict(self) -> dict[str, Any]:
         """Plain values."""
@@ -93,9 +119,20 @@ class Monitor:
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on from saved values; raises ValueError for what no validation can have left."""
         standing = Standing(**state)
-        best, counts = standing.best_value, (standing.best_epoch, standing.without_progress)
-        if not (best is None or type(best) is float) or any(
+        values = (standing.best_value, standing.best_loss)
+        counts = (standing.best_epoch, standing.without_progress, standing.tied)
+        if any(not (value is None or type(value) is float) for value in values) or any(
             type(count) is not int or count < 0 for count in counts
         ):
             raise ValueError(f"its monitor is {standing}")
         self.standing = standing
+
+
+def with_ties(state: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A saved state of a run; one of before ties were counted gets what it would have said then."""
+    saved = state.get("monitor") if isinstance(state, Mapping) else None
+    older = {"best_value", "best_epoch", "without_progress"}
+    if not isinstance(saved, Mapping) or saved.keys() != older:
+        return state
+    fresh = {"best_loss": None, "tied": int(saved["best_value"] is not None)}
+    return {**state, "monitor": {**saved, **fresh}}

@@ -15,7 +15,7 @@ from fewshot.training.alike import check_alike, check_stepped
 from fewshot.training.averaging import WeightAverage
 from fewshot.training.epoch_means import Averages
 from fewshot.training.fit import Summary
-from fewshot.training.monitor import Monitor
+from fewshot.training.monitor import Monitor, with_ties
 from fewshot.training.rehearsal import stepped_state
 from fewshot.training.schedules import Schedule
 
@@ -96,6 +96,7 @@ class TrainingState:
     def summary(self, history: list[dict[str, Any]]) -> Summary:
         """What the run did, with the rows of its metrics.jsonl."""
         progress, standing = self.progress, self.monitor.standing
+        logger.info(self.monitor.chosen(progress.epoch))
         return Summary(
             epochs=progress.epoch,
             best_epoch=standing.best_epoch or progress.epoch,
@@ -118,6 +119,7 @@ class TrainingState:
 
         Raises UserError when they belong to another configuration, or are none.
         """
+        state = with_ties(state)
         try:
             check_alike(state, self.state_dict())
             check_stepped(state["optimizer"]["state"], stepped_state(self.optimizer))

@@ -170,7 +170,7 @@ class TrainingRun:
         value = monitor.figure(scalars(figures), number) if self._validates() else None
         self.state.schedule.after_epoch(value)
         if value is not None and monitor.select_by != LAST:
-            chosen = monitor.update(value, number)
+            chosen = monitor.update(value, number, scalars(figures).get("validation/loss"))
         progress.epoch, progress.step = number, 0
         progress.stopped_early = monitor.exhausted and number < self.fit.num_epochs
         progress.done = number == self.fit.num_epochs or progress.stopped_early

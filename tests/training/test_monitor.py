@@ -3,7 +3,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fewshot.errors import UserError
-from fewshot.training.monitor import Monitor
+from fewshot.training.monitor import Monitor, with_ties
 
 
 @settings(max_examples=50)
@@ -27,6 +27,43 @@ def test_state_goes_on():
     assert not other.exhausted
     other.update(0.3, 3)
     assert other.exhausted and other.standing.best_epoch == 1
+
+
+def test_ties_are_broken_by_the_loss_and_the_rest_goes_on_from_a_state():
+    losses = (0.6, 0.3, 0.4, 0.1)
+    monitor = Monitor("validation/top1", 4)
+    kept = []
+    for epoch, loss in enumerate(losses, 1):
+        again = Monitor("validation/top1", 4)
+        again.load_state_dict(monitor.state_dict())
+        monitor = again
+        kept.append(monitor.update(1.0, epoch, loss))
+    assert kept == [True, True, False, True]
+    assert monitor.standing.without_progress == 3  # a tie is no progress
+    assert monitor.chosen(4) == (
+        "model.mdl is that of epoch 4, by validation/top1 1.0000 (4 epochs tie; least loss)"
+    )
+
+
+def test_without_a_loss_the_first_of_ties_stays():
+    monitor = Monitor("validation/top1", None)
+    assert [monitor.update(0.5, 1), monitor.update(0.5, 2, 0.1)] == [True, False]
+    told = "model.mdl is that of epoch 1, by validation/top1 0.5000 (2 epochs tie; the first)"
+    assert monitor.chosen(2) == told
+    assert Monitor("last", None).chosen(3) == "model.mdl is that of epoch 3, the last"
+
+
+def test_a_loss_that_is_not_finite_breaks_no_tie():
+    monitor = Monitor("validation/top1", None)
+    assert [monitor.update(0.5, e, x) for e, x in ((1, 2.0), (2, float("nan")))] == [True, False]
+
+
+def test_a_state_of_before_ties_were_counted_is_read():
+    older = {"best_value": 0.5, "best_epoch": 2, "without_progress": 1}
+    monitor = Monitor("validation/top1", None)
+    monitor.load_state_dict(with_ties({"monitor": older})["monitor"])
+    assert not monitor.update(0.5, 4, 0.1)  # nothing to compare its loss with
+    assert (monitor.standing.best_epoch, monitor.standing.tied) == (2, 2)
 
 
 def test_last_follows_the_training_loss():

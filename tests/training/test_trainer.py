@@ -16,6 +16,7 @@ from fewshot.errors import UserError
 from fewshot.experiment.artifacts import ExperimentFolder
 from fewshot.experiment.tensor_bytes import unsealed
 from fewshot.seeding import reseed
+from fewshot.training.checkpoint import Checkpoints
 from fewshot.training.hardware import Hardware
 from tests.distributed.meeting import two_meet
 from tests.training.tiny_training import (
@@ -180,6 +181,30 @@ def test_best_on_validation_is_kept(tmp_path, trainer):
     assert (summary.best_epoch, summary.best_value, summary.stopped_early) == (2, 0.7, False)
     rows = [row for row in summary.history if row["split"] == "validation"]
     assert [row["top1"] for row in rows] == [0.5, 0.7, 0.7, 0.6]
+
+
+def test_ties_are_broken_by_the_validation_loss_and_the_choice_is_told(tmp_path, trainer, caplog):
+    caplog.set_level("INFO", logger="fewshot")
+    losses = [0.6, 0.2, 0.3]
+    fit = make_fit(
+        tmp_path / "run",
+        validate=lambda: {"validation": {"top1": 1.0, "loss": losses.pop(0)}},
+        select_by="validation/top1",
+    )
+    assert trainer.fit(fit).best_epoch == 2
+    told = "model.mdl is that of epoch 2, by validation/top1 1.0000 (3 epochs tie; least loss)"
+    assert told in caplog.messages
+
+
+def test_a_checkpoint_of_before_ties_were_counted_is_gone_on_from(tmp_path, trainer):
+    options = {"validate": figures(0.2, 0.6, 0.4), "select_by": "validation/top1"}
+    fit = make_fit(tmp_path / "run", **options)
+    trainer.fit(fit)
+    checkpoints = Checkpoints(fit.folder, fit.digests)
+    state = checkpoints.load()
+    del state["monitor"]["best_loss"], state["monitor"]["tied"]
+    checkpoints.save(state)
+    assert trainer.fit(replace(fit, objective=TinyNet(), resume=True)).best_epoch == 2
 
 
 def test_lower_is_better_for_losses(tmp_path, trainer):
