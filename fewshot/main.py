@@ -8,6 +8,7 @@ import gin
 from fewshot.binding.config import RunRequest
 from fewshot.binding.unused import report_unused
 from fewshot.data.loading import load_data
+from fewshot.data.samplers.advice import advise_steps
 from fewshot.errors import UserError
 from fewshot.evaluation import refusals
 from fewshot.evaluation.crew import shared
@@ -91,7 +92,9 @@ def main(
             if num_epochs > 0:
                 refusals.check_selection(select_by, parts.monitors, parts.objective, data.monitored)
                 advise(parts.objective)
-        report_unused(["FashionDataset.cache_dir"] if request.dry_run else [])
+                advise_steps(parts.sampler, num_epochs)
+        if request.resume is None:  # else it reads the run's own config.gin, which binds the rest
+            report_unused(["FashionDataset.cache_dir"] if request.dry_run else [])
         if request.dry_run:
             describe(data.train, parts.objective, parts.sampler, seed, parts.hardware.device)
             return

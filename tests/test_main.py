@@ -298,6 +298,15 @@ def test_a_refused_schedule_leaves_no_folder(shop, tmp_path):
 
 
 @pytest.mark.usefixtures("unpictured")
+def test_what_is_bound_and_unused_is_said_at_the_first_start_alone(shop, tmp_path, caplog):
+    bindings = [*shop.bindings(), *SMALL, "main.num_epochs = 1", "TripletLoss.margin = 0.5"]
+    folder = run(tmp_path, "said", ["configs/transfer.gin"], bindings)
+    assert "bound but not used by this run" in caplog.text
+    caplog.clear()
+    main(config.resumed_run(str(folder), dry_run=False))
+    assert "bound but not used by this run" not in caplog.text
+
+
 def test_a_changed_test_csv_is_refused_on_resume(shop, tmp_path):
     csv = tmp_path / "test.csv"
     csv.write_text((shop.root / "test.csv").read_text())

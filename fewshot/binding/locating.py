@@ -46,8 +46,11 @@ def _find(name: str, folders: list[Path], prefix: str) -> Path:
     by_stem: dict[str, list[str]] = {}
     for known in _names_near(name, folders):
         by_stem.setdefault(Path(known).stem, []).append(known)
-    near = [known for stem in closest(Path(name).stem, by_stem) for known in by_stem[stem]][:3]
-    hint = f" Did you mean {' or '.join(near)}?" if near else ""
+    near = [known for stem in closest(Path(name).stem, by_stem) for known in by_stem[stem]]
+    # of one name that in the folder asked for comes first, then what lies least deep
+    asked = Path(name).expanduser().parent
+    near.sort(key=lambda known: (Path(known).parent != asked, len(Path(known).parts)))
+    hint = f" Did you mean {' or '.join(near[:3])}?" if near else ""
     raise UserError(f"{prefix}there is no config file '{name}'{looked}.{hint}")
 
 

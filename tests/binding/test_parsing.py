@@ -185,6 +185,12 @@ def test_a_misspelt_file_is_suggested(tmp_path, monkeypatch):
         config.load([str(tmp_path)], [])
 
 
+def test_of_suggested_files_that_of_the_folder_asked_for_comes_first(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UserError, match=r"Did you mean configs/transfer\.gin or "):
+        config.load(["configs/transfr.gin"], [])
+
+
 def test_a_file_that_is_not_text_is_refused(tmp_path):
     (tmp_path / "binary.gin").write_bytes(b"\xff\xfe\x00\x80")
     with pytest.raises(UserError, match=r"binary\.gin cannot be read as text"):
