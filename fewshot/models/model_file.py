@@ -88,7 +88,7 @@ def load_model(path: Path | str) -> StoredModel:
     kind = content.get("format") if isinstance(content, dict) else None
     if type(kind) is not str or kind != FORMAT:
         raise UserError(
-            f"'{path}' is no model.mdl of this program: bind the model.mdl of an experiment's "
+            f"'{path}' is no model.mdl of this program: name the model.mdl of an experiment's "
             "folder (not last.ckpt, which is for --resume)."
         )
     version = content.get("version")
@@ -121,10 +121,10 @@ def load_model(path: Path | str) -> StoredModel:
 
 def _read(place: Path, path: Path | str) -> Any:
     if place.is_dir():
-        raise UserError(f"the model '{path}' is a folder: bind the file in it, '{path}/model.mdl'.")
+        raise UserError(f"the model '{path}' is a folder: name the file in it, '{path}/model.mdl'.")
     if not place.is_file():
         raise UserError(
-            f"the model '{path}' does not exist: bind the model.mdl of an experiment's folder that "
+            f"the model '{path}' does not exist: name the model.mdl of an experiment's folder that "
             "was run before."
         )
     try:

@@ -73,9 +73,9 @@ def test_an_interrupted_save_leaves_the_old_file_whole(tmp_path, trained, monkey
 
 
 def test_a_missing_model_or_a_folder(tmp_path):
-    with pytest.raises(UserError, match=r"none\.mdl' does not exist: bind the model\.mdl of an"):
+    with pytest.raises(UserError, match=r"none\.mdl' does not exist: name the model\.mdl of an"):
         load_model(tmp_path / "none.mdl")
-    with pytest.raises(UserError, match=r"is a folder: bind the file in it, '.*/model\.mdl'"):
+    with pytest.raises(UserError, match=r"is a folder: name the file in it, '.*/model\.mdl'"):
         load_model(tmp_path)
 
 

@@ -116,7 +116,11 @@ def _read(csv_files: Sequence[str | Path], roots: Sequence[int], label_column: s
         table = read_rows(path)
         column = column_named(table, label_column)
         if column is None:
-            logger.warning("%s has no column '%s': its labels are not compared", path, label_column)
+            logger.warning(
+                "%s has no column '%s': its labels are not compared (--label-column names another)",
+                path,
+                label_column,
+            )
         ids += table["id"].tolist()
         labels += [""] * len(table) if column is None else text_of(table, column, ()).tolist()
         file += [number] * len(table)

@@ -103,7 +103,7 @@ class PackedPixels:
 
 
 class UnpackedPixels:
-    """Images decoded at each call; an unreadable one is black, with a warning."""
+    """Images decoded at each call; an unreadable one is black, with one warning."""
 
     affordable = 256
 
@@ -115,12 +115,16 @@ class UnpackedPixels:
         self._format = wanted
         self._stamps = stamps
         self.digest = _digest(ids, stamps)
+        self._told: set[str] = set()
 
     def gather(self, positions: IntArray) -> Tensor:
         """uint8 [len(positions), C, H, W]."""
         ids = [self._ids[position] for position in positions.tolist()]
         images, failures = self._store.decode(ids, self._format)
         for position, failure in failures.items():
+            if ids[position] in self._told:
+                continue
+            self._told.add(ids[position])
             logger.warning(
                 "%s is unreadable and would be skipped: %s",
                 self._store.place(ids[position]),

@@ -59,5 +59,5 @@ def open_store(root_dir: Path) -> ImageStore:
     raise UserError(
         f"FashionDataset.root_dir {root_dir} has no folder images/: images are expected at "
         f"{root_dir}/images/<id>.jpg (or .png, .webp, ...).\n"
-        f"Other layouts are read by an importer: python -m fewshot.data.importers --help."
+        f"Other layouts are read by an importer: python -m fewshot import --help."
     )

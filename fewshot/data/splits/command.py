@@ -10,6 +10,7 @@ import pandas as pd
 
 from fewshot.data.splits.corrections import corrected
 from fewshot.data.splits.files import SplitReport, write_splits
+from fewshot.data.splits.lacking import refuse_all_lacking
 from fewshot.data.splits.rows import SplitPlan, split
 from fewshot.data.tables.table import read_rows
 from fewshot.errors import UserError
@@ -25,10 +26,18 @@ def create_splits(
     plan = SplitPlan() if plan is None else plan
     source = Path(csv).expanduser()
     named_by = {plan.id_column: "--id-column", plan.label_column: "--label-column"}
-    table = read_rows(source, (plan.label_column,), plan.id_column, named_by)
+    try:
+        table = read_rows(source, (plan.label_column,), plan.id_column, named_by)
+    except UserError:
+        refuse_all_lacking(source, plan)
+        raise
     table = _with_ids(table, plan)
     table, emptied, notes = corrected(table, plan.label_column, plan.corrections)
-    found = split(table, plan)
+    try:
+        found = split(table, plan)
+    except UserError:
+        refuse_all_lacking(source, plan)
+        raise
     reasons = dict.fromkeys(emptied, "its label is empty in the corrections")
     dropped = [(row_id, reasons.get(row_id, reason)) for row_id, reason in found.dropped]
     found = replace(found, dropped=dropped, notes=[*notes, *found.notes])

@@ -35,14 +35,14 @@ class Parting:
 
 
 def part_rows(
-    rows: pd.DataFrame, parting: Parting, label_column: str, seed: int
+    rows: pd.DataFrame, parting: Parting, label_column: str, seed: int, id_column: str = "id"
 ) -> tuple[dict[str, pd.DataFrame], dict[str, str], list[str]]:
     """train, validation (where there is one) and test; {id: reason} of rows in none; notes.
 
-    rows: those with a label. Raises UserError for a plan that leaves a part without rows, and where
-    rows of one group would be in two parts.
+    rows: those with a label; id_column: what the file calls their ids. Raises UserError for a plan
+    that leaves a part without rows, and where rows of one group would be in two parts.
     """
-    _check(rows, parting)
+    _check(rows, parting, id_column)
     codes = alphabetical_codes(rows[label_column])
     groups = groups_of(rows, parting.group_column)
     reasons: dict[str, str] = {}
@@ -73,7 +73,7 @@ def _year(text: str) -> int:
     return -1 if match is None else int(match[1])
 
 
-def _check(rows: pd.DataFrame, parting: Parting) -> None:
+def _check(rows: pd.DataFrame, parting: Parting, id_column: str) -> None:
     """Refuse options that exclude each other or name columns that are not there."""
     if parting.test_fraction is not None and parting.listed is not None:
         raise UserError("rows are tested on by fraction or as a file lists them: give one of them.")
@@ -82,7 +82,9 @@ def _check(rows: pd.DataFrame, parting: Parting) -> None:
     if parting.validation_block is not None and not parting.validation:
         raise UserError("--validation-block says how --validation FRACTION draws: give that, too.")
     by_year = parting.test_fraction is None and parting.listed is None
-    found = f"the columns are: {', '.join(rows.columns)}"
+    renamed = {} if id_column == "id" else {"id": id_column, "original_id": "id"}
+    columns = (renamed.get(name, name) for name in rows.columns)  # as the file has them
+    found = f"the columns are: {', '.join(columns)}"
     if by_year and "year" not in rows.columns:
         raise UserError(
             f"the CSV has no column 'year', by which rows are split (even: training, odd: test); "

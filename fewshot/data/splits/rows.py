@@ -69,6 +69,7 @@ def split(table: pd.DataFrame, plan: SplitPlan) -> Splits:
         tables, more, notes = _row_splits(rows, plan)
         reasons |= more
     dropped = [(row_id, reasons[row_id]) for row_id in table["id"].tolist() if row_id in reasons]
+    notes.append(capitals_note(labels))
     names = tuple(sorted(set(labels.unique().tolist()) - {""}))
     return Splits(tables, names, dropped, table, [note for note in notes if note])
 
@@ -77,7 +78,9 @@ def _row_splits(
     rows: pd.DataFrame, plan: SplitPlan
 ) -> tuple[dict[str, pd.DataFrame], dict[str, str], list[str]]:
     """The tables made from training and test rows, {id: reason} of rows in none, and notes."""
-    parts, reasons, notes = part_rows(rows, plan.parting, plan.label_column, plan.seed)
+    parts, reasons, notes = part_rows(
+        rows, plan.parting, plan.label_column, plan.seed, plan.id_column
+    )
     top = top_classes(rows[plan.label_column], plan.top)
     tables: dict[str, pd.DataFrame] = {}
     for name, part in parts.items():
@@ -126,6 +129,20 @@ def untrained_note(parts: Mapping[str, pd.DataFrame], label_column: str) -> str:
     return (
         f"{len(untrained)} of the {test.nunique()} test types ({untrained.sum():,} rows) have no "
         f"training row: {_counted(untrained)}"
+    )
+
+
+def capitals_note(labels: pd.Series) -> str:
+    """Names the classes that differ only in capitals; empty where there are none."""
+    counts = labels[labels != ""].value_counts()
+    folded = pd.Series([str(name).casefold() for name in counts.index], index=counts.index)
+    alike = [_counted(counts[folded == name]) for name in folded[folded.duplicated()].unique()]
+    if not alike:
+        return ""
+    return (
+        f"types that differ only in capitals: {'; '.join(alike)}: where two are meant as one, "
+        "list their rows in a CSV with the label that they should have, and give it with "
+        "--corrections"
     )
 
 

@@ -124,7 +124,7 @@ def test_labels_are_compared_only_where_there_are_labels(shop, caplog):
     with caplog.at_level("WARNING", logger="fewshot"):
         report = audit([shop / "train.csv", shop / "test.csv"], shop, label_column="season")
     assert not report.findings["labels_differ"].any()
-    assert "has no column 'season': its labels are not compared" in caplog.text
+    assert "has no column 'season': its labels are not compared (--label-column" in caplog.text
 
 
 def test_images_that_are_missing_are_counted_not_refused(shop):

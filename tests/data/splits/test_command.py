@@ -242,9 +242,36 @@ def test_tables_that_cannot_be_split(tmp_path, rows, expected):
 def test_no_year_column(tmp_path):
     csv = tmp_path / "a.csv"
     csv.write_text("id,articleType\n1,a\n")
-    message = refused(csv)
+    message = refused(csv, top=1)
     assert "has no column 'year', by which rows are split" in message
     assert "Give --test-fraction 0.2 to draw the test rows, or --parts FILE." in message
+
+
+def test_all_that_a_csv_lacks_is_told_at_once(tmp_path):
+    csv = tmp_path / "a.csv"
+    csv.write_text("SKU,kind\n1,a\n2,b\n")
+    message = refused(csv)
+    for option in ("--id-column NAME", "--label-column NAME", "--test-fraction 0.2", "--top N"):
+        assert option in message
+    assert "its columns are: SKU, kind." in message
+    message = refused(csv, id_column="SKU", label_column="kind")
+    assert "no column 'year' (give --test-fraction 0.2" in message
+    assert "no 20 types but 2 (give --top, at most 2)" in message
+
+
+def test_columns_are_named_as_the_file_has_them(tmp_path):
+    csv = tmp_path / "a.csv"
+    csv.write_text("SKU,id,articleType\n1,x,a\n")
+    assert "the columns are: SKU, id, articleType." in refused(csv, top=1, id_column="SKU")
+
+
+def test_types_that_differ_only_in_capitals_are_told(tmp_path):
+    csv = tmp_path / "a.csv"
+    csv.write_text("id,articleType,year\n1,Shirts,2010\n2,Shirts,2011\n3,shirts,2010\n4,b,2011\n")
+    [note] = [note for note in create_splits(csv, tmp_path / "out", SplitPlan(top=1)).notes
+              if "capitals" in note]  # fmt: skip
+    assert note.startswith("types that differ only in capitals: Shirts (2), shirts (1)")
+    assert "--corrections" in note
 
 
 # ---- the command line
