@@ -1,9 +1,8 @@
 """What is said of confidence and of what a threshold leaves unanswered."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,6 +11,7 @@ from numpy.typing import NDArray
 from sklearn.metrics import roc_auc_score
 
 from fewshot.evaluation.calibration import Reliability, reliability, uncalibrated_note
+from fewshot.evaluation.confidence_pictures import Artifacts, reliability_blocks, risk_blocks
 from fewshot.evaluation.naming import reported_split, titled
 from fewshot.evaluation.rejection import Promise, RiskCoverage, risk_coverage
 from fewshot.interfaces import Evaluation
@@ -98,33 +98,32 @@ def selective_report(answers: Mapping[str, Answers], rule: Rule, prefix: str = "
     split = reported_split(answers)
     if split is None:
         return Evaluation(metrics)
-    curves, reliable = f"{prefix}risk_coverage.png", f"{prefix}reliability.png"
-    artifacts: dict[str, Callable[[Path], None]] = {
-        curves: lambda path: _draw_curves(answers[split], rule.threshold, path)
-    }
     table = pd.DataFrame([{"split": name, **found} for name, found in figures.items()])
     table = table.drop(columns=["temperature", "threshold"], errors="ignore")
+    artifacts, pictures = _pictures(answers[split], rule.threshold, split, prefix)
     blocks: list[Block] = [
-        Table(f"tables/{prefix}selective_classification.csv", table, _MEANING),
+        Table(f"tables/{prefix}selective_classification.csv", table, _meaning(table)),
         Note(_said(rule, "validation" in answers, figures.get("validation", {}))),
-        Picture(curves, f"What is wrong of what is answered, {split} split"),
+        *pictures,
     ]
-    if answers[split].known.any():
-        artifacts[reliable] = lambda path: _draw_reliability(answers[split], path)
-        caption = f"Confidence and accuracy of rows of known classes, {split} split"
-        blocks.append(Picture(reliable, caption))
     section = Section(titled(prefix, 'Confidence and "unknown"'), blocks, 28)
     return Evaluation(metrics, artifacts, [section], rule.kept())
 
 
-_FEWEST_DRAWN = 20  # answers
+_MEANINGS = {
+    "n_unknown": "unknown: rows of classes that were not trained, to which every answer is wrong.",
+    "auroc_unknown": "auroc_unknown: how often an image of a known class has more confidence than "
+    "one of an unknown class.",
+    "aurc": "aurc: area under the risk-coverage curve.",
+    "ece_before": "ece: expected calibration error of known classes' rows, before and after the "
+    "temperature.",
+    "answered": "answered, precision: by the threshold.",
+}
 
-_MEANING = (
-    "unknown: rows of classes that were not trained, to which every answer is wrong. "
-    "auroc_unknown: how often an image of a known class has more confidence than one of an unknown "
-    "class. aurc: area under the risk-coverage curve. ece: expected calibration error of known "
-    "classes' rows, before and after the temperature. answered, precision: by the threshold."
-)
+
+def _meaning(table: pd.DataFrame) -> str:
+    """What the columns mean that the table has."""
+    return " ".join(text for name, text in _MEANINGS.items() if name in table)
 
 
 def _said(rule: Rule, validated: bool, figures: Mapping[str, Any]) -> str:
@@ -157,31 +156,22 @@ def _said(rule: Rule, validated: bool, figures: Mapping[str, Any]) -> str:
     )
 
 
-def _draw_curves(answers: Answers, threshold: float | None, path: Path) -> None:
-    from fewshot.reports.confidence import risk_coverage_picture  # matplotlib is slow to import
-
-    curves = {"all rows": answers.curve}
-    if answers.known.any() and not answers.known.all():
-        known = answers.known
-        curves["rows of known classes"] = risk_coverage(
-            answers.confidence[known], answers.right[known]
+def _pictures(
+    found: Answers, threshold: float | None, split: str, prefix: str
+) -> tuple[Artifacts, list[Block]]:
+    curves = {"all rows": found.curve}
+    known = found.known
+    if known.any() and not known.all():
+        curves["rows of known classes"] = risk_coverage(found.confidence[known], found.right[known])
+    answered = None if threshold is None else float((found.confidence >= threshold).mean())
+    caption = f"What is wrong of what is answered, {split} split"
+    artifacts, blocks = risk_blocks(
+        curves, answered, Picture(f"{prefix}risk_coverage.png", caption)
+    )
+    if known.any():
+        caption = f"Confidence and accuracy of rows of known classes, {split} split"
+        more, others = reliability_blocks(
+            **found.reliabilities(), picture=Picture(f"{prefix}reliability.png", caption)
         )
-    lines = {}
-    for name, curve in curves.items():
-        # the share of wrong ones among a handful of answers jumps between 0 and 1
-        answered_rows = curve.rows.cumsum()
-        drawn = answered_rows >= min(_FEWEST_DRAWN, answered_rows[-1])
-        lines[name] = (curve.coverage[drawn], curve.risk[drawn])
-    answered = None if threshold is None else float((answers.confidence >= threshold).mean())
-    risk_coverage_picture(lines, answered, path)
-
-
-def _draw_reliability(answers: Answers, path: Path) -> None:
-    from fewshot.reports.confidence import reliability_picture
-
-    found = answers.reliabilities().items()
-    panels = {
-        f"{name} temperature scaling, ECE {one.error:.4f}": (one.right, one.rows)
-        for name, one in found
-    }
-    reliability_picture(panels, path)
+        artifacts, blocks = artifacts | more, blocks + others
+    return artifacts, blocks

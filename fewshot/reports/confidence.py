@@ -24,7 +24,9 @@ def risk_coverage_picture(
     axes = figure.subplots()
     bare_axes(axes, "Risk by coverage", grid=True)
     for (name, (coverage, risk)), colour in zip(curves.items(), (WRONG, RIGHT), strict=False):
-        axes.step(coverage, risk, where="post", color=colour, label=name, linewidth=1.8)
+        alone = "o" if len(coverage) == 1 else ""  # no line leads to it
+        axes.step(coverage, risk, where="post", color=colour, label=name, linewidth=1.8,
+                  marker=alone)  # fmt: skip
     if answered is not None:
         axes.axvline(
             answered, color=INK, linewidth=0.9, linestyle=(0, (4, 3)), label="the threshold"
@@ -39,7 +41,7 @@ def reliability_picture(panels: Mapping[str, tuple[Floats, NDArray[np.int64]]], 
     """Draw a reliability diagram for each title: the share that is right of the rows in equal bins
     of confidence (nan where there are none), and how many rows; as PNG.
     """
-    figure = new_figure(4.4 * len(panels), 4.1)
+    figure = new_figure(4.4 * len(panels), 4.4)
     for axes, (title, (right, rows)) in zip(
         np.atleast_1d(figure.subplots(1, len(panels))), panels.items(), strict=True
     ):
@@ -54,7 +56,10 @@ def reliability_picture(panels: Mapping[str, tuple[Floats, NDArray[np.int64]]], 
         axes.plot([0, 1], [0, 1], color=FAINT, linewidth=0.9, linestyle=(0, (4, 3)))
         axes.set(xlim=(0, 1), ylim=(0, 1))
         _label(axes, "confidence", "share that is right")
-        axes.legend(frameon=False, loc="upper left", prop={"family": families(), "size": 9})
+    # below the panels: bars may reach any place inside them
+    found = figure.axes[0].get_legend_handles_labels()
+    figure.legend(*found, loc="outside lower center", ncols=2, frameon=False,
+                  prop={"family": families(), "size": 9})  # fmt: skip
     save_figure(figure, path, dpi=120)
 
 
