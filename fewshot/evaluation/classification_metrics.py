@@ -24,7 +24,7 @@ class Classified:
     into classes, -1 where unlabelled; trained bool [C], which classes are outputs; best int64
     [N, k] into classes and best_scores [N, k], k being 5 or the number of outputs if smaller;
     n_train: {class: training rows}; loss: mean cross-entropy over the rows whose class is an
-    output, or None.
+    output, or None; confidence [N]: the first prediction's probability, None where there is none.
     """
 
     classes: tuple[str, ...]
@@ -35,6 +35,17 @@ class Classified:
     best_scores: NDArray[np.floating[Any]]
     n_train: Mapping[str, int] = field(default_factory=dict)
     loss: float | None = None
+    confidence: NDArray[np.float32] | None = None
+
+    @property
+    def sureness(self) -> NDArray[np.floating[Any]]:
+        """How sure each first prediction is [N]: its probability, or else its score."""
+        return self.best_scores[:, 0] if self.confidence is None else self.confidence
+
+    @property
+    def sureness_name(self) -> str:
+        """What `sureness` is."""
+        return "score" if self.confidence is None else "probability"
 
     @property
     def known(self) -> NDArray[np.bool_]:
@@ -158,4 +169,5 @@ def classify(
         best_scores=ranking.scores,
         n_train=n_train,
         loss=ranking.loss,
+        confidence=ranking.confidence,
     )

@@ -27,9 +27,9 @@ def confusion_cells(found: Classified, split: str, prefix: str, sheet: Sheet) ->
             "row": rows,
             "true": found.truth[rows],
             "predicted": found.best[rows, 0],
-            "score": found.best_scores[rows, 0],
+            "sureness": found.sureness[rows],
         }
-    ).sort_values("score", ascending=False, kind="stable")
+    ).sort_values("sureness", ascending=False, kind="stable")
     cells["place"] = cells.groupby(["true", "predicted"]).cumcount()
     cells["right"] = cells["true"] == cells["predicted"]
     # mistakes before what is right, and one image of every cell before the second of any
@@ -42,7 +42,7 @@ def confusion_cells(found: Classified, split: str, prefix: str, sheet: Sheet) ->
             "true class": names[order["true"]],
             "taken for": names[order["predicted"]],
             "id": found.ids[order["row"]].astype(str),
-            "caption": [f"{score:.4f}" for score in order["score"]],
+            "caption": [f"{found.sureness_name} {sure:.4f}" for sure in order["sureness"]],
             "tile": pd.array(tiles, dtype="Int64"),
         }
     ).dropna(subset="tile")

@@ -25,6 +25,10 @@ _THUMBNAILS = 2400  # in all: a few MB in the page
 _MISTAKES, _OF_EACH = 12, 3
 _QUERIES, _NEIGHBOURS = 10, 6
 _COLUMNS = ("row", "id", "caption", "tile", "verdict")
+_SAID = {
+    "probability": "The probability is that of the class it was taken for, not calibrated.",
+    "score": "The score is the head's own, for k-NN the share of the votes: higher is likelier.",
+}
 
 Line = tuple[str, str, str, int | None, str]  # of _COLUMNS
 
@@ -52,8 +56,9 @@ def pictured(found: Classified, split: str, prefix: str, source: Source) -> Eval
     neighbours = _neighbours(found, split, sheet, search) if source.neighbours else []
     matrix = confusion_cells(found, split, prefix, sheet)  # takes what thumbnails are left
     sections = [Section(titled(prefix, "Confusion matrix"), [matrix], 22, console=False)]
+    also = f" {search.note.capitalize()}" if search.note else ""
     told = {
-        "Most confident mistakes": (mistakes, search.note.capitalize()),
+        "Most confident mistakes": (mistakes, f"{_SAID[found.sureness_name]}{also}"),
         "Nearest training images": (neighbours, f"A few images; {search.note}"),
     }
     for title, (lines, note) in told.items():
@@ -121,12 +126,12 @@ class _Search:
 def _mistakes(found: Classified, split: str, sheet: Sheet, search: _Search) -> list[Line]:
     """The surest ones, beside training images of the true and of the predicted class."""
     wrong = np.flatnonzero(found.known & ~found.top1)
-    surest = wrong[np.argsort(-found.best_scores[wrong, 0], kind="stable")[:_MISTAKES]]
+    surest = wrong[np.argsort(-found.sureness[wrong], kind="stable")[:_MISTAKES]]
     lines: list[Line] = []
     for row in surest.tolist():
         true, predicted = _names(found, row)
-        score = found.best_scores[row, 0]
-        heading = f"{found.ids[row]}: {true}, taken for {predicted} ({score:.4f})"
+        sure = f"{found.sureness_name} {found.sureness[row]:.4f}"
+        heading = f"{found.ids[row]}: {true}, taken for {predicted} ({sure})"
         lines.append(_query(found, split, row, sheet, heading))
         for name in (true, predicted):
             rows = search.nearest(row, _OF_EACH, name)

@@ -1,7 +1,7 @@
 """The best outputs of each row, from scores that need not all be held at a time."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,7 @@ from torch.nn import functional as F
 
 from fewshot.batch import IntArray
 from fewshot.evaluation.gallery import Gallery
+from fewshot.heads.probabilities import probabilities
 from fewshot.interfaces import Head
 from fewshot.progress import followed
 
@@ -22,12 +23,14 @@ _CELLS = 1 << 24  # scores sorted, or given by a head, at a time: 128 MB in floa
 @dataclass(frozen=True)
 class Ranking:
     """best int64 [N, k]: the outputs with the highest scores [N, k], k = 5 or fewer outputs; loss:
-    mean cross-entropy where the scores are logits and some row's class is an output.
+    mean cross-entropy where the scores are logits and some row's class is an output; confidence
+    [N]: the probability of the best output, where the scores are logits.
     """
 
     best: IntArray
     scores: NDArray[np.floating[Any]]
     loss: float | None = None
+    confidence: NDArray[np.float32] | None = None
 
 
 def ranked(scores: Tensor) -> Ranking:
@@ -44,14 +47,23 @@ def ranked(scores: Tensor) -> Ranking:
 
 
 def ranked_logits(scores: Tensor, outputs: Sequence[str], names: NDArray[np.object_]) -> Ranking:
-    """The same, with the loss against class names [N] (None: unlabelled)."""
+    """The same, with probabilities and the loss against class names [N] (None: unlabelled)."""
     found = ranked(scores)
+    if scores.shape[1]:
+        found = replace(found, confidence=_largest_probabilities(scores))
     place = {name: i for i, name in enumerate(outputs)}
     targets = torch.tensor([place.get(name, -1) for name in names], device=scores.device)
     if not bool((targets >= 0).any()):
         return found
     loss = float(F.cross_entropy(scores.float(), targets, ignore_index=-1))
-    return Ranking(found.best, found.scores, loss)
+    return replace(found, loss=loss)
+
+
+def _largest_probabilities(logits: Tensor) -> NDArray[np.float32]:
+    parts = logits.split(rows_at_a_time(logits.shape[1]))
+    # what is equal but for the last bits of a sum is, on any processor
+    found = [probabilities(part).amax(1).float() for part in parts]
+    return torch.cat(found).cpu().numpy()
 
 
 def ranked_by_head(head: Head, gallery: Gallery, query: Tensor) -> Ranking:

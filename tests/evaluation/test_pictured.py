@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
+from scipy.special import softmax
 
 from fewshot.evaluation import pictured as module
 from fewshot.evaluation.classification import Classification
@@ -27,6 +28,11 @@ def blocks(evaluation):
 
 def embedded(dataset):
     return dataset.images(np.arange(len(dataset))).flatten(1).numpy().astype(float)
+
+
+def probabilities(dataset):
+    """Of the class that each image is taken for, by a pixel classifier of four classes."""
+    return softmax(embedded(dataset)[:, :4], axis=1).max(1).astype(np.float32)
 
 
 def names(dataset):
@@ -53,15 +59,15 @@ def test_mistakes_stand_beside_the_nearest_training_images_of_either_class(datas
     evaluation = Classification()(PixelClassifier("abcd"), datasets)
     frame = blocks(evaluation)["Most confident mistakes"].frame
     train, test = datasets["train"], datasets["test"]
-    scores = embedded(test)[:, :4]
+    scores, sure = embedded(test)[:, :4], probabilities(test)
     wrong = np.flatnonzero(np.array(list("abcd"))[scores.argmax(1)] != names(test))
-    surest = wrong[np.argsort(-scores.max(1)[wrong], kind="stable")[:12]]
+    surest = wrong[np.argsort(-sure[wrong], kind="stable")[:12]]
     asked = frame.groupby("row", sort=False).first()
     assert asked["id"].tolist() == test.ids[surest].tolist()
     assert (asked["verdict"] == "wrong").all()
     for row, (heading, lines) in zip(surest, frame.groupby("row", sort=False), strict=True):
         true, predicted = names(test)[row], "abcd"[scores[row].argmax()]
-        told = f"{test.ids[row]}: {true}, taken for {predicted} ({scores[row].max():.4f})"
+        told = f"{test.ids[row]}: {true}, taken for {predicted} (probability {sure[row]:.4f})"
         assert heading == told
         apart = ((embedded(train) - embedded(test)[row]) ** 2).sum(1)
         expected = []
@@ -87,6 +93,15 @@ def test_nearest_training_images_are_right_where_their_class_is(datasets):
     assert block.note == "A few images; the nearest are found among all 120 training images."
 
 
+def test_a_number_beside_a_mistake_is_said_to_be_what_it_is(datasets):
+    sure = blocks(Classification()(PixelClassifier("abcd"), datasets))["Most confident mistakes"]
+    assert sure.note.startswith("The probability is that of the class it was taken for, not cal")
+    votes = blocks(KNNClassification(k=3)(PixelObjective(), datasets))["Most confident mistakes"]
+    assert "(score 0.6667)" in " ".join(votes.frame["row"])
+    assert votes.note.startswith("The score is the head's own, for k-NN the share of the votes")
+    assert votes.note.endswith(" The nearest are found among all 120 training images.")
+
+
 def test_only_a_part_of_a_large_training_split_is_searched(datasets, monkeypatch):
     evaluation = KNNClassification(k=3, max_references=30)(PixelObjective(), datasets)
     assert "among 30 of 120 training images" in blocks(evaluation)["Most confident mistakes"].note
@@ -103,7 +118,7 @@ def test_cells_hold_what_fell_there_the_surest_first(datasets):
             "true class": names(test),
             "taken for": np.array(list("abcd"))[scores.argmax(1)],
             "id": test.ids,
-            "score": scores.max(1),
+            "sureness": probabilities(test),
         }
     )
     cells = ["true class", "taken for"]
@@ -111,8 +126,10 @@ def test_cells_hold_what_fell_there_the_surest_first(datasets):
     assert counts.to_dict() == fell.groupby(cells).size().to_dict()
     for cell, lines in matrix.shown.frame.groupby(cells):
         mine = fell[(fell[cells] == list(cell)).all(axis=1)]
-        surest = mine.sort_values("score", ascending=False, kind="stable")["id"].tolist()
-        assert lines["id"].tolist() == surest
+        surest = mine.sort_values("sureness", ascending=False, kind="stable")
+        assert lines["id"].tolist() == surest["id"].tolist()
+        said = [f"probability {sure:.4f}" for sure in surest["sureness"]]
+        assert lines["caption"].tolist() == said
 
 
 def test_every_cell_gets_a_thumbnail_before_any_gets_two(datasets, monkeypatch):
