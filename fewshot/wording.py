@@ -1,8 +1,10 @@
-"""Names as they are compared and shown, and lists in messages."""
+"""Names as they are compared and shown, lists in messages, and command lines."""
 
+import shlex
 import unicodedata
 from collections.abc import Iterable
 
+_EXPANDED = frozenset('"$`\\!')  # by a shell between double quotes
 _CONTROL = ("Cc", "Zl", "Zp")
 
 
@@ -33,3 +35,11 @@ def visible(text: str) -> str:
 def counted(number: int, thing: str) -> str:
     """A count in words: `1 photo`, `1,000 photos`."""
     return f"{number:,} {thing}" if number == 1 else f"{number:,} {thing}s"
+
+
+def as_typed(words: Iterable[str]) -> str:
+    """A command line as a person would type it: what holds single quotes stands in double ones."""
+    return " ".join(
+        f'"{word}"' if "'" in word and not _EXPANDED & set(word) else shlex.quote(word)
+        for word in words
+    )

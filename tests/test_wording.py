@@ -1,4 +1,6 @@
-from fewshot.wording import all_compared, compared, counted, first_few, visible
+import shlex
+
+from fewshot.wording import all_compared, as_typed, compared, counted, first_few, visible
 
 
 def test_one_is_singular():
@@ -17,3 +19,12 @@ def test_what_moves_a_cursor_is_shown_as_its_code():
 def test_many_names_are_compared_as_each_would_be():
     for names in ([" a", "b\t"], ["e\u0301", " u "], []):
         assert all_compared(names) == [compared(name) for name in names]
+
+
+def test_a_command_is_quoted_as_a_person_would():
+    words = ["python", "-p", "FashionDataset.root_dir='data/my shop'", "main.num_epochs = 3"]
+    typed = as_typed(words)
+    assert typed == """python -p "FashionDataset.root_dir='data/my shop'" 'main.num_epochs = 3'"""
+    awkward = [*words, "it's $HOME", "it's `x`", "it's \\", 'it\'s "so"', "it's!", ""]
+    assert shlex.split(as_typed(awkward)) == awkward
+    assert all(as_typed([word])[0] == "'" for word in awkward[4:])

@@ -75,9 +75,7 @@ def _part(part: Part, folder: Path, atlases: Atlases, number: int) -> str:
         case Matrix():
             return matrix_html(part, atlases, number)
         case Picture():
-            data = base64.b64encode((folder / part.name).read_bytes()).decode()
-            image = f"<img alt='{escape(part.caption)}' src='data:image/png;base64,{data}'>"
-            return f"<figure>{image}</figure>"
+            return _figure((folder / part.name).read_bytes(), part.caption)
         case Link():
             return f"<p><a href='{escape(quote(part.target))}'>{escape(part.text)}</a></p>"
         case Note():
@@ -85,6 +83,15 @@ def _part(part: Part, folder: Path, atlases: Atlases, number: int) -> str:
         case Verbatim():
             return f"<pre>{escape(part.text)}</pre>"
     return _table(part)
+
+
+def _figure(png: bytes, caption: str) -> str:
+    """A picture; one of panels side by side keeps legible in a narrow window, where it scrolls."""
+    data = base64.b64encode(png).decode()
+    image = f"<img alt='{escape(caption)}' src='data:image/png;base64,{data}'>"
+    width, height = (int.from_bytes(png[at : at + 4], "big") for at in (16, 20))
+    wide = f" class=wide style='--natural:{width}px'" if width > 2 * height else ""
+    return f"<figure{wide}>{image}</figure>"
 
 
 def _table(table: Shown) -> str:

@@ -2,12 +2,13 @@
 
 import pandas as pd
 import pytest
+from PIL import Image
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
 
-from fewshot.sections import Section, Table
+from fewshot.sections import Images, Picture, Section, Table
 from tests.browsing import browser, console_errors, requested
-from tests.reports.test_images_page import images, matrix, write
+from tests.reports.test_images_page import LAYOUT, images, matrix, write
 
 pytestmark = pytest.mark.browser
 
@@ -63,3 +64,21 @@ def test_tables_sort_cells_open_and_nothing_leaves_the_machine(page, tmp_path, w
         assert driver.execute_script(wide) <= 0
         assert console_errors(driver) == []
         assert all(address.startswith("file:") for address in requested(driver))
+
+
+def test_captions_break_at_no_letter_and_wide_pictures_scroll_in_a_narrow_window(tmp_path):
+    lines = [("1: Bags", str(i), name, i, "") for i, name in enumerate(["Sunglasses", "x" * 60])]
+    frame = pd.DataFrame(lines, columns=["row", "id", "caption", "tile", "verdict"])
+    shown = Images("tables/odd.csv", frame.astype({"tile": "Int64"}), LAYOUT)
+    Image.new("RGB", (1260, 468)).save(tmp_path / "wide.png")
+    curves = Section("Curves", [Picture("wide.png", "Curves")], 1)
+    write(tmp_path, [curves, Section("Odd", [shown], 2)])
+    with browser(tmp_path / "profile", width=500) as driver:
+        driver.get((tmp_path / "report.html").as_uri())
+        whole, broken = driver.find_elements(By.CSS_SELECTOR, ".tile small")
+        assert whole.size["height"] < 20  # one line
+        assert broken.size["width"] <= 110
+        (picture,) = driver.find_elements(By.CSS_SELECTOR, "figure img")
+        assert picture.size["width"] > 0.6 * 1260
+        wide = "return document.documentElement.scrollWidth - document.documentElement.clientWidth"
+        assert driver.execute_script(wide) <= 0
