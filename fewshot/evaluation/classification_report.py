@@ -14,10 +14,6 @@ from fewshot.reports.findings import confident_mistakes, worst_confusions
 from fewshot.sections import Block, Note, Picture, Section, Table
 from fewshot.spreadsheet import write_csv
 
-_SEEN = (
-    "ceiling is the share of rows whose class the model was trained on, which top-1 cannot exceed; "
-    "seen are the same figures over those rows alone."
-)
 _NO_TOP5 = "Top-5 says nothing of five classes or fewer and is left out."
 
 
@@ -74,7 +70,7 @@ def figure_names(outputs: int, dataset: Dataset, prefix: str) -> set[str]:
 
 
 def _per_class(found: Classified, prefix: str, heading: str, predictions: str) -> Section:
-    blocks: list[Block] = [Table(f"{prefix}per_class.csv", found.per_class()), Note(_SEEN)]
+    blocks: list[Block] = [Table(f"{prefix}per_class.csv", found.per_class())]
     if not found.tells_top5:
         blocks.append(Note(_NO_TOP5))
     unlabelled = int((~found.known).sum())

@@ -2,15 +2,16 @@
 
 import numbers
 import re
-import shlex
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import pandas as pd
 
 from fewshot.reports.tables import MISSING, format_seconds, format_value, is_sampled
+from fewshot.wording import as_typed
 
 _HEADLINES = ("top1", "top5", "mean_class_top1", "ceiling")
+_SAY_NOTHING_AT_1 = ("top5", "ceiling")
 _FIRST = (*_HEADLINES, "n")
 _CARDS = 4
 
@@ -57,7 +58,7 @@ def headlines(results: Mapping[str, Any]) -> list[Headline]:
     figures = flat(results[split]) if split else {}
     real = {key: value for key, value in figures.items() if is_sampled(value) or _is_real(value)}
     first = [*_HEADLINES, str(results.get("selected_by", "")).removeprefix(f"{split}/")]
-    chosen = [key for key in first if key in real]
+    chosen = [key for key in first if key in real and not _says_nothing(key, real[key])]
     chosen = chosen or list(real)[:_CARDS]
     found = [_headline(f"{split} {figure_name(key)}", real[key]) for key in chosen]
     if isinstance(figures.get("n"), int):
@@ -99,7 +100,7 @@ def facts(results: Mapping[str, Any], environment: Mapping[str, Any]) -> pd.Data
     if "train_seconds" in found:
         found["training time"] = format_seconds(float(found.pop("train_seconds") or 0))
     if isinstance(found.get("command"), list):
-        found["command"] = shlex.join(map(str, found["command"]))
+        found["command"] = as_typed(map(str, found["command"]))
     found["git"] = _git(environment.get("git"))
     rows = {key.replace("_", " ").replace("/", ", "): item for key, item in flat(found).items()}
     rows = {key: _memory(item) if key.endswith("memory") else item for key, item in rows.items()}
@@ -137,6 +138,11 @@ def _headline(name: str, value: Any) -> Headline:
         return Headline(format_value(value), name)
     mean = format_value(value["mean"])
     return Headline(mean, name, format_value(value).removeprefix(mean).strip())
+
+
+def _says_nothing(key: str, value: Any) -> bool:
+    """Whether it is 1 as top-5 is of a few classes, and the ceiling where none is untrained."""
+    return key in _SAY_NOTHING_AT_1 and value == 1.0
 
 
 def _wrong(predictions: pd.DataFrame | None) -> pd.DataFrame:

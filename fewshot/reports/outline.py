@@ -7,8 +7,9 @@ import pandas as pd
 
 from fewshot.reports.contents import RunFiles
 from fewshot.reports.curves import monitored_note
-from fewshot.reports.findings import all_figures, facts
+from fewshot.reports.findings import facts
 from fewshot.reports.older_folders import sections_of_files
+from fewshot.reports.shown_figures import shown_figures
 from fewshot.reports.shown_tables import Shown, shown
 from fewshot.sections import Block, Images, Link, Matrix, Note, Picture, Section, Table
 
@@ -40,10 +41,11 @@ def chapters(run: RunFiles) -> list[Chapter]:
     if "curves.png" in run.pictures:
         note = monitored_note(run.history, run.results)
         curves = [Picture("curves.png", "Learning curves"), *([Note(note)] if note else [])]
+    figures = shown_figures(run.results)
     found = [
         Chapter("Learning curves", curves, 10),
         *(chapter(section) for section in said),
-        Chapter("All figures", _frame(all_figures(run.results)), 80),
+        Chapter("All figures", [figures] if figures else [], 80),
         Chapter("Run and machine", _frame(facts(run.results, run.environment)), 85),
         Chapter("Configuration", _verbatim(run.config), 90, folded=True),
         Chapter("Operative configuration", _verbatim(run.operative), 95, folded=True),

@@ -43,6 +43,9 @@ def shown(table: Table) -> Shown:
     if table.across:
         frame = _across(frame, [name for name in table.across if name in frame])
     elif is_per_class(frame):
+        if _is_always_1(frame, "top5"):
+            frame = frame.drop(columns="top5")
+            notes.append("Top-5 is 1 for every class and is left out.")
         totals = with_interval(per_class_totals(frame))
         notes.append(UNSEEN_NOTE if has_unseen(frame) else "")
         frame = with_interval(mark_unseen(frame))
@@ -54,11 +57,36 @@ def shown(table: Table) -> Shown:
 
 
 def words_of_images(block: Images) -> Table:
-    """The images as a table, for where none can be shown."""
+    """The images as a table, a row for what stands together, for where none can be shown."""
     frame = block.frame
-    columns = [name for name in ("row", "id", "caption", "verdict") if name in frame]
-    names = {"row": "image", "id": "beside it", "caption": "class"}
-    return Table(block.name, frame[columns].rename(columns=names), block.note)
+    lines = []
+    for heading, images in frame.groupby("row", sort=False):
+        # the image that a row is about is named by its heading
+        others = [
+            image
+            for image in images.to_dict("records")
+            if not str(heading).startswith(f"{image['id']}: ")
+        ]
+        verdicts = [image["verdict"] for image in others if image.get("verdict")]
+        right = f"{verdicts.count('right')} of {len(verdicts)}" if verdicts else None
+        lines.append({"image": heading, "beside it": _by_caption(others), "right": right})
+    columns = ["image", "beside it", "right"]
+    return Table(block.name, pd.DataFrame(lines, columns=columns, dtype=object), block.note)
+
+
+def _by_caption(images: Sequence[Mapping[Hashable, Any]]) -> str | None:
+    """`Bags: 7, 12; Hats: 3`; ids alone where captions say no more."""
+    ids: dict[str, list[str]] = {}
+    for image in images:
+        ids.setdefault(str(image["caption"]), []).append(str(image["id"]))
+    if all(names == [caption] for caption, names in ids.items()):
+        return ", ".join(ids) or None
+    return "; ".join(f"{caption}: {', '.join(names)}" for caption, names in ids.items())
+
+
+def _is_always_1(frame: pd.DataFrame, name: str) -> bool:
+    known = frame[name].dropna().tolist() if name in frame else []
+    return bool(known) and all(value == 1.0 for value in known)
 
 
 def table_text(table: Shown) -> str:

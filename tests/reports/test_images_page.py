@@ -12,6 +12,7 @@ from fewshot.errors import UserError
 from fewshot.interfaces import Evaluation
 from fewshot.reports import report
 from fewshot.reports.kept_sections import read_sections, sections_text
+from fewshot.reports.shown_tables import words_of_images
 from fewshot.sections import Images, Matrix, Picture, Section, Thumbnails
 
 LAYOUT = Thumbnails("thumbnails.jpg", 28, 28, 40)
@@ -76,7 +77,27 @@ def test_thumbnails_lie_once_in_the_page_and_tiles_point_to_them(tmp_path):
     assert "<h3>007: &lt;b&gt;</h3>" in page
     assert "title='x&#x27;1: a &amp; b (right)'" in page
     assert "<span class=blank>3</span>" in page
-    assert "| 007: &lt;b> | 007 | 1.50 | wrong |" in text
+    assert "| 007: &lt;b> | a &amp; b: x'1 | 1 of 1 |" in text
+
+
+def test_words_have_a_row_for_what_stands_together():
+    lines = [
+        ("7: Bags, taken for Hats", "7", "Bags", "wrong"),
+        *(("7: Bags, taken for Hats", number, "Bags", "") for number in ("10", "12")),
+        ("7: Bags, taken for Hats", "33", "Hats", ""),
+        ("Bags, more likely Hats (2)", "8", "8", ""),
+        ("Bags, more likely Hats (2)", "9", "9", ""),
+        ("3: Bags", "3", "Bags", "right"),
+        ("3: Bags", "4", "Bags", "right"),
+        ("3: Bags", "5", "Hats", "wrong"),
+    ]
+    frame = pd.DataFrame(lines, columns=["row", "id", "caption", "verdict"])
+    found = words_of_images(Images("tables/odd.csv", frame, LAYOUT)).frame
+    assert found.to_dict("split")["data"] == [
+        ["7: Bags, taken for Hats", "Bags: 10, 12; Hats: 33", None],
+        ["Bags, more likely Hats (2)", "8, 9", None],
+        ["3: Bags", "Bags: 4; Hats: 5", "1 of 2"],
+    ]
 
 
 def test_without_the_thumbnails_ids_are_shown(tmp_path):

@@ -17,6 +17,7 @@ from fewshot.reports.findings import (
     worst_confusions,
 )
 from fewshot.reports.outline import chapters
+from fewshot.reports.shown_figures import shown_figures
 
 
 @pytest.fixture
@@ -109,6 +110,13 @@ def test_names_are_escaped_and_unseen_classes_marked(folder):
     assert "shop &lt;1&gt;" in page
 
 
+def test_a_picture_of_panels_side_by_side_is_marked_for_narrow_windows(folder):
+    report.write_report(folder)
+    page = (folder / "report.html").read_text()
+    assert "<figure class=wide style='--natural:1260px'><img alt='Learning curves'" in page
+    assert "<figure><img alt='Confusion matrix'" in page
+
+
 def test_the_page_needs_no_network(folder):
     report.write_report(folder)
     page = (folder / "report.html").read_text()
@@ -152,6 +160,35 @@ def test_figures_have_a_column_a_split_and_headlines_first(folder):
     assert figures.loc[figures["figure"] == "seen / top-1", "test"].item() == 0.65
 
 
+ALL = {"n": 9, "knn_top1": 0.5, "knn_ceiling": 1.0, "knn_seen": {"n": 9, "top1": 0.5}}
+SOME = {"n": 9, "knn_top1": 0.5, "knn_ceiling": 0.8, "knn_seen": {"n": 7, "top1": 0.625}}
+
+
+def test_figures_of_seen_classes_stand_where_they_are_others():
+    shown = shown_figures({"validation": ALL, "test": SOME})
+    names = ["n", "knn top-1", "knn ceiling", "knn seen / n", "knn seen / top-1"]
+    assert shown.frame["figure"].tolist() == names
+    assert shown.note.startswith("ceiling is the share of rows whose class the model was trained")
+
+
+def test_figures_of_seen_classes_are_not_repeated_where_every_class_is():
+    shown = shown_figures({"validation": ALL, "test": {**ALL, "groups": {"hats": ALL}}})
+    names = ["n", "knn top-1", "groups / hats / n", "groups / hats / knn top-1"]
+    assert shown.frame["figure"].tolist() == names
+    assert shown.note.startswith("Every row is of a class that the model was trained on: ceiling")
+
+
+def test_without_figures_of_seen_classes_none_are_explained():
+    assert shown_figures({"test": {"n": 3, "top1": 0.5}}).note == ""
+    assert shown_figures({"name": "x"}) is None
+
+
+def test_a_command_with_quotes_in_it_can_be_read():
+    command = ["experiment.py", "-p", "FashionDataset.root_dir='data/shop'"]
+    found = dict(facts({}, {"command": command}).itertuples(index=False))
+    assert found["command"] == """experiment.py -p "FashionDataset.root_dir='data/shop'\""""
+
+
 SAMPLED = {"mean": 0.64, "ci95": 0.008, "n": 600}
 
 
@@ -160,7 +197,19 @@ SAMPLED = {"mean": 0.64, "ci95": 0.008, "n": 600}
     [
         (
             {"test": {"n": 30, "top1": 0.5, "top5": 1.0}, "validation": {"top1": 0.9}},
-            [("0.5000", "test top-1", ""), ("1.0000", "test top-5", ""), ("30", "test images", "")],
+            [("0.5000", "test top-1", ""), ("30", "test images", "")],
+        ),
+        (
+            {"test": {"top1": 0.5, "top5": 0.9, "ceiling": 0.8}},
+            [
+                ("0.5000", "test top-1", ""),
+                ("0.9000", "test top-5", ""),
+                ("0.8000", "test ceiling", ""),
+            ],
+        ),
+        (
+            {"test": {"top1": 1.0, "top5": 1.0, "ceiling": 1.0}},
+            [("1.0000", "test top-1", "")],
         ),
         (
             {"selected_by": "validation/knn_top1", "validation": {"loss": 1.5, "knn_top1": 0.75}},

@@ -68,6 +68,14 @@ def test_per_class_text_has_both_averages_and_explains_the_star():
     assert lines[-1].startswith("* not a class of the model")
 
 
+def test_top5_that_is_always_1_is_left_out_and_said_to_be():
+    full = PER_CLASS.assign(top5=[1.0, None, 1.0])
+    text = per_class_text(full)
+    assert "top5" not in text
+    assert "Top-5 is 1 for every class and is left out." in text
+    assert "top5" in per_class_text(full.assign(top5=[1.0, 0.5, 1.0]))
+
+
 def test_totals_are_over_the_classes_that_have_the_figure():
     table = pd.DataFrame({"class": ["a", "b", "c"], "n": [1, 3, 6], "map": [0.5, 0.1, None]})
     weighted, mean = per_class_totals(table)["map"]
