@@ -48,7 +48,9 @@ def test_the_threshold_of_a_run_is_in_its_model_and_gives_its_figures(shop, tmp_
     report = (folder / "report.md").read_text()
     assert 'Confidence and "unknown"' in report
     assert (folder / "risk_coverage.png").is_file()
-    assert (folder / "reliability.png").is_file()
+    drawn = (folder / "reliability.png").is_file()
+    assert drawn == ("reliability.png" in report)
+    assert drawn or report.count("one bar is not drawn") == 2  # two epochs are all alike unsure
 
 
 def ids_of_test_rows(shop):
