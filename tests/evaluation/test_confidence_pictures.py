@@ -18,7 +18,7 @@ def blocks(confidence, uncalibrated=SPREAD, threshold=0.0, known=True):
     n = len(confidence)
     right = np.arange(n) < 0.9 * n
     answers = Answers(confidence, uncalibrated[:n], right, np.full(n, True) & known)
-    rule = Rule(Promise(0.9, None), 0.5, threshold, False)
+    rule = Rule(Promise(0.9, None), 0.5, threshold, imitated=False, fitted=True)
     report = selective_report({"test": answers, "validation": answers}, rule)
     return report, report.sections[0].blocks
 

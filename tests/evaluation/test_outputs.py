@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from fewshot.errors import UserError
+from fewshot.evaluation import pictured
 from fewshot.evaluation.classification import Classification
 from fewshot.evaluation.embedding_map import EmbeddingMap
 from fewshot.evaluation.gallery_classification import GalleryClassification, KNNClassification
@@ -59,7 +60,8 @@ EVALUATORS = [
 ]
 
 
-def test_pictures_of_mistakes_embed_training_images_of_their_classes_alone():
+def test_pictures_of_mistakes_embed_training_images_of_their_classes_alone(monkeypatch):
+    monkeypatch.setattr(pictured, "_MISTAKES", 2)  # more are of every class
     objective, datasets = Counting("abcdef"), splits()
     shared = evaluated(objective, {name: datasets[name] for name in ("train", "test")})
     (found,) = with_images(findings([Classification()], objective, shared))
