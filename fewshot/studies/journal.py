@@ -47,8 +47,8 @@ def _study(optuna: Any, path: Path, smallest: bool) -> Any:
     }
     direction = "minimize" if smallest else "maximize"
     study = optuna.create_study(**wanted, direction=direction, load_if_exists=True)
-    finished = any(trial.state.is_finished() for trial in study.get_trials())
-    if study.direction.name.lower() != direction and not finished:
+    valued = any(trial.value is not None for trial in study.get_trials())
+    if study.direction.name.lower() != direction and not valued:
         optuna.delete_study(**wanted)
         study = optuna.create_study(**wanted, direction=direction)
     return study

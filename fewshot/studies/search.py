@@ -178,9 +178,11 @@ def run_study(given: argparse.Namespace) -> None:
         failed: list[str] = []
         try:
             failed = search(run_of, study, over, given.trials, engine, given.jobs)
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, UserError) as end:
             runs = [run_of(trial) for trial in drawn(study, over)]
             tell_unfinished(runs, place, partial(tell, given, runs))
+            if isinstance(end, UserError):  # the engine cannot go on, or no run has the figure
+                raise
             raise KeyboardInterrupt(GO_ON) from None
         runs = [run_of(trial) for trial in drawn(study, over)]
     found = finished(runs, place, failed)

@@ -13,6 +13,7 @@ from fewshot.experiment.artifacts import ExperimentFolder
 from fewshot.experiment.lock import FolderLock
 from fewshot.studies import runs
 from fewshot.studies.engines.local import LocalEngine
+from fewshot.studies.journal import opened
 from fewshot.studies.search import space
 
 OVER = [
@@ -37,6 +38,18 @@ def _direction(path):
     journal = optuna.storages.journal
     storage = optuna.storages.JournalStorage(journal.JournalFileBackend(str(path)))
     return optuna.load_study(study_name="search", storage=storage).direction.name.lower()
+
+
+def test_a_value_that_was_none_does_not_hold_the_direction(tmp_path):
+    with opened(optuna, tmp_path, smallest=False) as study:
+        study.ask()
+        study.tell(0, state=optuna.trial.TrialState.FAIL)
+    with opened(optuna, tmp_path, smallest=True) as study:
+        assert study.direction.name == "MINIMIZE"
+        study.ask()
+        study.tell(0, 1.0)
+    with opened(optuna, tmp_path, smallest=False) as study:
+        assert study.direction.name == "MINIMIZE", "whoever goes on with it is refused"
 
 
 def test_too_few_trials_are_refused_and_leave_nothing(tmp_path, capsys):

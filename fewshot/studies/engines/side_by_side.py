@@ -37,6 +37,7 @@ class _Going:
     process: runs.Process
     log: Path
     since: float
+    resumed: bool  # so that its seconds are those of the rest
 
 
 class SideBySide(ABC):
@@ -103,7 +104,8 @@ class SideBySide(ABC):
         log = place / "logs" / f"{run.name}.log"
         log.parent.mkdir(parents=True, exist_ok=True)
         process = self.start(command, log)
-        return _Going(run, queue.folder(run.name), process, log, time.monotonic())
+        resumed = "--resume" in command
+        return _Going(run, queue.folder(run.name), process, log, time.monotonic(), resumed)
 
 
 def _ended(one: _Going, queue: RunQueue, progress: Progress, others: int) -> bool:
@@ -115,12 +117,14 @@ def _ended(one: _Going, queue: RunQueue, progress: Progress, others: int) -> boo
         return True
     completed = code == 0 and _is_completed(one.folder)
     queue.end(one.planned, failed=not completed)
-    progress.end(one.planned.alike, time.monotonic() - one.since, failed=not completed)
+    if one.resumed:
+        progress.skip(one.planned.alike, failed=not completed)
+    else:
+        progress.end(one.planned.alike, time.monotonic() - one.since, failed=not completed)
     if not completed:
-        told = "\n  ".join(_last_lines(one.log))
-        logger.warning(
-            "%s ended with exit code %s, see %s:\n  %s", one.planned.name, code, one.log, told
-        )
+        lines = _last_lines(one.log)
+        told = "\n  ".join([f", see {one.log}:", *lines]) if lines else f" and left no {one.log}"
+        logger.warning("%s ended with exit code %s%s", one.planned.name, code, told)
     logger.info("%s", progress.told(others))
     return True
 

@@ -247,7 +247,22 @@ def test_two_that_end_at_once_are_told_one_after_the_other(started, config, tmp_
 def test_one_that_failed_without_a_log_is_told(started, config, tmp_path, monkeypatch, caplog):
     monkeypatch.setattr(runs, "start", lambda *_: Ended(3))
     assert LocalEngine().complete(planned(config, "a", "b"), tmp_path) == ["a", "b"]
-    assert "b ended with exit code 3" in caplog.text
+    assert f"b ended with exit code 3 and left no {tmp_path}/logs/b.log" in caplog.text
+
+
+def test_the_rest_of_an_interrupted_run_tells_nothing_of_the_others(
+    started, config, tmp_path, monkeypatch, caplog
+):
+    caplog.set_level("INFO", "fewshot")
+    command = runs.command
+
+    def resumed(run, parent):
+        return [*command(run, parent), *(["--resume", run.name] if run.name == "a" else [])]
+
+    monkeypatch.setattr(runs, "command", resumed)
+    LocalEngine().complete(planned(config, "a", "b", "c"), tmp_path)
+    assert "1 of 3 runs are done" in caplog.messages
+    assert any(line.startswith("2 of 3 runs are done; about") for line in caplog.messages)
 
 
 def test_runs_may_be_a_part_of_a_study(started, config, tmp_path, caplog):
