@@ -16,6 +16,7 @@ from pathlib import Path
 import torch
 
 import experiment
+from fewshot.training.launched import met
 from fewshot.training.trainer import Summary, TrainingRun
 from tests.conftest import leave_out_pictures
 from tests.distributed.meeting import as_rank, two_meet
@@ -41,10 +42,11 @@ def train(run: TrainingRun, trained=TrainingRun.train) -> Summary:
 def make(listed: Path, **environment: str) -> int:
     """The runs of the list, as a process of that environment; the first exit code that is not 0."""
     os.environ.update(environment)
-    for argv in json.loads(listed.read_text()):
-        code = experiment.run(argv)
-        if code:
-            return code
+    with met("cpu"):  # else each run would meet anew, and part
+        for argv in json.loads(listed.read_text()):
+            code = experiment.run(argv)
+            if code:
+                return code
     return 0
 
 
