@@ -2,7 +2,8 @@
 
 import argparse
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from fewshot.console import message
@@ -40,30 +41,39 @@ def complete_and_tell(
             (run.run() for run in runs if run.after is not None),
         )
         refuse_others(runs, place)
-        try:
+        with telling_at_an_end(lambda: tell_unfinished(told, place, tell)):
             failed = engine.complete(runs, place)
-        except UserError:  # the engine cannot go on
-            tell_unfinished(told, place, tell)
-            raise
-        except KeyboardInterrupt:
-            tell_unfinished(told, place, tell)
-            raise KeyboardInterrupt(GO_ON) from None
     found = finished(told, place, failed)
     if found.runs or not failed:
         tell(found)
     refuse_incomplete(failed, found)
 
 
+@contextmanager
+def telling_at_an_end(tell: Callable[[], None]) -> Iterator[None]:
+    """What ends a study inside, an interrupt or an engine that cannot go on, has it told first.
+
+    What keeps that from being told is warned of, and takes no interrupt's place.
+    """
+    try:
+        yield
+    except (KeyboardInterrupt, UserError) as end:
+        try:
+            tell()
+        except UserError as error:
+            logger.warning("what is finished cannot be told: %s", message(error))
+        if isinstance(end, UserError):
+            raise
+        raise KeyboardInterrupt(GO_ON) from None
+
+
 def tell_unfinished(
     told: Sequence[PlannedRun], place: Path, tell: Callable[[Finished], None]
 ) -> None:
-    """What an interrupted study leaves: the same, of the runs that are finished, if any is."""
-    try:
-        found = finished(told, place)
-        if found.runs:
-            tell(found)
-    except UserError as error:
-        logger.warning("what is finished cannot be told: %s", message(error))
+    """What a study that ended leaves: the same, of the runs that are finished, if any is."""
+    found = finished(told, place)
+    if found.runs:
+        tell(found)
 
 
 def refuse_incomplete(failed: Sequence[str], found: Finished) -> None:

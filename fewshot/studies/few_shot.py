@@ -21,6 +21,7 @@ from fewshot.errors import UserError
 from fewshot.experiment.artifacts import ExperimentFolder
 from fewshot.reports.tables import console, markdown
 from fewshot.studies.arguments import refuse_seed, study_folder
+from fewshot.studies.completing import telling_at_an_end
 from fewshot.studies.few_shot_table import NOTE, summary, tables
 from fewshot.studies.figures import read_results
 from fewshot.studies.report_files import write_table, write_text
@@ -106,7 +107,7 @@ def run_study(given: argparse.Namespace) -> None:
     place = study_folder(given, given.name)
     found: list[pd.DataFrame] = []
     failed = []
-    try:
+    with telling_at_an_end(lambda: tell(found, place) if found else None):
         runs = list(planned(given.encoders, given.seeds, splits, given.parameter, given.config))
         refuse_wrong(run for _, run in runs)
         for what, run in runs:
@@ -115,22 +116,10 @@ def run_study(given: argparse.Namespace) -> None:
             except UserError as error:  # the others are not kept from running
                 logger.warning("%s", message(error))
                 failed.append(run.name)
-    except KeyboardInterrupt:
-        if found:
-            _tell_unfinished(found, place)
-        raise
     if found:
         tell(found, place)
     if failed:
         raise UserError(f"not completed, for the reasons above: {', '.join(failed)}.")
-
-
-def _tell_unfinished(found: Sequence[pd.DataFrame], place: Path) -> None:
-    """As `tell`; what keeps it from being told takes no interrupt's place."""
-    try:
-        tell(found, place)
-    except UserError as error:
-        logger.warning("what is finished cannot be told: %s", message(error))
 
 
 def tell(found: Sequence[pd.DataFrame], place: Path) -> None:

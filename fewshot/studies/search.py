@@ -17,7 +17,7 @@ import numpy as np
 from fewshot import seeding
 from fewshot.errors import UserError
 from fewshot.studies.arguments import options_of, refuse_seed, study_folder
-from fewshot.studies.completing import refuse_incomplete, tell_unfinished
+from fewshot.studies.completing import refuse_incomplete, tell_unfinished, telling_at_an_end
 from fewshot.studies.engines.engine import Engine, build_engine
 from fewshot.studies.figures import figure, is_completed
 from fewshot.studies.finished import finished, folder_of, refuse_others
@@ -25,7 +25,7 @@ from fewshot.studies.grid import tell
 from fewshot.studies.journal import check_goes_on, drawn, note_settings, opened
 from fewshot.studies.plan import PlannedRun
 from fewshot.studies.progress import Progress
-from fewshot.studies.runs import GO_ON, Run, refuse_wrong
+from fewshot.studies.runs import Run, refuse_wrong
 
 _KIND = "trial"  # all are taken to last as long
 
@@ -175,15 +175,13 @@ def run_study(given: argparse.Namespace) -> None:
     with opened(_optuna(), place, given.figure.endswith("loss")) as study:
         check_goes_on(study, over, run_of.settings)
         refuse_others([run_of(trial) for trial in drawn(study, over)], place)
-        failed: list[str] = []
-        try:
-            failed = search(run_of, study, over, given.trials, engine, given.jobs)
-        except (KeyboardInterrupt, UserError) as end:
+
+        def tell_drawn() -> None:
             runs = [run_of(trial) for trial in drawn(study, over)]
             tell_unfinished(runs, place, partial(tell, given, runs))
-            if isinstance(end, UserError):  # the engine cannot go on, or no run has the figure
-                raise
-            raise KeyboardInterrupt(GO_ON) from None
+
+        with telling_at_an_end(tell_drawn):
+            failed = search(run_of, study, over, given.trials, engine, given.jobs)
         runs = [run_of(trial) for trial in drawn(study, over)]
     found = finished(runs, place, failed)
     tell(given, runs, found)

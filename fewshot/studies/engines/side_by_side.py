@@ -130,7 +130,7 @@ def _ended(one: _Going, queue: RunQueue, progress: Progress, others: int) -> boo
 
 
 def _last_lines(log: Path) -> list[str]:
-    """None where no log was begun, as by a worker that was lost."""
+    """Nothing where no log was begun, as by a worker that was lost."""
     try:
         return log.read_text(encoding="utf-8", errors="replace").splitlines()[-_TOLD:]
     except OSError:
