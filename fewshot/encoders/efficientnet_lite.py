@@ -1,12 +1,15 @@
 """EfficientNet-Lite0, at random or with ImageNet weights that a package brings along."""
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
 import gin
-from torch import Tensor
+import torch
+from torch import Tensor, nn
 
+from fewshot.encoders.grid import checked_grid
 from fewshot.encoders.state import read_weights_file
 from fewshot.encoders.timm_encoder import TimmEncoder, adapt_channels
 from fewshot.errors import UserError
@@ -21,14 +24,24 @@ class EfficientNetLite0(TimmEncoder):
     ReLU6): 3.4 million parameters, 1,280 features.
 
     imagenet: start from the weights of requirements-imagenet.txt, made for pixels of mean and
-    standard deviation 0.5 (bind Inputs.mean and Inputs.std). Raises UserError where that package
-    is not installed or holds another net.
+    standard deviation 0.5 (bind Inputs.mean and Inputs.std). no_head: read the features before the
+    last convolution, which is left as it is: 320, less bound to the classes that were learned.
+    grid: (rows, columns) of cells of the last map, each pooled by itself, which keeps where things
+    are; features: 1,280 or 320 a cell. Raises UserError where the weights' package is not installed
+    or holds another net, and for a grid finer than the map.
     """
 
     initialisation: ClassVar[Mapping[str, Any]] = {"imagenet": False}
+    read_out: ClassVar[frozenset[str]] = frozenset({"no_head", "grid"})
 
     def __init__(
-        self, *, in_channels: int, image_size: tuple[int, int], imagenet: bool = False
+        self,
+        *,
+        in_channels: int,
+        image_size: tuple[int, int],
+        imagenet: bool = False,
+        no_head: bool = False,
+        grid: tuple[int, int] = (1, 1),
     ) -> None:
         super().__init__(in_channels=in_channels, image_size=image_size, name=_NAME)
         if imagenet:
@@ -36,6 +49,32 @@ class EfficientNetLite0(TimmEncoder):
             stored = {name: tensor for name, tensor in stored.items() if name not in _CLASSIFIER}
             state = by_order(stored, self.model.state_dict(), in_channels)
             self.model.load_state_dict(state)
+        self.no_head = no_head
+        if no_head:  # what is not read is not trained
+            self.model.conv_head.requires_grad_(False)
+            self.model.bn2.requires_grad_(False)
+        channels, *last = self._measured(in_channels, image_size)
+        cells = checked_grid("EfficientNetLite0", grid, image_size, (last[0], last[1]))
+        self.pool = nn.AdaptiveAvgPool2d(cells)
+        self.num_features = channels * math.prod(cells)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Float [B, C, H, W] -> [B, num_features]."""
+        features: Tensor = self.pool(self._last_map(images)).flatten(1)
+        return features
+
+    def _last_map(self, images: Tensor) -> Tensor:
+        net: Any = self.model
+        maps: Tensor = net.blocks(net.bn1(net.conv_stem(images)))
+        return maps if self.no_head else net.bn2(net.conv_head(maps))
+
+    def _measured(self, in_channels: int, image_size: tuple[int, int]) -> torch.Size:
+        """Channels, rows and columns of the last map."""
+        was_training = self.training
+        with torch.no_grad():
+            maps = self.eval()._last_map(torch.zeros(1, in_channels, *image_size))
+        self.train(was_training)
+        return maps.shape[1:]
 
 
 def by_order(

@@ -1,7 +1,7 @@
 """What every encoder is: images to features, rebuilt from its name and arguments."""
 
 import inspect
-from typing import Any
+from typing import Any, ClassVar
 
 from torch import nn
 
@@ -13,9 +13,11 @@ class Encoder(Recorded):
     """Images float [B, C, H, W] -> features float [B, num_features].
 
     A subclass is registered with gin, takes in_channels and image_size (height, width) as keyword
-    arguments, and sets `num_features`.
+    arguments, and sets `num_features`. read_out: its arguments that only choose what is read out of
+    the same weights: a stored encoder may be asked for other features than it was stored with.
     """
 
+    read_out: ClassVar[frozenset[str]] = frozenset()
     num_features: int
 
     def blocks(self) -> list[nn.Module]:

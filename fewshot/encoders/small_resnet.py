@@ -2,12 +2,14 @@
 
 import math
 from collections.abc import Sequence
+from typing import ClassVar
 
 import gin
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from fewshot.encoders.encoder import Encoder, too_small
+from fewshot.encoders.grid import checked_grid
 from fewshot.errors import UserError
 
 
@@ -55,6 +57,8 @@ class SmallResNet(Encoder):
     Raises UserError where the images are too small, or the last map for the grid.
     """
 
+    read_out: ClassVar[frozenset[str]] = frozenset({"grid", "max_pool"})
+
     def __init__(
         self,
         *,
@@ -86,7 +90,8 @@ class SmallResNet(Encoder):
                 stride = 2 if number > 0 and block == 0 else 1
                 self.stages.append(ResidualBlock(before, width, stride))
                 before = width
-        cells = _checked_grid(grid, image_size, len(widths) - 1, stem_pool)
+        last = _last_map(image_size, len(widths) - 1, stem_pool)
+        cells = checked_grid("SmallResNet", grid, image_size, last)
         self.pool = nn.AdaptiveMaxPool2d(cells) if max_pool else nn.AdaptiveAvgPool2d(cells)
         self.num_features = before * math.prod(cells)
 
@@ -100,15 +105,6 @@ class SmallResNet(Encoder):
         return features
 
 
-def _checked_grid(
-    grid: tuple[int, int], image_size: tuple[int, int], halvings: int, stem_pool: bool
-) -> tuple[int, int]:
-    after_stem = [side // (1 + stem_pool) for side in image_size]
-    last = tuple(math.ceil(side / 2**halvings) for side in after_stem)
-    pair = isinstance(grid, (tuple, list)) and [type(n) for n in grid] == [int, int]
-    if not pair or not all(1 <= n <= most for n, most in zip(grid, last, strict=True)):
-        raise UserError(
-            f"SmallResNet.grid is {grid!r}, but the last map of {image_size} images is {last}: "
-            "bind two whole numbers (rows, columns) of at least (1, 1) and at most that."
-        )
-    return grid[0], grid[1]
+def _last_map(image_size: tuple[int, int], halvings: int, stem_pool: bool) -> tuple[int, int]:
+    rows, columns = (math.ceil(side // (1 + stem_pool) / 2**halvings) for side in image_size)
+    return rows, columns

@@ -112,8 +112,9 @@ def reused_encoder(
 ) -> Encoder:
     """The stored encoder with its weights, rebuilt, or built by the bound factory if that agrees.
 
-    objective: its name in bindings, for errors. sizes: in_channels, image_size. Raises UserError
-    where the bound one is another, or a tensor does not fit.
+    objective: its name in bindings, for errors. sizes: in_channels, image_size. What the bound one
+    reads out of the weights (Encoder.read_out) may be other features. Raises UserError where it is
+    another net, or a tensor does not fit.
     """
     place = str(stored.path)
     if bound is None:
@@ -122,12 +123,13 @@ def reused_encoder(
         # published weights would be fetched only to be overwritten
         none = getattr(bound, "initialisation", {})
         encoder = built_encoder(objective, bound, **sizes, **none)
-        here = described(encoder.name, encoder.arguments)
-        there = described(stored.encoder.name, stored.encoder.arguments)
+        theirs = stored.encoder.arguments
         # a model of an earlier version lacks what has a default since
-        if here != there and encoder.name == stored.encoder.name:
-            rebuilt = build_encoder(stored.encoder, place, **sizes)
-            there = described(rebuilt.name, rebuilt.arguments)
+        if encoder.arguments != theirs and encoder.name == stored.encoder.name:
+            theirs = build_encoder(stored.encoder, place, **sizes).arguments
+            theirs = theirs | {name: encoder.arguments[name] for name in encoder.read_out}
+        here = described(encoder.name, encoder.arguments)
+        there = described(stored.encoder.name, theirs)
         if here != there:
             raise UserError(
                 f"{objective}.encoder is {here}, but '{stored.path}' holds {there}: bind "

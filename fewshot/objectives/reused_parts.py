@@ -50,13 +50,14 @@ def reused_classifier(
     class_names: tuple[str, ...],
     new_classifier: bool | None,
 ) -> Classifier:
-    """The stored classifier where ordered classes and kind are the same, else a new one (logged).
+    """The stored classifier where ordered classes, kind and features are the same, else a new one
+    (logged).
 
     new_classifier: True always makes a new one, False always keeps the stored one. Raises UserError
-    when there is no classifier to keep.
+    when there is no classifier to keep, or one of other features than the encoder gives.
     """
     if new_classifier is False:
-        return _kept(stored)
+        return _kept(stored, num_features)
     code = stored.classifier is None and stored.encoder.arguments.get("code_size")
     if bound is None and code == len(class_names) and new_classifier is None:
         logger.info(
@@ -65,8 +66,9 @@ def reused_classifier(
         )
         return IdentityClassifier(num_features, len(class_names))
     same_classes = stored.classifier is not None and stored.class_names == class_names
-    if bound is None and same_classes and new_classifier is None:
-        return _kept(stored)
+    same_features = _features_of(stored, num_features) == num_features
+    if bound is None and same_classes and same_features and new_classifier is None:
+        return _kept(stored, num_features)
     classifier = built_classifier("TransferNet", bound, num_features, len(class_names))
     if new_classifier:
         reason = "TransferNet.new_classifier is True"
@@ -74,23 +76,39 @@ def reused_classifier(
         reason = f"a model of {stored.objective} has no classifier"
     elif not same_classes:
         reason = f"it was for other classes ({len(stored.class_names)}, now {len(class_names)})"
+    elif not same_features:
+        reason = f"it was for {_features_of(stored, num_features)} features, now {num_features}"
     elif not _is_same(classifier, stored.classifier, str(stored.path)):
         reason = f"it was {described(stored.classifier.name, stored.classifier.arguments)}"
     else:
-        return _kept(stored)
+        return _kept(stored, num_features)
     logger.info(
         "new classifier %s in place of that of '%s': %s", classifier.name, stored.path, reason
     )
     return classifier
 
 
-def _kept(stored: StoredModel) -> Classifier:
+def _features_of(stored: StoredModel, unknown: int) -> int:
+    """How many features the stored classifier takes; unknown: where one of one's own is silent."""
+    arguments = {} if stored.classifier is None else stored.classifier.arguments
+    features: int = arguments.get("num_features", unknown)
+    return features
+
+
+def _kept(stored: StoredModel, num_features: int) -> Classifier:
     """The stored classifier with its weights."""
     if stored.classifier is None:
         raise UserError(
             f"TransferNet.new_classifier is False, but '{stored.path}' is a model of "
             f"{stored.objective} and has no classifier: evaluate it with KNNClassification or a "
             "linear probe, or bind TransferNet.new_classifier = None and train one."
+        )
+    if _features_of(stored, num_features) != num_features:
+        raise UserError(
+            f"TransferNet.new_classifier is False, but the classifier of '{stored.path}' takes "
+            f"{_features_of(stored, num_features)} features and the encoder is bound to give "
+            f"{num_features}: bind TransferNet.encoder = None, or new_classifier = True where only "
+            "the features are looked at."
         )
     return build_classifier(stored.classifier, str(stored.path))
 

