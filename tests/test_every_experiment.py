@@ -9,7 +9,9 @@ import pytest
 from fewshot.batch import Column, DataSpec
 from fewshot.binding import config
 from fewshot.binding.unused import unused_bindings
+from fewshot.encoders.efficientnet_lite import EfficientNetLite0
 from fewshot.encoders.small_resnet import SmallResNet
+from fewshot.evaluation.gallery_classification import KNNClassification
 from fewshot.models.model_file import save_model
 from fewshot.objectives.transfer_net import TransferNet
 from fewshot.training.optimisation import build_optimizer
@@ -56,12 +58,16 @@ def test_an_experiment_is_built(path, tmp_path):
     if name == "EnsembleNet":
         save_model(TransferNet(spec(), encoder=SmallResNet), tmp_path / "model.mdl")
         gin.bind_parameter("EnsembleNet.saved_model_path", [f"{tmp_path}/model.mdl"] * 2)
+    if gin.get_bindings(name).get("new_classifier") and gin.get_bindings(name).get("encoder"):
+        # it reads other features out of a saved model
+        save_model(TransferNet(spec(), encoder=EfficientNetLite0), tmp_path / "model.mdl")
+        gin.bind_parameter("TransferNet.saved_model_path", f"{tmp_path}/model.mdl")
     if name in ANY_MODEL and gin.get_bindings(name).get("encoder") is None:
         # it goes on from a saved model, for which a new one stands here
         config.load([str(path)], [f"{name}.{binding}" for binding in ANY_MODEL[name]])
     main = gin.get_bindings("main")
     objective = main["objective"](spec())
-    gin.bind_parameter("KNNClassification.groups", None)  # they are read from files
+    gin.bind_parameter(f"{KNNClassification.__name__}.groups", None)  # they are read from files
     with gin.config_scope("validation"):
         for factory in main["evaluators"]:
             assert isinstance(factory().monitors, bool)

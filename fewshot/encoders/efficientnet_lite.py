@@ -24,11 +24,11 @@ class EfficientNetLite0(TimmEncoder):
     ReLU6): 3.4 million parameters, 1,280 features.
 
     imagenet: start from the weights of requirements-imagenet.txt, made for pixels of mean and
-    standard deviation 0.5 (bind Inputs.mean and Inputs.std). no_head: read the features before the
-    last convolution, which is left as it is: 320, less bound to the classes that were learned.
-    grid: (rows, columns) of cells of the last map, each pooled by itself, which keeps where things
-    are; features: 1,280 or 320 a cell. Raises UserError where the weights' package is not installed
-    or holds another net, and for a grid finer than the map.
+    standard deviation 0.5 (bind Inputs.mean and Inputs.std). no_head: leave out the last
+    convolution: 320 features, less bound to the classes that were learned. grid: (rows, columns) of
+    cells of the last map, each pooled by itself (they overlap where they do not divide it), which
+    keeps where things are; features: 1,280 or 320 a cell. Raises UserError where the weights'
+    package is not installed or holds another net, and for a grid finer than the map.
     """
 
     initialisation: ClassVar[Mapping[str, Any]] = {"imagenet": False}
@@ -49,10 +49,8 @@ class EfficientNetLite0(TimmEncoder):
             stored = {name: tensor for name, tensor in stored.items() if name not in _CLASSIFIER}
             state = by_order(stored, self.model.state_dict(), in_channels)
             self.model.load_state_dict(state)
-        self.no_head = no_head
-        if no_head:  # what is not read is not trained
-            self.model.conv_head.requires_grad_(False)
-            self.model.bn2.requires_grad_(False)
+        if no_head:
+            self.model.conv_head, self.model.bn2 = nn.Identity(), nn.Identity()
         channels, *last = self._measured(in_channels, image_size)
         cells = checked_grid("EfficientNetLite0", grid, image_size, (last[0], last[1]))
         self.pool = nn.AdaptiveAvgPool2d(cells)
@@ -65,8 +63,8 @@ class EfficientNetLite0(TimmEncoder):
 
     def _last_map(self, images: Tensor) -> Tensor:
         net: Any = self.model
-        maps: Tensor = net.blocks(net.bn1(net.conv_stem(images)))
-        return maps if self.no_head else net.bn2(net.conv_head(maps))
+        maps: Tensor = net.bn2(net.conv_head(net.blocks(net.bn1(net.conv_stem(images)))))
+        return maps
 
     def _measured(self, in_channels: int, image_size: tuple[int, int]) -> torch.Size:
         """Channels, rows and columns of the last map."""

@@ -13,8 +13,8 @@ class Encoder(Recorded):
     """Images float [B, C, H, W] -> features float [B, num_features].
 
     A subclass is registered with gin, takes in_channels and image_size (height, width) as keyword
-    arguments, and sets `num_features`. read_out: its arguments that only choose what is read out of
-    the same weights: a stored encoder may be asked for other features than it was stored with.
+    arguments, and sets `num_features`. read_out: its arguments that only choose what features are
+    read out of the same weights, or of fewer: those of a stored encoder may be bound anew.
     """
 
     read_out: ClassVar[frozenset[str]] = frozenset()

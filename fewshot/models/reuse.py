@@ -1,6 +1,7 @@
 """What a new run takes from a stored model: its image format, its encoder, what it learned from."""
 
 import dataclasses
+import inspect
 import logging
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -114,7 +115,7 @@ def reused_encoder(
 
     objective: its name in bindings, for errors. sizes: in_channels, image_size. What the bound one
     reads out of the weights (Encoder.read_out) may be other features. Raises UserError where it is
-    another net, or a tensor does not fit.
+    another net, a tensor does not fit, or what is to be read was not stored.
     """
     place = str(stored.path)
     if bound is None:
@@ -123,21 +124,38 @@ def reused_encoder(
         # published weights would be fetched only to be overwritten
         none = getattr(bound, "initialisation", {})
         encoder = built_encoder(objective, bound, **sizes, **none)
-        theirs = stored.encoder.arguments
-        # a model of an earlier version lacks what has a default since
-        if encoder.arguments != theirs and encoder.name == stored.encoder.name:
-            theirs = build_encoder(stored.encoder, place, **sizes).arguments
-            theirs = theirs | {name: encoder.arguments[name] for name in encoder.read_out}
-        here = described(encoder.name, encoder.arguments)
-        there = described(stored.encoder.name, theirs)
-        if here != there:
+        if encoder.name != stored.encoder.name or _changed(stored, encoder) - encoder.read_out:
+            here = described(encoder.name, encoder.arguments)
+            there = described(stored.encoder.name, stored.encoder.arguments)
             raise UserError(
-                f"{objective}.encoder is {here}, but '{stored.path}' holds {there}: bind "
+                f"{objective}.encoder is {here}, but '{place}' holds {there}: bind "
                 f"{objective}.encoder = None to rebuild the stored one, or another "
                 f"{objective}.saved_model_path."
             )
-    fill(encoder, "encoder", stored.encoder, place)
+    state = stored.encoder.state
+    if read_otherwise(stored, encoder):  # what is read no more is left out
+        state = {name: state[name] for name in encoder.state_dict() if name in state}
+    fill(encoder, "encoder", dataclasses.replace(stored.encoder, state=state), place)
     return encoder
+
+
+def _changed(stored: StoredModel, encoder: Encoder) -> set[str]:
+    """The arguments, but for the image size, in which an encoder of that class is another."""
+    accepted = inspect.signature(type(encoder)).parameters.values()
+    # a model of an earlier version lacks what has a default since
+    theirs = {each.name: each.default for each in accepted} | stored.encoder.arguments
+    mine = encoder.arguments
+    names = (mine.keys() | stored.encoder.arguments.keys()) - {"image_size"}
+    return {name for name in names if mine.get(name) != theirs.get(name)}
+
+
+def read_otherwise(stored: StoredModel, encoder: Encoder) -> str:
+    """What of the features is other than what the stored model's encoder gave; "" where nothing is.
+
+    Whatever was trained on those is of no use behind others, be there as many of them.
+    """
+    names = sorted(_changed(stored, encoder) & encoder.read_out)
+    return ", ".join(f"{encoder.name}.{name} is {encoder.arguments[name]!r}" for name in names)
 
 
 def described(name: str, arguments: dict[str, Any]) -> str:

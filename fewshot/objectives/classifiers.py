@@ -40,7 +40,7 @@ class CellMean(nn.Module):
 class LinearClassifier(Classifier):
     """One linear layer.
 
-    cells: how many cells of an encoder's grid (SmallResNet.grid) are averaged first.
+    cells: how many cells of an encoder's grid, such as SmallResNet.grid, are averaged first.
     """
 
     def __init__(self, num_features: int, num_classes: int, cells: int = 1) -> None:

@@ -8,10 +8,11 @@ from typing import Any
 import gin
 from torch import nn
 
+from fewshot.encoders.encoder import Encoder
 from fewshot.errors import UserError
 from fewshot.models.building import build_classifier, fill
 from fewshot.models.parts import Classifier, Projection
-from fewshot.models.reuse import described
+from fewshot.models.reuse import described, read_otherwise
 from fewshot.models.stored import StoredModel, StoredPart
 from fewshot.objectives.classifiers import IdentityClassifier, LinearClassifier
 
@@ -46,7 +47,7 @@ def built_classifier(
 def reused_classifier(
     stored: StoredModel,
     bound: Factory | None,
-    num_features: int,
+    encoder: Encoder,
     class_names: tuple[str, ...],
     new_classifier: bool | None,
 ) -> Classifier:
@@ -54,48 +55,49 @@ def reused_classifier(
     (logged).
 
     new_classifier: True always makes a new one, False always keeps the stored one. Raises UserError
-    when there is no classifier to keep, or one of other features than the encoder gives.
+    when there is no classifier to keep, or it is of other features than the encoder's.
     """
+    otherwise, width = read_otherwise(stored, encoder), encoder.num_features
     if new_classifier is False:
-        return _kept(stored, num_features)
+        return _kept(stored, otherwise)
     code = stored.classifier is None and stored.encoder.arguments.get("code_size")
     if bound is None and code == len(class_names) and new_classifier is None:
         logger.info(
             "the code layer of '%s' is as wide as there are classes: kept as the classifier",
             stored.path,
         )
-        return IdentityClassifier(num_features, len(class_names))
-    same_classes = stored.classifier is not None and stored.class_names == class_names
-    same_features = _features_of(stored, num_features) == num_features
-    if bound is None and same_classes and same_features and new_classifier is None:
-        return _kept(stored, num_features)
-    classifier = built_classifier("TransferNet", bound, num_features, len(class_names))
-    if new_classifier:
-        reason = "TransferNet.new_classifier is True"
-    elif stored.classifier is None:
-        reason = f"a model of {stored.objective} has no classifier"
-    elif not same_classes:
-        reason = f"it was for other classes ({len(stored.class_names)}, now {len(class_names)})"
-    elif not same_features:
-        reason = f"it was for {_features_of(stored, num_features)} features, now {num_features}"
-    elif not _is_same(classifier, stored.classifier, str(stored.path)):
+        return IdentityClassifier(width, len(class_names))
+    reason = _why_new(stored, class_names, new_classifier, otherwise)
+    if bound is None and not reason:
+        return _kept(stored)
+    classifier = built_classifier("TransferNet", bound, width, len(class_names))
+    if not reason and stored.classifier is not None:
+        if _is_same(classifier, stored.classifier, str(stored.path)):
+            return _kept(stored)
         reason = f"it was {described(stored.classifier.name, stored.classifier.arguments)}"
-    else:
-        return _kept(stored, num_features)
     logger.info(
         "new classifier %s in place of that of '%s': %s", classifier.name, stored.path, reason
     )
     return classifier
 
 
-def _features_of(stored: StoredModel, unknown: int) -> int:
-    """How many features the stored classifier takes; unknown: where one of one's own is silent."""
-    arguments = {} if stored.classifier is None else stored.classifier.arguments
-    features: int = arguments.get("num_features", unknown)
-    return features
+def _why_new(
+    stored: StoredModel, class_names: tuple[str, ...], new_classifier: bool | None, otherwise: str
+) -> str:
+    """Why the stored classifier is not kept, whatever classifier is bound; "" where it may be.
+
+    otherwise: what `read_otherwise` says of the features.
+    """
+    if new_classifier:
+        return "TransferNet.new_classifier is True"
+    if stored.classifier is None:
+        return f"a model of {stored.objective} has no classifier"
+    if stored.class_names != class_names:
+        return f"it was for other classes ({len(stored.class_names)}, now {len(class_names)})"
+    return f"it was for other features ({otherwise} now)" if otherwise else ""
 
 
-def _kept(stored: StoredModel, num_features: int) -> Classifier:
+def _kept(stored: StoredModel, otherwise: str = "") -> Classifier:
     """The stored classifier with its weights."""
     if stored.classifier is None:
         raise UserError(
@@ -103,12 +105,11 @@ def _kept(stored: StoredModel, num_features: int) -> Classifier:
             f"{stored.objective} and has no classifier: evaluate it with KNNClassification or a "
             "linear probe, or bind TransferNet.new_classifier = None and train one."
         )
-    if _features_of(stored, num_features) != num_features:
+    if otherwise:
         raise UserError(
-            f"TransferNet.new_classifier is False, but the classifier of '{stored.path}' takes "
-            f"{_features_of(stored, num_features)} features and the encoder is bound to give "
-            f"{num_features}: bind TransferNet.encoder = None, or new_classifier = True where only "
-            "the features are looked at."
+            f"TransferNet.new_classifier is False, but the classifier of '{stored.path}' was for "
+            f"other features ({otherwise} now): bind TransferNet.encoder = None, or "
+            "TransferNet.new_classifier = True where only the features are looked at."
         )
     return build_classifier(stored.classifier, str(stored.path))
 
@@ -121,12 +122,12 @@ def _is_same(classifier: Classifier, stored: StoredPart, place: str) -> bool:
 
 
 def reuse_projection(
-    stored: StoredModel, projection: Projection, new_projection: bool | None
+    stored: StoredModel, projection: Projection, encoder: Encoder, new_projection: bool | None
 ) -> None:
     """Put a stored TripletNet's projection into one of the same kind (logged where it is new).
 
     new_projection: True always leaves it new, False refuses that. Raises UserError where the stored
-    embedding has another size or other lengths.
+    embedding has another size or other lengths, or is of other features than the encoder's.
     """
     if stored.projection is None or new_projection:
         if new_projection is False:
@@ -138,6 +139,12 @@ def reuse_projection(
             )
         logger.info("new projection behind the encoder of '%s' (%s)", stored.path, stored.objective)
         return
+    otherwise = read_otherwise(stored, encoder)
+    if otherwise:
+        raise UserError(
+            f"the projection of '{stored.path}' was for other features ({otherwise} now): bind "
+            "TripletNet.encoder = None, or TripletNet.new_projection = True to train on."
+        )
     here, there = projection.arguments, stored.projection.arguments
     size, normalize = there.get("size"), there.get("normalize")
     if size != here["size"]:

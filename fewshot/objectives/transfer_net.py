@@ -13,7 +13,7 @@ from fewshot.binding.filling import call_filled
 from fewshot.errors import UserError
 from fewshot.models.model_file import load_model
 from fewshot.models.parts import Classifier
-from fewshot.models.reuse import inherit, reusing
+from fewshot.models.reuse import inherit, read_otherwise, reusing
 from fewshot.objectives.auxiliary import AuxiliaryClassifiers
 from fewshot.objectives.mixing import MixesBatches
 from fewshot.objectives.objective import Objective
@@ -30,10 +30,10 @@ class TransferNet(MixesBatches, Objective):
     @LinearClassifier, or the stored one). loss: factory of a loss over (scores, labels), default
     cross-entropy; label smoothing is bound there. mix: @CutMix or @MixUp, which mix all label
     columns alike. saved_model_path: a model.mdl of any objective, whose encoder, input format and,
-    where the ordered classes are equal, classifier are taken. frozen: True freezes the encoder, N
-    its first N blocks, norms included. new_classifier: True forces a new one, False keeps the
-    stored one with its classes, to evaluate. auxiliary: {further label column: weight of its own
-    classifier's loss}. Raises UserError for what does not fit together.
+    where ordered classes and features are the same, classifier are taken. frozen: True freezes the
+    encoder, N its first N blocks, norms included. new_classifier: True forces a new one, False
+    keeps the stored one with its classes, to evaluate. auxiliary: {further label column: weight of
+    its own classifier's loss}. Raises UserError for what does not fit together.
     """
 
     needs_labels = True
@@ -68,7 +68,9 @@ class TransferNet(MixesBatches, Objective):
         self.classifier: Classifier = (
             built_classifier("TransferNet", classifier, features, len(self.class_names))
             if stored is None
-            else reused_classifier(stored, classifier, features, self.class_names, new_classifier)
+            else reused_classifier(
+                stored, classifier, self.encoder, self.class_names, new_classifier
+            )
         )
         known = {"class_counts": spec.class_counts}
         self.loss: nn.Module = call_filled(loss or nn.CrossEntropyLoss, "TransferNet.loss", known)
@@ -77,7 +79,7 @@ class TransferNet(MixesBatches, Objective):
         self.mix = None if mix is None else mix(num_classes=len(self.class_names))
         self.check_mix(auxiliary or ())
         self.auxiliary = AuxiliaryClassifiers(auxiliary or {}, features, spec)
-        if stored is not None:
+        if stored is not None and not read_otherwise(stored, self.encoder):
             self.auxiliary.reuse(stored)
         self._frozen = _frozen_parts(self.encoder, frozen)
         for part in self._frozen:
@@ -140,10 +142,11 @@ def _check_fresh(encoder: Factory | None, new_classifier: bool | None) -> None:
             "TransferNet has neither an encoder nor a saved model: bind TransferNet.encoder, e.g. "
             "@SmallResNet, or TransferNet.saved_model_path = 'path/to/model.mdl'."
         )
-    if new_classifier is False:
+    if new_classifier is not None:
+        use = "be replaced" if new_classifier else "be kept"
         raise UserError(
-            "TransferNet.new_classifier is False, but there is no saved model whose classifier "
-            "could be kept: bind TransferNet.saved_model_path = 'path/to/model.mdl'."
+            f"TransferNet.new_classifier is {new_classifier}, but there is no saved model whose "
+            f"classifier could {use}: bind TransferNet.saved_model_path = 'path/to/model.mdl'."
         )
 
 

@@ -83,7 +83,7 @@ class TripletNet(Objective):
         width = self.projection.width
         if stored is not None:
             inherit(self, stored)
-            reuse_projection(stored, self.projection, new_projection)
+            reuse_projection(stored, self.projection, self.encoder, new_projection)
         self._proxies: Proxies = gin.get_configurable(Proxies)()
         known = {
             "num_classes": len(spec.class_names),

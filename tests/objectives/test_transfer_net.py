@@ -9,10 +9,12 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from fewshot.batch import Column
 from fewshot.encoders.small_resnet import SmallResNet
 from fewshot.errors import UserError
 from fewshot.heads.knn import KNN
 from fewshot.heads.prototypes import NearestPrototype
+from fewshot.models.extras import add_extras
 from fewshot.models.model_file import load_model, save_model
 from fewshot.objectives.classifiers import (
     CosineClassifier,
@@ -253,19 +255,71 @@ def test_a_model_saved_before_an_option_was_there_goes_on(tmp_path):
         TransferNet(spec(), bound, saved_model_path=path)
 
 
+def read_otherwise(tmp_path, before, now, **options):
+    """A net of other features than the one that was saved."""
+    save_model(before, tmp_path / "model.mdl")
+    return TransferNet(
+        spec(), partial(SmallResNet, **now), saved_model_path=f"{tmp_path}/model.mdl", **options
+    ).eval()
+
+
 def test_other_features_are_read_out_of_the_same_weights(tmp_path, caplog):
     before = TransferNet(spec(), SmallResNet).eval()
-    save_model(before, tmp_path / "model.mdl")
-    options = {"saved_model_path": str(tmp_path / "model.mdl")}
-    in_cells = partial(SmallResNet, grid=(3, 3))
     with caplog.at_level("INFO", "fewshot"):
-        again = TransferNet(spec(), in_cells, **options).eval()
+        again = read_otherwise(tmp_path, before, {"grid": (3, 3)})
     assert "new classifier LinearClassifier in place of that of" in caplog.text
-    assert "it was for 128 features, now 1152" in caplog.text
+    assert "it was for other features (SmallResNet.grid is (3, 3) now)" in caplog.text
     cells = again.embed(images()).unflatten(1, (128, 9))
     torch.testing.assert_close(cells.mean(2), before.embed(images()))
-    with pytest.raises(UserError, match="takes 128 features and the encoder is bound to give 1152"):
-        TransferNet(spec(), in_cells, **options, new_classifier=False)
+    with pytest.raises(UserError, match=r"for other features .*: bind TransferNet.encoder = No"):
+        read_otherwise(tmp_path, before, {"grid": (3, 3)}, new_classifier=False)
+
+
+def test_nothing_is_kept_behind_as_many_other_features(tmp_path):
+    column = Column(("a", "b"), np.arange(100) % 2)
+    there = replace(spec(), column=lambda _name: column)
+    before = TransferNet(there, SmallResNet, auxiliary={"kind": 0.5})
+    save_model(before, tmp_path / "model.mdl")
+    add_extras(tmp_path / "model.mdl", {"columns": before.columns})
+    options = {"saved_model_path": f"{tmp_path}/model.mdl", "auxiliary": {"kind": 0.5}}
+    same = TransferNet(there, SmallResNet, **options)
+    other = TransferNet(there, partial(SmallResNet, max_pool=True), **options)
+    for name, weight in before.auxiliary.linear["kind"].named_parameters():
+        assert torch.equal(weight, same.auxiliary.linear["kind"].get_parameter(name))
+        assert not torch.equal(weight, other.auxiliary.linear["kind"].get_parameter(name))
+    assert torch.equal(before.classifier.linear.weight, same.classifier.linear.weight)
+    assert not torch.equal(before.classifier.linear.weight, other.classifier.linear.weight)
+
+
+def test_a_stored_grid_need_not_fit_where_another_is_asked_for(tmp_path):
+    before = TransferNet(spec(), partial(SmallResNet, grid=(3, 3)))
+    gin.parse_config("Inputs.size = (6, 5)")  # a last map of 2x2
+    read_otherwise(tmp_path, before, {"grid": (1, 1)})
+
+
+def test_what_the_file_holds_is_told_as_it_is(tmp_path):
+    before = TransferNet(spec(), partial(SmallResNet, grid=(1, 2)))
+    with pytest.raises(UserError, match=r"depth=2, grid=\(3, 3\).* holds .*depth=1, grid=\(1, 2\)"):
+        read_otherwise(tmp_path, before, {"grid": (3, 3), "depth": 2})
+
+
+def test_an_encoder_of_ones_own_need_not_take_its_parents_arguments(tmp_path):
+    class Own(SmallResNet):
+        def __init__(self, *, in_channels, image_size, wide=8):
+            sizes = {"in_channels": in_channels, "image_size": image_size}
+            super().__init__(**sizes, widths=(wide, wide), grid=(1, 2))
+
+    save_model(TransferNet(spec(), Own), tmp_path / "model.mdl")
+    path = f"{tmp_path}/model.mdl"
+    TransferNet(spec(), Own, saved_model_path=path)
+    with pytest.raises(UserError, match=r"Own\(.*wide=16\), but .* holds Own\(.*wide=8\)"):
+        TransferNet(spec(), partial(Own, wide=16), saved_model_path=path)
+
+
+@pytest.mark.parametrize("value", [True, False])
+def test_a_classifier_to_replace_or_keep_needs_a_saved_model(value):
+    with pytest.raises(UserError, match=f"new_classifier is {value}, but there is no saved model"):
+        TransferNet(spec(), SmallResNet, new_classifier=value)
 
 
 def test_a_list_in_a_binding_is_a_tuple_in_the_model(tmp_path):

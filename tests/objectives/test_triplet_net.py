@@ -1,3 +1,5 @@
+from functools import partial
+
 import gin
 import numpy as np
 import pytest
@@ -244,6 +246,17 @@ def test_nothing_to_evaluate_is_refused():
 def test_a_new_projection_is_made_on_request(tmp_path):
     path = saved(build(projection=project(5)), tmp_path)
     assert TripletNet(SPEC, projection=project(8), saved_model_path=path, new_projection=True)
+
+
+def test_a_projection_of_other_features_is_refused(tmp_path):
+    # as many features as before
+    there = {"encoder": partial(SmallResNet, grid=(2, 1)), "projection": project(5)}
+    bound = {"encoder": partial(SmallResNet, grid=(1, 2)), "projection": project(5)}
+    path = saved(TripletNet(SPEC, **there), tmp_path)
+    message = r"for other features \(SmallResNet.grid is \(1, 2\) now\): .*new_projection = True"
+    with pytest.raises(UserError, match=message):
+        TripletNet(SPEC, **bound, saved_model_path=path)
+    assert TripletNet(SPEC, **bound, saved_model_path=path, new_projection=True)
 
 
 def test_embeddings_of_free_length_are_taken_up_as_such(tmp_path):
