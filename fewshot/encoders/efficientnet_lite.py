@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import gin
-import torch
 from torch import Tensor, nn
 
+from fewshot.encoders import surgery
 from fewshot.encoders.grid import checked_grid
 from fewshot.encoders.state import read_weights_file
 from fewshot.encoders.timm_encoder import TimmEncoder, adapt_channels
@@ -51,28 +51,17 @@ class EfficientNetLite0(TimmEncoder):
             self.model.load_state_dict(state)
         if no_head:
             self.model.conv_head, self.model.bn2 = nn.Identity(), nn.Identity()
-        channels, *last = self._measured(in_channels, image_size)
-        cells = checked_grid("EfficientNetLite0", grid, image_size, (last[0], last[1]))
+        self.model.global_pool = nn.Identity()  # the cells pool
+        maps = surgery.probed(self.model, in_channels, image_size, "EfficientNetLite0")
+        last = (maps.shape[2], maps.shape[3])
+        cells = checked_grid("EfficientNetLite0", grid, image_size, last)
         self.pool = nn.AdaptiveAvgPool2d(cells)
-        self.num_features = channels * math.prod(cells)
+        self.num_features = maps.shape[1] * math.prod(cells)
 
     def forward(self, images: Tensor) -> Tensor:
         """Float [B, C, H, W] -> [B, num_features]."""
-        features: Tensor = self.pool(self._last_map(images)).flatten(1)
+        features: Tensor = self.pool(self.model(images)).flatten(1)
         return features
-
-    def _last_map(self, images: Tensor) -> Tensor:
-        net: Any = self.model
-        maps: Tensor = net.bn2(net.conv_head(net.blocks(net.bn1(net.conv_stem(images)))))
-        return maps
-
-    def _measured(self, in_channels: int, image_size: tuple[int, int]) -> torch.Size:
-        """Channels, rows and columns of the last map."""
-        was_training = self.training
-        with torch.no_grad():
-            maps = self.eval()._last_map(torch.zeros(1, in_channels, *image_size))
-        self.train(was_training)
-        return maps.shape[1:]
 
 
 def by_order(

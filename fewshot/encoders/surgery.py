@@ -84,12 +84,23 @@ def measure_features(
     model: nn.Module, in_channels: int, image_size: tuple[int, int], what: str
 ) -> int:
     """How many features one image gets; raises UserError where the size does not go through."""
+    features = probed(model, in_channels, image_size, what)
+    if features.ndim != 2:
+        raise UserError(
+            f"{what} gives features of shape {list(features.shape)}, not one vector an image: "
+            "choose another backbone."
+        )
+    return features.shape[1]
+
+
+def probed(model: nn.Module, in_channels: int, image_size: tuple[int, int], what: str) -> Tensor:
+    """What one image of zeros gives; raises UserError where the size does not go through."""
     was_training = model.training
     parameter = next(model.parameters())
     probe = torch.zeros(1, in_channels, *image_size, dtype=parameter.dtype)
     try:
         with torch.no_grad():
-            features: Tensor = model.eval()(probe)
+            given: Tensor = model.eval()(probe)
     except (RuntimeError, AssertionError, ValueError) as error:
         raise UserError(
             f"{what} cannot take {in_channels}-channel images of {image_size} pixels "
@@ -98,12 +109,7 @@ def measure_features(
         ) from error
     finally:
         model.train(was_training)
-    if features.ndim != 2:
-        raise UserError(
-            f"{what} gives features of shape {list(features.shape)}, not one vector an image: "
-            "choose another backbone."
-        )
-    return features.shape[1]
+    return given
 
 
 def parts(model: nn.Module) -> list[nn.Module]:
